@@ -1,1 +1,19 @@
-//! Being written.
+//! Tidegate, a bank's own payment gateway: the daemon's library.
+//!
+//! The folders follow the path of a payment; `ARCHITECTURE.md` tells it. In reading order: [`edge`]
+//! listens, [`channel`] authenticates, decodes and responds, [`engine_task`] runs the decisions of
+//! `tidegate-payment`, [`store`] makes them durable, [`host`] exchanges frames with the bank.
+
+pub mod channel;
+pub mod cli;
+pub mod config;
+pub mod control;
+pub mod edge;
+pub mod engine_task;
+pub mod gateway;
+pub mod host;
+pub mod keys;
+pub mod observe;
+pub mod payment_path;
+pub mod settle;
+pub mod store;

@@ -1,0 +1,158 @@
+//! Card data. The engine never holds a clear card number: it holds a [`CardRef`].
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
+/// A primary account number: 12 to 19 digits. Its memory is wiped on drop, and it prints as its last
+/// four digits only. (The check digit is a rule of a card table, not of the type.)
+#[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
+pub struct Pan(String);
+
+impl Pan {
+    /// Reads a card number.
+    /// # Errors
+    /// [`CardError::Pan`] unless it is 12 to 19 digits.
+    pub fn parse(text: &str) -> Result<Self, CardError> {
+        let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+        if !digits || !(12..=19).contains(&text.len()) {
+            return Err(CardError::Pan { length: text.len() });
+        }
+        Ok(Self(text.into()))
+    }
+
+    /// The digits in clear, for the host frame and for sealing; never for a log.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// The first six digits: the bank identification number as PCI DSS 3.4.1 lets it be shown.
+    pub fn bin(&self) -> &str {
+        self.0.get(..6).unwrap_or("")
+    }
+
+    /// The last four digits.
+    pub fn last4(&self) -> &str {
+        self.0.len().checked_sub(4).and_then(|start| self.0.get(start..)).unwrap_or("")
+    }
+}
+
+impl fmt::Debug for Pan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Pan(…{})", self.last4())
+    }
+}
+
+/// A card's expiry: the last month in which it is good.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Expiry {
+    year: u16,
+    month: u8,
+}
+
+impl Expiry {
+    /// An expiry from a four-digit year and a month.
+    /// # Errors
+    /// [`CardError::Expiry`] unless the year is 2000..=2099 and the month 1..=12.
+    pub fn new(year: u16, month: u8) -> Result<Self, CardError> {
+        if (2000..=2099).contains(&year) && (1..=12).contains(&month) {
+            Ok(Self { year, month })
+        } else {
+            Err(CardError::Expiry)
+        }
+    }
+
+    /// Reads `YYYY-MM` (ISO 8601).
+    /// # Errors
+    /// [`CardError::Expiry`] for anything else.
+    pub fn parse_iso(text: &str) -> Result<Self, CardError> {
+        let (year, month) = text.split_once('-').ok_or(CardError::Expiry)?;
+        if year.len() != 4
+            || month.len() != 2
+            || !text.bytes().all(|b| b.is_ascii_digit() || b == b'-')
+        {
+            return Err(CardError::Expiry);
+        }
+        let year = year.parse().map_err(|_| CardError::Expiry)?;
+        let month = month.parse().map_err(|_| CardError::Expiry)?;
+        Self::new(year, month)
+    }
+
+    /// The four-digit year.
+    pub fn year(self) -> u16 {
+        self.year
+    }
+
+    /// The month, 1..=12.
+    pub fn month(self) -> u8 {
+        self.month
+    }
+}
+
+/// A card verification value (CVV2, CVC2, CVN2): 3 or 4 digits. Sensitive authentication data: it has
+/// no text form, is in no record, and is wiped when it was sent or its deadline passed (PCI DSS 3.3).
+#[derive(Clone, Zeroize, ZeroizeOnDrop)]
+pub struct SecurityCode(String);
+
+impl SecurityCode {
+    /// Reads a security code.
+    /// # Errors
+    /// [`CardError::SecurityCode`] unless it is 3 or 4 digits.
+    pub fn parse(text: &str) -> Result<Self, CardError> {
+        let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+        if !digits || !(3..=4).contains(&text.len()) {
+            return Err(CardError::SecurityCode);
+        }
+        Ok(Self(text.into()))
+    }
+
+    /// The digits in clear, for the one host frame that carries them.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A card as the journal knows it: enough to show, to recognise and, through the key store, to
+/// unseal for the host frame; never the clear number.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CardRef {
+    /// First six digits.
+    pub bin: String,
+    /// Last four digits.
+    pub last4: String,
+    /// HMAC-SHA-256 of the whole number under a key of the key store: equal cards have equal hashes
+    /// (PCI DSS 3.5.1.1: keyed, over the whole number).
+    pub hash: CardHash,
+    /// The card's expiry.
+    pub expiry: Expiry,
+    /// The number sealed by AES-256-GCM under a data key of the key store; opaque here.
+    pub sealed: Vec<u8>,
+}
+
+/// The keyed hash of a card number, 32 bytes.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct CardHash(pub [u8; 32]);
+
+impl fmt::Debug for CardHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CardHash(…)")
+    }
+}
+
+/// Why card data was refused. Never holds the data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum CardError {
+    /// Not a card number.
+    #[error("card number of {length} characters: 12 to 19 digits are expected")]
+    Pan {
+        /// How long the refused text was.
+        length: usize,
+    },
+    /// Not an expiry.
+    #[error("expiry: YYYY-MM with a year from 2000 to 2099 is expected")]
+    Expiry,
+    /// Not a security code.
+    #[error("security code: 3 or 4 digits are expected")]
+    SecurityCode,
+}

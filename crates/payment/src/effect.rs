@@ -1,0 +1,102 @@
+//! What the engine lets the shell do. Every effect that shows something to the world is made of what
+//! is durable.
+
+use crate::durable::Durable;
+use crate::id::{HostId, PaymentId};
+use crate::input::{Attempt, LoadKey, Waiter};
+use crate::payment::View;
+use crate::request::{HostFields, Request};
+use crate::time::Mono;
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// What the shell shall do. Doing it means handing it to a bounded queue without waiting; a full queue
+/// comes back as [`crate::input::Input::NotSent`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// Tell a waiter.
+    Reply(Waiter, Reply),
+    /// Hand a message to the host's lines.
+    Send(Box<Durable<Outgoing>>),
+    /// Look something up and answer with [`crate::input::Input::Loaded`].
+    Load(LoadKey),
+    /// Wipe the security code that travels beside this payment.
+    Forget(PaymentId),
+    /// Tell the operators.
+    Alarm(Alarm),
+}
+
+/// A message for the host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outgoing {
+    /// The payment.
+    pub id: PaymentId,
+    /// Which of its messages.
+    pub attempt: Attempt,
+    /// Whether the host may have seen this message before: it goes out marked as a repeat.
+    pub repeat: bool,
+    /// What was asked.
+    pub request: Request,
+    /// The resolved host fields.
+    pub fields: HostFields,
+    /// The approval code of the original, if an answer with one is known (DE 38).
+    pub approval_code: Option<String>,
+    /// After this instant it must not be sent any more.
+    pub deadline: Mono,
+}
+
+/// What a waiter is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reply {
+    /// What became of a payment. `replayed`: it answers a retry.
+    Outcome {
+        /// The payment as it may be shown.
+        view: Box<Durable<View>>,
+        /// Whether the request was a retry of an earlier one.
+        replayed: bool,
+    },
+    /// Several payments, oldest first.
+    List(Vec<Durable<View>>),
+    /// Nothing was accepted and nothing will happen.
+    Refusal(Refusal),
+}
+
+/// Why a request was not accepted. Nothing about it is durable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// Same idempotency key, other content.
+    #[error("the idempotency key was used for a request with other content")]
+    KeyMismatch,
+    /// The order has a pending or approved payment already.
+    #[error("the order has a payment that is pending or approved")]
+    OrderInUse,
+    /// No line of the host is signed on.
+    #[error("no line to the host is signed on")]
+    HostUnavailable,
+    /// A limit of work in progress is reached.
+    #[error("too much work is in progress")]
+    Busy,
+    /// No such payment, or not this merchant's.
+    #[error("there is no such payment")]
+    NotFound,
+    /// The payment has no open case.
+    #[error("the payment has no open case")]
+    NoCase,
+    /// The gateway is stopping, or its journal failed.
+    #[error("the gateway takes no more work")]
+    Stopping,
+}
+
+/// What operators must hear of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Alarm {
+    /// An approval came after the time-out.
+    LateApproval(PaymentId),
+    /// A reversal waits for a person.
+    CaseOpened(PaymentId),
+    /// The numbers of a host's STAN space ran out.
+    OutOfNumbers(HostId),
+    /// A fault of the engine itself: a record that a state does not allow.
+    WrongTurn(String),
+}

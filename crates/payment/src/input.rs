@@ -1,0 +1,171 @@
+//! What the engine hears.
+
+use crate::durable::{Durable, Sequence};
+use crate::id::{HostId, IdempotencyKey, MerchantId, OrderId, PaymentId};
+use crate::record::{Group, HostAnswer, NotSentReason, Resolution, ReversalVerdict};
+use crate::request::{Acceptor, Operation, Request, Route};
+use crate::time::{BusinessDate, LocalTime};
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// Somebody who waits for a reply: a number that the shell chose and will recognise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Waiter(pub u64);
+
+/// What the engine hears.
+#[derive(Debug)]
+pub enum Input {
+    /// An authenticated, decoded, screened request.
+    Request(Box<Incoming>),
+    /// A merchant asks what became of a payment.
+    Query(Query),
+    /// What the store found for an [`crate::effect::Effect::Load`].
+    Loaded(Loaded),
+    /// The host answered the request of this payment, and the answer agrees with what was asked.
+    HostAnswered(PaymentId, HostAnswer),
+    /// The host answered a reversal of this payment.
+    ReversalAnswered(PaymentId, ReversalAnswer),
+    /// A message was provably not sent.
+    NotSent(PaymentId, Attempt, NotSentReason),
+    /// A message was written to a signed-on line.
+    Written(PaymentId, Attempt),
+    /// Whether any line of the host is signed on.
+    HostUp(HostId, bool),
+    /// The business date by configured time and zone, or by the host's cut-over.
+    Date(BusinessDate),
+    /// The projection holds everything up to here: finished payments may leave memory.
+    Projected(Sequence),
+    /// An operator's word on a case.
+    Operator(OperatorAct),
+    /// Time passed; see [`crate::engine::Engine::next_deadline`].
+    Tick,
+}
+
+/// A request, and what the shell adds to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Incoming {
+    /// Who waits for the reply.
+    pub waiter: Waiter,
+    /// The id to use if it is accepted.
+    pub id: PaymentId,
+    /// What is asked.
+    pub request: Request,
+    /// Where it would go.
+    pub route: Route,
+    /// Who the merchant is to the host.
+    pub acceptor: Acceptor,
+    /// The time of day at the merchant.
+    pub local: LocalTime,
+    /// Options of the merchant's profile that the engine obeys.
+    pub terms: Terms,
+}
+
+/// Options of a merchant's profile that the engine obeys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Terms {
+    /// At most one pending or approved payment per order.
+    pub one_payment_per_order: bool,
+    /// Whether an approval for less than was asked is welcome.
+    pub partial_approval: bool,
+}
+
+/// A merchant's question.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Query {
+    /// Who waits for the reply.
+    pub waiter: Waiter,
+    /// Whose payments may be shown; `None` for the bank's own staff.
+    pub merchant: Option<MerchantId>,
+    /// Which.
+    pub by: QueryBy,
+}
+
+/// How payments are looked up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum QueryBy {
+    /// One, by its id.
+    Id(PaymentId),
+    /// All of one order of the merchant, oldest first.
+    Order(OrderId),
+}
+
+/// What the store should look up. The store answers with every payment that matches any part.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LoadKey {
+    /// One payment.
+    Id(PaymentId),
+    /// The payment with this idempotency key, and all payments of this order.
+    Request {
+        /// Whose.
+        merchant: MerchantId,
+        /// Of which operation the key is.
+        operation: Operation,
+        /// The key.
+        key: IdempotencyKey,
+        /// The order.
+        order: OrderId,
+    },
+    /// All payments of an order.
+    Order {
+        /// Whose.
+        merchant: MerchantId,
+        /// The order.
+        order: OrderId,
+    },
+}
+
+/// What the store found: each payment as the group of all its records.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Loaded {
+    /// What was asked for.
+    pub key: LoadKey,
+    /// The payments found, oldest first; empty if there are none.
+    pub found: Vec<Durable<Group>>,
+    /// Up to where the projection had applied the journal when it looked.
+    pub applied: Sequence,
+}
+
+/// The host's answer to a reversal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReversalAnswer {
+    /// DE 39.
+    pub response_code: String,
+    /// What it means by the mapping file.
+    pub verdict: ReversalVerdict,
+    /// On which line it came.
+    pub line: crate::id::LineId,
+}
+
+/// Which message of a payment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Attempt {
+    /// The request itself.
+    Original,
+    /// An attempt of its reversal, from 1.
+    Reversal(u32),
+}
+
+/// An operator's word on a case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OperatorAct {
+    /// Who waits for the reply.
+    pub waiter: Waiter,
+    /// Which payment.
+    pub id: PaymentId,
+    /// Who says so.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+    /// What shall happen.
+    pub act: CaseAct,
+}
+
+/// What an operator can do with a case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CaseAct {
+    /// Try the reversal again.
+    Retry,
+    /// End it.
+    Close(Resolution),
+}

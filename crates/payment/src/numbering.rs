@@ -1,0 +1,1 @@
+//! STANs and RRNs.

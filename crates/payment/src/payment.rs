@@ -1,0 +1,291 @@
+//! One payment: its records folded into a state. [`Payment::apply`] is the only way to change it, live
+//! and in replay.
+
+use crate::id::PaymentId;
+use crate::money::Money;
+use crate::record::{
+    Accepted, AnswerClass, HostAnswer, NotSentReason, ParkReason, Record, Resolution,
+    ReversalVerdict, SilenceReason,
+};
+use crate::request::{HostFields, Request};
+use crate::time::Timestamp;
+use alloc::string::String;
+
+/// A payment as its records tell it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Payment {
+    /// Its id.
+    pub id: PaymentId,
+    /// What was asked.
+    pub request: Request,
+    /// When it was accepted.
+    pub accepted_at: Timestamp,
+    /// The host fields, once the intent to send is written.
+    pub fields: Option<HostFields>,
+    /// Where it stands.
+    pub state: State,
+    /// The host's answer, if one came in time.
+    pub answer: Option<HostAnswer>,
+    /// The host's answer after the time-out, if one came.
+    pub late_answer: Option<HostAnswer>,
+    /// The host twice knew no original of the reversal: reconciliation clears it.
+    pub suspect: bool,
+    /// How many records it has had.
+    pub version: u32,
+}
+
+/// Where a payment stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// Accepted; the intent to send is not written yet (both are one commit, so nobody sees this).
+    Accepted,
+    /// Handed over to be sent: the host may or may not have it.
+    MaybeSent,
+    /// No byte left: declined.
+    NotSent(NotSentReason),
+    /// The host answered in time.
+    Answered(AnswerClass),
+    /// The deadline passed first.
+    TimedOut(SilenceReason),
+    /// A reversal is under way.
+    Reversing(Reversing),
+    /// The reversal was accepted.
+    Reversed,
+    /// The reversal waits for a person.
+    Parked(Parked),
+    /// A person closed the case.
+    Closed(Resolution),
+}
+
+/// A reversal under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reversing {
+    /// Why the original counts as unanswered.
+    pub why: SilenceReason,
+    /// How many attempts have been intended, from 1.
+    pub attempt: u32,
+    /// How often the host answered that it knows no such original.
+    pub unknown_original: u32,
+}
+
+/// A reversal that waits for a person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Parked {
+    /// Why.
+    pub why: ParkReason,
+    /// How many attempts have been intended.
+    pub attempt: u32,
+}
+
+/// What a merchant may be told about an operation. Immutable once it is not `Pending`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Not final.
+    Pending(PendingReason),
+    /// The host approved it, in full or, for a merchant that takes partial approvals, in part.
+    Approved,
+    /// The host or the gateway declined it; no money moved.
+    Declined(DeclineReason),
+    /// It may have moved money, and the money went back.
+    Reversed,
+}
+
+/// Why a result is pending.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PendingReason {
+    /// The host has not answered and the deadline has not passed.
+    InProgress,
+    /// The host did not answer in time; a reversal is under way. It will not be approved.
+    HostTimeout,
+    /// A person looks at it. It will not be approved without two people's word.
+    UnderReview,
+}
+
+/// Why an operation is declined.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeclineReason {
+    /// The host declined it.
+    Host,
+    /// The host asked for the card to be kept.
+    PickUp,
+    /// It was provably not sent.
+    HostUnavailable,
+    /// A person found that it was never posted.
+    NeverPosted,
+}
+
+/// A record that the payment's state does not allow: damage in the journal or a fault of the engine.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("payment {id} in state {state:?} cannot take the record {record}")]
+pub struct WrongTurn {
+    /// The payment.
+    pub id: PaymentId,
+    /// Where it stood.
+    pub state: State,
+    /// The record's name.
+    pub record: &'static str,
+}
+
+impl Payment {
+    /// A payment begins with its acceptance.
+    pub fn begin(accepted: &Accepted) -> Self {
+        Self {
+            id: accepted.id,
+            request: accepted.request.clone(),
+            accepted_at: accepted.at,
+            fields: None,
+            state: State::Accepted,
+            answer: None,
+            late_answer: None,
+            suspect: false,
+            version: 1,
+        }
+    }
+
+    /// Folds the next record into the state.
+    /// # Errors
+    /// [`WrongTurn`], naming both, when the state does not allow the record; nothing has changed then.
+    pub fn apply(&mut self, record: &Record) -> Result<(), WrongTurn> {
+        let state = self.turn(record)?;
+        match record {
+            Record::SendIntent(intent) => self.fields = Some(intent.fields.clone()),
+            Record::Answered(answered) => self.answer = Some(answered.answer.clone()),
+            Record::LateAnswer(answered) => self.late_answer = Some(answered.answer.clone()),
+            Record::Reversed(reversed) => self.suspect = reversed.suspect,
+            _ => {}
+        }
+        self.state = state;
+        self.version = self.version.saturating_add(1);
+        Ok(())
+    }
+
+    /// The table of turns: where `record` leads from here.
+    fn turn(&self, record: &Record) -> Result<State, WrongTurn> {
+        use Record as R;
+        use State as S;
+        Ok(match (self.state, record) {
+            (S::Accepted, R::SendIntent(_)) => S::MaybeSent,
+            (S::MaybeSent, R::NotSent(not_sent)) => S::NotSent(not_sent.why),
+            (S::MaybeSent, R::Answered(answered)) => S::Answered(answered.answer.class),
+            (S::MaybeSent, R::TimedOut(timed_out)) => S::TimedOut(timed_out.why),
+            (S::TimedOut(why), R::ReversalDue(_)) => {
+                S::Reversing(Reversing { why, attempt: 1, unknown_original: 0 })
+            }
+            (S::Reversing(reversing), R::ReversalRepeated(repeated)) => {
+                S::Reversing(Reversing { attempt: repeated.attempt, ..reversing })
+            }
+            (S::Reversing(reversing), R::ReversalAnswered(answered)) => {
+                S::Reversing(reversing.answered(answered.verdict))
+            }
+            (S::Reversing(_), R::Reversed(_)) => S::Reversed,
+            (S::Reversing(reversing), R::ReversalParked(parked)) => {
+                S::Parked(Parked { why: parked.why, attempt: reversing.attempt })
+            }
+            // A retried case goes on counting where its attempts stood.
+            (S::Parked(parked), R::CaseRetried(_)) => S::Reversing(Reversing {
+                why: SilenceReason::Deadline,
+                attempt: parked.attempt.saturating_add(1),
+                unknown_original: 0,
+            }),
+            (S::Parked(_), R::CaseClosed(closed)) => S::Closed(closed.resolution),
+            (
+                state @ (S::Reversing(_) | S::Reversed | S::Parked(_) | S::Closed(_)),
+                R::LateAnswer(_),
+            ) => state,
+            // After a late approval the reversal is repeated once more, though it was accepted.
+            (
+                state @ (S::Reversed | S::Parked(_) | S::Closed(_)),
+                R::ReversalRepeated(_) | R::ReversalAnswered(_),
+            ) => state,
+            (state, record) => {
+                return Err(WrongTurn { id: self.id, state, record: record.name() });
+            }
+        })
+    }
+
+    /// What the merchant may be told.
+    pub fn verdict(&self) -> Verdict {
+        match self.state {
+            State::Accepted | State::MaybeSent => Verdict::Pending(PendingReason::InProgress),
+            State::NotSent(_) => Verdict::Declined(DeclineReason::HostUnavailable),
+            State::Answered(AnswerClass::Approved | AnswerClass::Partial) => Verdict::Approved,
+            State::Answered(AnswerClass::Declined) => Verdict::Declined(DeclineReason::Host),
+            State::Answered(AnswerClass::PickUp) => Verdict::Declined(DeclineReason::PickUp),
+            State::TimedOut(_) | State::Reversing(_) => {
+                Verdict::Pending(PendingReason::HostTimeout)
+            }
+            State::Reversed | State::Closed(Resolution::Reversed) => Verdict::Reversed,
+            State::Parked(_) => Verdict::Pending(PendingReason::UnderReview),
+            State::Closed(Resolution::DeclinedNeverPosted) => {
+                Verdict::Declined(DeclineReason::NeverPosted)
+            }
+        }
+    }
+
+    /// Whether nothing more is owed: no answer awaited, no reversal under way, no case open.
+    pub fn is_settled(&self) -> bool {
+        !matches!(self.verdict(), Verdict::Pending(_))
+    }
+
+    /// Whether a person must look at it.
+    pub fn is_case(&self) -> bool {
+        matches!(self.state, State::Parked(_))
+    }
+
+    /// What may be shown of it.
+    pub fn view(&self) -> View {
+        let approved = match (self.verdict(), &self.answer) {
+            (Verdict::Approved, Some(answer)) => Some(answer.amount),
+            _ => None,
+        };
+        let told = match self.verdict() {
+            Verdict::Approved | Verdict::Declined(_) => self.answer.as_ref(),
+            Verdict::Pending(_) | Verdict::Reversed => None,
+        };
+        View {
+            id: self.id,
+            verdict: self.verdict(),
+            request: self.request.clone(),
+            accepted_at: self.accepted_at,
+            fields: self.fields.clone(),
+            approved,
+            response_code: told.map(|answer| answer.response_code.clone()),
+            approval_code: told.and_then(|answer| answer.approval_code.clone()),
+            version: self.version,
+        }
+    }
+}
+
+impl Reversing {
+    fn answered(self, verdict: ReversalVerdict) -> Self {
+        match verdict {
+            ReversalVerdict::UnknownOriginal => {
+                Self { unknown_original: self.unknown_original.saturating_add(1), ..self }
+            }
+            ReversalVerdict::Accepted | ReversalVerdict::Refused => self,
+        }
+    }
+}
+
+/// What may be shown of a payment to its merchant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct View {
+    /// The payment's id.
+    pub id: PaymentId,
+    /// Its result.
+    pub verdict: Verdict,
+    /// What was asked.
+    pub request: Request,
+    /// When it was accepted.
+    pub accepted_at: Timestamp,
+    /// The host fields (STAN, RRN, business date).
+    pub fields: Option<HostFields>,
+    /// The amount approved, if it was approved.
+    pub approved: Option<Money>,
+    /// The host's response code, if its answer decided the result.
+    pub response_code: Option<String>,
+    /// The host's approval code, likewise.
+    pub approval_code: Option<String>,
+    /// Grows with every change.
+    pub version: u32,
+}
