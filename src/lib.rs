@@ -4,6 +4,7 @@
 //! listens, [`channel`] authenticates, decodes and responds, [`engine_task`] runs the decisions of
 //! `tidegate-payment`, [`store`] makes them durable, [`host`] exchanges frames with the bank.
 
+pub mod calendar;
 pub mod channel;
 pub mod cli;
 pub mod config;
