@@ -43,7 +43,7 @@ impl Bitmap {
     }
 
     /// The fields that are present, in order, bit 1 left out.
-    pub(crate) fn fields(self) -> impl Iterator<Item = u8> {
+    pub(crate) fn fields(self) -> impl Iterator<Item = u8> + Clone {
         (2..=128).filter(move |&number| self.contains(number))
     }
 

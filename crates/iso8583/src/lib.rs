@@ -41,6 +41,8 @@ pub mod error;
 mod bitmap;
 
 #[cfg(test)]
+mod both_ways;
+#[cfg(test)]
 mod sample;
 
 /// Runs the examples of the README as tests.
