@@ -17,10 +17,12 @@ use zeroize::Zeroize;
 use crate::{
     bitmap::Bitmap,
     dialect::{BitmapEncoding, Dialect},
+    digits::hex,
     error::{FieldPath, Found, ParseError},
     field::{Content, FieldSpec, Length, Mask},
     mti::Mti,
-    parse::{Reading, Span, hex, read, text},
+    parse::text,
+    read::{Reading, Span, read},
 };
 
 /// What an explanation may show beyond the default.

@@ -40,6 +40,10 @@ pub mod error;
 
 mod bitmap;
 
+mod digits;
+
+mod read;
+
 #[cfg(test)]
 mod both_ways;
 #[cfg(test)]

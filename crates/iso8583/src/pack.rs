@@ -11,11 +11,11 @@ use zeroize::Zeroize;
 use crate::{
     bitmap::Bitmap,
     dialect::{BitmapEncoding, Dialect, MtiEncoding},
+    digits::{hex_digit, hex_value},
     error::PackError,
     field::{Content, Encoding, FieldSpec, Filler, Length, Padding, Prefix},
     frame::FrameFormat,
     mti::Mti,
-    parse::{hex_digit, hex_value},
 };
 
 /// Room that nearly every message fits into, in bytes.
@@ -315,7 +315,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::{parse::hex, sample};
+    use crate::{digits::hex, sample};
 
     fn mti(text: &str) -> Mti {
         Mti::parse(text).unwrap()
