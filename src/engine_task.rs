@@ -3,7 +3,7 @@
 //! under way beside it, and a full queue comes back to the engine as an input.
 
 use crate::calendar::BusinessDay;
-use crate::store::{Store, StoreError};
+use crate::store::{Committed, Store, StoreError};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use std::collections::BTreeMap;
@@ -14,10 +14,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tidegate_payment::durable::Durable;
 use tidegate_payment::effect::{Alarm, Effect, Outgoing, Refusal, Reply};
-use tidegate_payment::engine::{Conflict, Engine, Out, Status};
+use tidegate_payment::engine::{Engine, Out, Status};
 use tidegate_payment::id::PaymentId;
 use tidegate_payment::input::{Input, LoadKey, Loaded, Waiter};
-use tidegate_payment::record::{Group, NotSentReason};
+use tidegate_payment::record::{Group, GroupSubject, NotSentReason};
 use tidegate_payment::time::{Mono, Now, Timestamp};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
@@ -146,7 +146,7 @@ pub fn engine_task<S: Store, L: Lines>(
 
 /// What came back from beside the task.
 enum Back {
-    Committed(Vec<Result<Durable<Group>, Conflict>>),
+    Committed(Vec<(GroupSubject, Committed)>),
     Loaded(Loaded),
     LoadFailed(LoadKey, StoreError),
     Failed(StoreError),
@@ -225,9 +225,8 @@ impl<S: Store, L: Lines> EngineTask<S, L> {
     fn hear_back(&mut self, back: Back) -> Result<(), StoreError> {
         match back {
             Back::Committed(results) => {
-                for result in results {
-                    let now = self.parts.clock.now();
-                    self.parts.engine.settled(now, result, &mut self.out);
+                for (subject, result) in results {
+                    self.settled(subject, result);
                 }
             }
             Back::Loaded(loaded) => self.hear(Input::Loaded(loaded)),
@@ -239,6 +238,17 @@ impl<S: Store, L: Lines> EngineTask<S, L> {
             Back::Failed(error) => return Err(error),
         }
         Ok(())
+    }
+
+    fn settled(&mut self, subject: GroupSubject, result: Committed) {
+        let now = self.parts.clock.now();
+        match result {
+            Ok(durable) => self.parts.engine.settled(now, durable, &mut self.out),
+            Err(conflict) => {
+                tracing::warn!(?subject, %conflict, "a group was not written");
+                self.parts.engine.not_written(now, subject, &mut self.out);
+            }
+        }
     }
 
     /// Performs everything that the last inputs set in motion. What comes back at once (a full
@@ -257,9 +267,10 @@ impl<S: Store, L: Lines> EngineTask<S, L> {
 
     fn commit(&mut self, groups: Vec<Group>) {
         let store = Arc::clone(&self.parts.store);
+        let subjects: Vec<_> = groups.iter().map(Group::subject).collect();
         self.under_way.push(Box::pin(async move {
             match store.commit(groups).await {
-                Ok(results) => Back::Committed(results),
+                Ok(results) => Back::Committed(subjects.into_iter().zip(results).collect()),
                 Err(error) => Back::Failed(error),
             }
         }));

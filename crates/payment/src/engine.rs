@@ -23,7 +23,7 @@ use crate::id::{HostId, PaymentId};
 use crate::input::{Attempt, Input, LoadKey, Loaded, Query, QueryBy, Waiter};
 use crate::numbering::{LeaseSizes, Numbering};
 use crate::payment::{Payment, State};
-use crate::record::{DateMoved, Group, Precondition, Record};
+use crate::record::{DateMoved, Group, GroupSubject, Precondition, Record};
 use crate::time::{BusinessDate, Mono, Now, Timestamp};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
@@ -64,13 +64,6 @@ pub struct Out {
     pub groups: Vec<Group>,
     /// To be done.
     pub effects: Vec<Effect>,
-}
-
-/// Why the store did not write a group: something that it presumed is no longer true.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Conflict {
-    /// The group.
-    pub group: Group,
 }
 
 /// How much of everything there is; for operators and metrics.
@@ -130,29 +123,23 @@ impl Engine {
         self.renew_leases(now, out);
     }
 
-    /// Hears what the store says of a group.
-    pub fn settled(&mut self, now: Now, result: Result<Durable<Group>, Conflict>, out: &mut Out) {
-        let group = match &result {
-            Ok(durable) => durable.get(),
-            Err(conflict) => &conflict.group,
-        };
-        let under_way = self.sequencer.finish(group);
-        let subjects = match result {
-            Ok(durable) => {
-                let subjects = under_way.as_ref().map(|way| way.subjects.clone());
-                self.apply(now, durable, under_way, out);
-                subjects
-            }
-            // Another node was first: whoever waits is heard again and meets what it wrote.
-            Err(_) => under_way.map(|way| {
-                let waiter = way.waiter.map(|waiter| Effect::Reply(waiter, busy()));
-                out.effects.extend(waiter);
-                way.subjects
-            }),
-        };
-        for subject in subjects.unwrap_or_default() {
-            self.release(now, &subject, out);
+    /// Hears that a group is durable.
+    pub fn settled(&mut self, now: Now, group: Durable<Group>, out: &mut Out) {
+        let way = self.sequencer.finish(group.get().subject());
+        let subjects = way.as_ref().map(|way| way.subjects.clone()).unwrap_or_default();
+        self.apply(now, group, way, out);
+        self.release_all(now, &subjects, out);
+        self.renew_leases(now, out);
+    }
+
+    /// Hears that a group was not written, because of a precondition or for want of room. Whoever
+    /// waits for it is told to come again; whoever waits behind it is heard.
+    pub fn not_written(&mut self, now: Now, subject: GroupSubject, out: &mut Out) {
+        let Some(way) = self.sequencer.finish(subject) else { return };
+        if let Some(waiter) = way.waiter {
+            refuse(waiter, Refusal::Busy, out);
         }
+        self.release_all(now, &way.subjects, out);
     }
 
     /// When to call [`Engine::handle`] with [`Input::Tick`].
@@ -243,6 +230,12 @@ impl Engine {
     fn commit(&mut self, group: Group, way: UnderWay, out: &mut Out) {
         self.sequencer.begin(&group, way);
         out.groups.push(group);
+    }
+
+    fn release_all(&mut self, now: Now, subjects: &[Subject], out: &mut Out) {
+        for subject in subjects {
+            self.release(now, subject, out);
+        }
     }
 
     fn release(&mut self, now: Now, subject: &Subject, out: &mut Out) {
@@ -352,10 +345,6 @@ impl Engine {
 
 fn refuse(waiter: Waiter, refusal: Refusal, out: &mut Out) {
     out.effects.push(Effect::Reply(waiter, Reply::Refusal(refusal)));
-}
-
-fn busy() -> Reply {
-    Reply::Refusal(Refusal::Busy)
 }
 
 impl Entry {

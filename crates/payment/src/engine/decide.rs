@@ -138,12 +138,6 @@ impl Engine {
             preconditions: vec![Precondition::KeyIsNew(id)],
         })
     }
-
-    fn release_all(&mut self, now: Now, subjects: &[Subject], out: &mut Out) {
-        for subject in subjects {
-            self.release(now, subject, out);
-        }
-    }
 }
 
 fn whole_seconds(at: Timestamp) -> Timestamp {

@@ -2,7 +2,7 @@
 
 use crate::id::{IdempotencyKey, MerchantId, OrderId, PaymentId};
 use crate::input::{Incoming, Input, Terms, Waiter};
-use crate::record::{Group, Record};
+use crate::record::{Group, GroupSubject};
 use crate::request::Operation;
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
@@ -74,7 +74,7 @@ pub(super) struct UnderWay {
 pub(super) struct Sequencer {
     /// Whoever holds a subject has an entry, even if nobody waits behind it.
     held: BTreeMap<Subject, Vec<Turn>>,
-    under_way: BTreeMap<Option<PaymentId>, UnderWay>,
+    under_way: BTreeMap<GroupSubject, UnderWay>,
     waiting: usize,
 }
 
@@ -113,15 +113,12 @@ impl Sequencer {
         for subject in &way.subjects {
             self.held.entry(subject.clone()).or_default();
         }
-        self.under_way.insert(key(group), way);
+        self.under_way.insert(group.subject(), way);
     }
 
     /// A group came back. `None` for one that nobody waits behind (a lease).
-    pub(super) fn finish(&mut self, group: &Group) -> Option<UnderWay> {
-        match group.records.first() {
-            Some(Record::Leased(_)) | None => None,
-            Some(_) => self.under_way.remove(&key(group)),
-        }
+    pub(super) fn finish(&mut self, subject: GroupSubject) -> Option<UnderWay> {
+        self.under_way.remove(&subject)
     }
 
     /// The subject is free: whoever waited for it, in order.
@@ -134,8 +131,4 @@ impl Sequencer {
     pub(super) fn waiting(&self) -> usize {
         self.waiting
     }
-}
-
-fn key(group: &Group) -> Option<PaymentId> {
-    group.records.first().and_then(Record::payment)
 }

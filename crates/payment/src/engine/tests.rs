@@ -131,7 +131,7 @@ impl World {
                 let durable = Durable::attest(group, sequence);
                 self.journal.push(durable.clone());
                 let now = self.now();
-                self.engine.settled(now, Ok(durable), &mut self.out);
+                self.engine.settled(now, durable, &mut self.out);
             }
         }
     }
@@ -557,6 +557,26 @@ fn the_answer_and_the_deadline_race_and_the_journal_decides() {
     world.commit();
     assert_eq!(world.told(1), Verdict::Approved);
     assert_eq!(world.attempts(id).len(), 1);
+}
+
+#[test]
+fn a_group_that_was_not_written_leaves_no_trace() {
+    let mut world = World::new();
+    let now = world.now();
+    let mut out = Out::default();
+    world.engine.handle(now, Input::Request(Box::new(incoming(1, 1))), &mut out);
+    let key = match out.effects.as_slice() {
+        [Effect::Load(key)] => key.clone(),
+        other => panic!("{other:?}"),
+    };
+    let loaded = Loaded { key, found: Vec::new(), applied: Sequence(0) };
+    let mut out = Out::default();
+    world.engine.handle(now, Input::Loaded(loaded), &mut out);
+    world.engine.handle(now, Input::Request(Box::new(incoming(2, 1))), &mut out);
+    world.engine.not_written(now, out.groups[0].subject(), &mut world.out);
+    world.commit();
+    assert_eq!(world.refused(1), Refusal::Busy);
+    assert_eq!(world.attempts(PaymentId(2)).len(), 1, "the retry behind it is taken as new");
 }
 
 #[test]
