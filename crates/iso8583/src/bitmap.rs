@@ -43,8 +43,13 @@ impl Bitmap {
     }
 
     /// The fields that are present, in order, bit 1 left out.
-    pub(crate) fn fields(self) -> impl Iterator<Item = u8> {
-        (2..=128).filter(move |&number| self.contains(number))
+    pub(crate) fn fields(self) -> impl Iterator<Item = u8> + Clone {
+        let mut rest = self.0 & !Self::mask(1);
+        core::iter::from_fn(move || {
+            let number = u8::try_from(rest.leading_zeros().saturating_add(1)).ok()?;
+            rest &= !Self::mask(number);
+            (number <= 128).then_some(number)
+        })
     }
 
     /// Whether a field above 64 is present, so that a secondary bitmap is needed.

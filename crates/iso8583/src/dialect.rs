@@ -2,6 +2,7 @@
 //! proof, and neither parsing nor packing meets a field that makes no sense.
 
 use alloc::{string::String, vec::Vec};
+use core::fmt;
 
 use crate::{
     error::DialectFault,
@@ -40,7 +41,7 @@ pub enum BitmapEncoding {
 }
 
 /// A dialect that was checked: with it, messages are parsed, packed and explained.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Dialect {
     name: String,
     mti: MtiEncoding,
@@ -110,6 +111,12 @@ impl Dialect {
     #[must_use]
     pub fn bitmap_encoding(&self) -> BitmapEncoding {
         self.bitmap
+    }
+}
+
+impl fmt::Debug for Dialect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Dialect({}, {} fields)", self.name, self.fields.len())
     }
 }
 

@@ -144,9 +144,11 @@ impl fmt::Display for Found {
             Self::Byte { value, position } => write!(f, "{value:#04X} at position {position}"),
             Self::Hidden { position } => write!(f, "another byte at position {position}"),
             Self::Short { left: 0 } => f.write_str("the end of the message"),
+            Self::Short { left: 1 } => f.write_str("only 1 byte left"),
             Self::Short { left } => write!(f, "only {left} bytes left"),
             Self::Length(length) => write!(f, "{length}"),
             Self::Bit => f.write_str("its bit set in the bitmap"),
+            Self::More { left: 1 } => f.write_str("1 more byte"),
             Self::More { left } => write!(f, "{left} more bytes"),
         }
     }
@@ -248,7 +250,7 @@ pub enum PackError {
         field: u8,
         /// The class of the content.
         content: Content,
-        /// The character's place in the value, from 0, its filling counted.
+        /// The character's place in the value, from 0.
         position: usize,
     },
     /// Binary content given as text that is not pairs of hex digits.

@@ -166,6 +166,16 @@ impl Encoding {
     }
 }
 
+impl Filler {
+    /// The half byte itself.
+    pub(crate) fn half(self) -> u8 {
+        match self {
+            Self::LeadingZero | Self::TrailingZero => 0,
+            Self::TrailingF => 0x0F,
+        }
+    }
+}
+
 impl Content {
     /// Whether this ASCII byte may stand at this place of the text.
     pub(crate) fn allows(self, place: usize, byte: u8) -> bool {

@@ -40,6 +40,12 @@ pub mod error;
 
 mod bitmap;
 
+mod digits;
+
+mod read;
+
+#[cfg(test)]
+mod both_ways;
 #[cfg(test)]
 mod sample;
 

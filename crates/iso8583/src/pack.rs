@@ -11,11 +11,11 @@ use zeroize::Zeroize;
 use crate::{
     bitmap::Bitmap,
     dialect::{BitmapEncoding, Dialect, MtiEncoding},
+    digits::{hex_digit, hex_value},
     error::PackError,
     field::{Content, Encoding, FieldSpec, Filler, Length, Padding, Prefix},
     frame::FrameFormat,
     mti::Mti,
-    parse::{hex_digit, hex_value},
 };
 
 /// Room that nearly every message fits into, in bytes.
@@ -86,8 +86,7 @@ impl<'d> Builder<'d> {
     pub fn pack(&self, out: &mut Vec<u8>) -> Result<(), PackError> {
         let max = FrameFormat::LengthBe2.longest_body();
         let fields = self.slots.iter().map(|slot| slot.end.saturating_sub(slot.start));
-        // 4 bytes of type and twice 16 of bitmaps are the most that precede the fields.
-        let length = fields.fold(36, usize::saturating_add);
+        let length = fields.fold(self.head_len(), usize::saturating_add);
         if length > max {
             return Err(PackError::TooLong { length, max });
         }
@@ -119,11 +118,10 @@ impl<'d> Builder<'d> {
         if let (Value::Bytes(text), true) = (value, spec.content != Content::B)
             && let Some(place) = spec.first_wrong(text)
         {
-            let before = if matches!(spec.padding, Padding::Left(_)) { filling } else { 0 };
             return Err(PackError::Content {
                 field: spec.number,
                 content: spec.content,
-                position: place.saturating_add(before),
+                position: place,
             });
         }
         let units = given.saturating_add(filling);
@@ -148,6 +146,20 @@ impl<'d> Builder<'d> {
             }
             Err(place) => self.slots.insert(place, slot),
         }
+    }
+
+    /// The bytes of type and bitmaps.
+    fn head_len(&self) -> usize {
+        let mti: usize = match self.dialect.mti_encoding() {
+            MtiEncoding::Ascii => 4,
+            MtiEncoding::Bcd => 2,
+        };
+        let bitmaps = if self.present.needs_secondary() { 2 } else { 1 };
+        let bitmap = match self.dialect.bitmap_encoding() {
+            BitmapEncoding::Hex => Bitmap::BYTES.saturating_mul(2),
+            BitmapEncoding::Binary => Bitmap::BYTES,
+        };
+        mti.saturating_add(bitmap.saturating_mul(bitmaps))
     }
 
     fn pack_bitmap(&self, out: &mut Vec<u8>, bitmap: [u8; Bitmap::BYTES]) {
@@ -290,5 +302,155 @@ pub(crate) fn reserve_wiping(buffer: &mut Vec<u8>, more: usize) {
         bigger.extend_from_slice(buffer);
         buffer.zeroize();
         *buffer = bigger;
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+mod tests {
+    use alloc::{
+        format,
+        string::{String, ToString},
+        vec,
+    };
+
+    use super::*;
+    use crate::{digits::hex, sample};
+
+    fn mti(text: &str) -> Mti {
+        Mti::parse(text).unwrap()
+    }
+
+    #[track_caller]
+    fn packed(builder: &Builder<'_>) -> Vec<u8> {
+        let mut out = vec![];
+        builder.pack(&mut out).unwrap();
+        out
+    }
+
+    #[test]
+    fn fields_are_filled_up_and_ordered_however_they_were_set() {
+        let dialect = sample::ascii();
+        let mut builder = Builder::new(&dialect, mti("0200"));
+        builder.set(41, "TERM1").unwrap();
+        builder.set(4, "999").unwrap().set(2, "5555555555554444").unwrap().set(11, "42").unwrap();
+        builder.set_bytes(3, b"000000").unwrap().set(4, "1234").unwrap();
+        let text = String::from_utf8(packed(&builder)).unwrap();
+        let expected = "02007020000000800000165555555555554444000000000000001234000042TERM1   ";
+        assert_eq!(text, expected);
+        assert_eq!(format!("{builder:?}"), "Builder(0200 DE2 DE3 DE4 DE11 DE41)");
+    }
+
+    #[test]
+    fn a_field_above_64_brings_the_secondary_bitmap() {
+        let dialect = sample::ascii();
+        let mut builder = Builder::new(&dialect, mti("0800"));
+        builder.set(128, "0123456789abcdef").unwrap();
+        let expected = "0800800000000000000000000000000000010123456789ABCDEF";
+        assert_eq!(packed(&builder), expected.as_bytes());
+    }
+
+    #[test]
+    fn an_original_data_element_is_filled_with_zeros_on_the_left() {
+        let dialect = sample::ascii();
+        let mut builder = Builder::new(&dialect, mti("0420"));
+        // Original type, trace number, date and time, acquirer; the forwarder is all zeros.
+        builder.set(90, "020000004211221545070000012345600000000000").unwrap();
+        let body = packed(&builder);
+        let message = dialect.parse(&body).unwrap();
+        assert_eq!(message.get(90).unwrap(), "020000004211221545070000012345600000000000");
+    }
+
+    #[test]
+    fn packed_dialects_write_half_bytes() {
+        let dialect = sample::packed();
+        let mut builder = Builder::new(&dialect, mti("0200"));
+        builder.set(2, "370000000000002").unwrap().set(3, "12345").unwrap();
+        builder.set(35, "4000D9912").unwrap().set_bytes(55, &[0x9F, 0x26, 0x08]).unwrap();
+        let expected = concat!(
+            "0200",
+            "6000000020000200",
+            "15370000000000002F",
+            "012345",
+            "094000D99120",
+            "00039F2608"
+        );
+        assert_eq!(hex(&packed(&builder)), expected);
+    }
+
+    #[test]
+    fn a_value_that_does_not_fit_is_refused_without_being_shown() {
+        let dialect = sample::ascii();
+        let table = [
+            (5, "1", "DE5: the dialect does not define it"),
+            (1, "1", "DE1: the dialect does not define it"),
+            (2, "55555555555544445555", "DE2: expected a length of ..19, found 20"),
+            (
+                2,
+                "555555555555444X",
+                "DE2: expected content `n`, found another character at position 15",
+            ),
+            (4, "1234567890123", "DE4: expected a length of 12, found 13"),
+            (4, "", "DE4: expected a length of 12, found 0"),
+            (4, "12.34", "DE4: expected content `n`, found another character at position 2"),
+            (50, "US", "DE50: expected a length of 3, found 2"),
+            (
+                41,
+                "Z\u{fc}rich",
+                "DE41: expected content `ans`, found another character at position 1",
+            ),
+            (52, "01234567", "DE52: expected a length of 8, found 4"),
+            (
+                52,
+                "0123456",
+                "DE52: expected pairs of hex digits, found something else at position 7",
+            ),
+            (
+                52,
+                "0123456789ABCDEX",
+                "DE52: expected pairs of hex digits, found something else at position 15",
+            ),
+            (35, "4000A", "DE35: expected content `z`, found another character at position 4"),
+            (28, "00000100", "DE28: expected a length of 9, found 8"),
+        ];
+        let mut builder = Builder::new(&dialect, mti("0200"));
+        builder.set(11, "000042").unwrap();
+        let before = packed(&builder);
+        for (number, value, expected) in table {
+            let error = builder.set(number, value).map(|_| ()).unwrap_err();
+            assert_eq!(error.to_string(), expected);
+            assert_eq!(packed(&builder), before, "a refused value changes nothing");
+        }
+    }
+
+    #[test]
+    fn a_message_that_no_frame_can_carry_is_refused() {
+        let mut spec = sample::ascii_spec();
+        spec.fields.retain(|field| field.number == 48);
+        let mut field = spec.fields.pop().unwrap();
+        for number in 101..=107 {
+            field.number = number;
+            field.length = Length::Fixed(9_999);
+            field.padding = Padding::Right(b' ');
+            spec.fields.push(field.clone());
+        }
+        let dialect = Dialect::build(spec).unwrap();
+        let mut builder = Builder::new(&dialect, mti("0600"));
+        for number in 101..=107 {
+            builder.set(number, "text").unwrap();
+        }
+        let mut out = b"kept".to_vec();
+        let refused = builder.pack(&mut out).unwrap_err();
+        assert_eq!(refused, PackError::TooLong { length: 7 * 9_999 + 36, max: 65_535 });
+        assert_eq!(out, b"kept");
+    }
+
+    #[test]
+    fn a_buffer_that_grows_keeps_what_it_held() {
+        let mut buffer = Vec::with_capacity(4);
+        buffer.extend_from_slice(b"1234");
+        reserve_wiping(&mut buffer, 1);
+        assert_eq!(buffer, b"1234");
+        assert!(buffer.capacity() >= 8);
     }
 }

@@ -4,14 +4,14 @@
 use alloc::{borrow::Cow, string::String, vec::Vec};
 use core::{fmt, ops::Range};
 
-use nom::{Parser, bytes::complete::take};
-
 use crate::{
     bitmap::Bitmap,
-    dialect::{BitmapEncoding, Dialect, MtiEncoding},
-    error::{Expected, FieldPath, Found, MtiFault, ParseError},
-    field::{Content, Encoding, FieldSpec, Filler, Length, Prefix},
+    dialect::Dialect,
+    digits::{halves, hex, unhex},
+    error::ParseError,
+    field::{Encoding, Filler},
     mti::Mti,
+    read::{Reading, Span, read},
 };
 
 /// A message that follows its dialect. Borrows the bytes that it was read from.
@@ -24,25 +24,6 @@ pub struct Message<'a> {
     bitmap: Bitmap,
     /// One for each bit of the bitmap, in order.
     spans: Vec<Span>,
-}
-
-/// Where the content of one field lies, and how it is written.
-#[derive(Clone, Copy)]
-pub(crate) struct Span {
-    pub(crate) number: u8,
-    pub(crate) start: usize,
-    pub(crate) end: usize,
-    /// The length in digits, characters or bytes.
-    pub(crate) units: usize,
-    encoding: Encoding,
-}
-
-/// What was read of a body so far: all of it, or what stood before the fault.
-#[derive(Default)]
-pub(crate) struct Reading {
-    pub(crate) mti: Option<Mti>,
-    pub(crate) bitmap: Option<(Bitmap, Range<usize>)>,
-    pub(crate) spans: Vec<Span>,
 }
 
 impl Dialect {
@@ -147,225 +128,8 @@ impl fmt::Debug for Message<'_> {
     }
 }
 
-/// Reads a body and leaves in `reading` what was read, also when the rest has a fault.
-pub(crate) fn read(
-    dialect: &Dialect,
-    body: &[u8],
-    reading: &mut Reading,
-) -> Result<(Mti, Bitmap), ParseError> {
-    let mut cursor = Cursor { body, rest: body };
-    let mti = read_mti(&mut cursor, dialect.mti_encoding())?;
-    reading.mti = Some(mti);
-    let start = cursor.offset();
-    let bitmap = read_bitmaps(&mut cursor, dialect.bitmap_encoding())?;
-    reading.bitmap = Some((bitmap, start..cursor.offset()));
-    reading.spans.reserve_exact(bitmap.count());
-    for number in bitmap.fields() {
-        let path = FieldPath::Field(number);
-        let spec = dialect
-            .field(number)
-            .ok_or_else(|| cursor.error(path, Found::Bit, Expected::DefinedField))?;
-        reading.spans.push(read_field(&mut cursor, path, spec)?);
-    }
-    match cursor.rest.len() {
-        0 => Ok((mti, bitmap)),
-        left => Err(cursor.error(FieldPath::End, Found::More { left }, Expected::End)),
-    }
-}
-
-/// The part of the body that is still to be read.
-struct Cursor<'a> {
-    body: &'a [u8],
-    rest: &'a [u8],
-}
-
-impl<'a> Cursor<'a> {
-    fn offset(&self) -> usize {
-        self.body.len().saturating_sub(self.rest.len())
-    }
-
-    fn error(&self, path: FieldPath, found: Found, expected: Expected) -> ParseError {
-        ParseError { path, offset: self.offset(), found, expected }
-    }
-
-    fn take(
-        &mut self,
-        path: FieldPath,
-        count: usize,
-        expected: Expected,
-    ) -> Result<&'a [u8], ParseError> {
-        let taken: nom::IResult<_, _, ()> = take(count).parse(self.rest);
-        let (rest, taken) = taken
-            .map_err(|_| self.error(path, Found::Short { left: self.rest.len() }, expected))?;
-        self.rest = rest;
-        Ok(taken)
-    }
-}
-
-fn read_mti(cursor: &mut Cursor<'_>, encoding: MtiEncoding) -> Result<Mti, ParseError> {
-    let path = FieldPath::Mti;
-    let offset = cursor.offset();
-    let wrong = |position, value| {
-        let found = Found::Byte { value, position };
-        ParseError { path, offset, found, expected: Expected::Mti }
-    };
-    let mut digits = [0_u8; 4];
-    match encoding {
-        MtiEncoding::Ascii => digits.copy_from_slice(cursor.take(path, 4, Expected::Mti)?),
-        MtiEncoding::Bcd => {
-            let bytes = cursor.take(path, 2, Expected::Mti)?;
-            if let Some((position, byte)) = wrong_packed(bytes) {
-                return Err(wrong(position, byte));
-            }
-            for (digit, half) in digits.iter_mut().zip(halves(bytes)) {
-                *digit = b'0' | half;
-            }
-        }
-    }
-    Mti::from_digits(digits).map_err(|MtiFault { position, byte }| wrong(position, byte))
-}
-
-fn read_bitmaps(cursor: &mut Cursor<'_>, encoding: BitmapEncoding) -> Result<Bitmap, ParseError> {
-    let primary = read_bitmap(cursor, FieldPath::Bitmap, encoding)?;
-    let secondary = if primary >> 63 == 1 {
-        read_bitmap(cursor, FieldPath::SecondaryBitmap, encoding)?
-    } else {
-        0
-    };
-    Ok(Bitmap::new(primary, secondary))
-}
-
-fn read_bitmap(
-    cursor: &mut Cursor<'_>,
-    path: FieldPath,
-    encoding: BitmapEncoding,
-) -> Result<u64, ParseError> {
-    let offset = cursor.offset();
-    match encoding {
-        BitmapEncoding::Binary => {
-            let bytes = cursor.take(path, Bitmap::BYTES, Expected::BitmapBinary)?;
-            Ok(bytes.iter().fold(0, |bits, &byte| (bits << 8) | u64::from(byte)))
-        }
-        BitmapEncoding::Hex => {
-            let count = Bitmap::BYTES.saturating_mul(2);
-            let digits = cursor.take(path, count, Expected::BitmapHex)?;
-            let mut bits = 0_u64;
-            for (position, &value) in digits.iter().enumerate() {
-                let half = hex_value(value).ok_or(ParseError {
-                    path,
-                    offset,
-                    found: Found::Byte { value, position },
-                    expected: Expected::BitmapHex,
-                })?;
-                bits = (bits << 4) | u64::from(half);
-            }
-            Ok(bits)
-        }
-    }
-}
-
-fn read_field(
-    cursor: &mut Cursor<'_>,
-    path: FieldPath,
-    spec: &FieldSpec,
-) -> Result<Span, ParseError> {
-    let units = match spec.length {
-        Length::Fixed(units) => units,
-        Length::Var { digits, max, prefix } => read_length(cursor, path, digits, max, prefix)?,
-    };
-    let expected = Expected::Content { content: spec.content, encoding: spec.encoding, units };
-    let start = cursor.offset();
-    let bytes = cursor.take(path, spec.encoding.wire_len(units), expected)?;
-    if let Some((position, expected)) = wrong_content(spec, bytes, units, expected) {
-        let found = match bytes.get(position) {
-            Some(&value) if spec.is_clear() => Found::Byte { value, position },
-            _ => Found::Hidden { position },
-        };
-        return Err(ParseError { path, offset: start, found, expected });
-    }
-    Ok(Span { number: spec.number, start, end: cursor.offset(), units, encoding: spec.encoding })
-}
-
-fn read_length(
-    cursor: &mut Cursor<'_>,
-    path: FieldPath,
-    digits: u8,
-    max: usize,
-    prefix: Prefix,
-) -> Result<usize, ParseError> {
-    let offset = cursor.offset();
-    let expected = Expected::LengthDigits(digits);
-    let bytes = cursor.take(path, prefix.wire_len(digits), expected)?;
-    let wrong = match prefix {
-        Prefix::Ascii => bytes.iter().copied().enumerate().find(|(_, byte)| !byte.is_ascii_digit()),
-        Prefix::Bcd => wrong_packed(bytes),
-    };
-    if let Some((position, value)) = wrong {
-        let found = Found::Byte { value, position };
-        return Err(ParseError { path, offset, found, expected });
-    }
-    let add = |length: usize, digit: u8| {
-        length.saturating_mul(10).saturating_add(usize::from(digit & 0x0F))
-    };
-    let length = match prefix {
-        Prefix::Ascii => bytes.iter().copied().fold(0, add),
-        Prefix::Bcd => halves(bytes).fold(0, add),
-    };
-    if length > max {
-        let (found, expected) = (Found::Length(length), Expected::LengthAtMost(max));
-        return Err(ParseError { path, offset, found, expected });
-    }
-    Ok(length)
-}
-
-/// The place of the first byte that the content class or the encoding does not allow.
-fn wrong_content(
-    spec: &FieldSpec,
-    bytes: &[u8],
-    units: usize,
-    expected: Expected,
-) -> Option<(usize, Expected)> {
-    match spec.encoding {
-        Encoding::Raw => None,
-        Encoding::Ascii => spec.first_wrong(bytes).map(|place| (place, expected)),
-        Encoding::Hex => {
-            let place = bytes.iter().position(|&byte| hex_value(byte).is_none())?;
-            Some((place, expected))
-        }
-        Encoding::Bcd(filler) => {
-            if units % 2 == 1 {
-                let half = match filler {
-                    Filler::LeadingZero => bytes.first().map(|byte| byte >> 4),
-                    _ => bytes.last().map(|byte| byte & 0x0F),
-                };
-                if half != Some(filler.half()) {
-                    let last = bytes.len().saturating_sub(1);
-                    let place = if filler == Filler::LeadingZero { 0 } else { last };
-                    return Some((place, Expected::Filler(filler.half())));
-                }
-            }
-            let skipped = usize::from(units % 2 == 1 && filler == Filler::LeadingZero);
-            let mut digits = halves(bytes).skip(skipped).take(units);
-            let place = match spec.content {
-                Content::N => digits.position(|half| half > 9)?,
-                _ => return None,
-            };
-            Some((place.saturating_add(skipped).checked_div(2).unwrap_or(0), expected))
-        }
-    }
-}
-
-impl Filler {
-    /// The half byte itself.
-    pub(crate) fn half(self) -> u8 {
-        match self {
-            Self::LeadingZero | Self::TrailingZero => 0,
-            Self::TrailingF => 0x0F,
-        }
-    }
-}
-
-fn text<'a>(span: &Span, bytes: &'a [u8]) -> Option<Cow<'a, str>> {
+/// The value of a field as text, see [`Message::get`].
+pub(crate) fn text<'a>(span: &Span, bytes: &'a [u8]) -> Option<Cow<'a, str>> {
     match span.encoding {
         Encoding::Ascii => core::str::from_utf8(bytes).ok().map(Cow::Borrowed),
         Encoding::Hex if bytes.iter().any(u8::is_ascii_lowercase) => {
@@ -385,44 +149,233 @@ fn text<'a>(span: &Span, bytes: &'a [u8]) -> Option<Cow<'a, str>> {
     }
 }
 
-/// The half bytes, high one first.
-fn halves(bytes: &[u8]) -> impl Iterator<Item = u8> {
-    bytes.iter().flat_map(|byte| [byte >> 4, byte & 0x0F])
-}
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+mod tests {
+    use alloc::{format, string::ToString, vec};
 
-fn wrong_packed(bytes: &[u8]) -> Option<(usize, u8)> {
-    bytes.iter().copied().enumerate().find(|(_, byte)| byte >> 4 > 9 || byte & 0x0F > 9)
-}
+    use super::*;
+    use crate::sample;
 
-/// What a hex digit of either case stands for.
-pub(crate) fn hex_value(digit: u8) -> Option<u8> {
-    match digit {
-        b'0'..=b'9' => Some(digit & 0x0F),
-        b'a'..=b'f' | b'A'..=b'F' => Some((digit & 0x0F).saturating_add(9)),
-        _ => None,
+    /// A purchase: DE2, DE3, DE4, DE11, DE41.
+    const PURCHASE: &str = "02007020000000800000165555555555554444000000000000001234000042TERM0001";
+
+    #[test]
+    fn a_purchase_is_read_field_by_field() {
+        let dialect = sample::ascii();
+        let message = dialect.parse(PURCHASE.as_bytes()).unwrap();
+        assert_eq!(message.mti().as_str(), "0200");
+        let fields: Vec<_> = message.fields().collect();
+        let expected = [
+            (2, "5555555555554444"),
+            (3, "000000"),
+            (4, "000000001234"),
+            (11, "000042"),
+            (41, "TERM0001"),
+        ];
+        assert_eq!(fields, expected.map(|(number, value)| (number, Cow::Borrowed(value))));
+        assert!(fields.iter().all(|(_, value)| matches!(value, Cow::Borrowed(_))), "no copies");
+        for (number, value) in expected {
+            assert!(message.has(number));
+            assert_eq!(message.get(number).unwrap(), value);
+            assert_eq!(message.bytes(number).unwrap(), value.as_bytes());
+            let span = message.span(number).unwrap();
+            assert_eq!(PURCHASE.get(span).unwrap(), value);
+        }
+        for absent in [0, 1, 5, 64, 65, 128, 129, 255] {
+            assert_eq!(message.get(absent), None, "DE{absent}");
+        }
+        assert_eq!(message.binary(41), None, "text is not binary");
+        assert_eq!(format!("{message:?}"), "Message(0200 DE2 DE3 DE4 DE11 DE41, 70 bytes)");
     }
-}
 
-/// Bytes as upper-case hex digits.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len().saturating_mul(2));
-    text.extend(halves(bytes).map(|half| char::from(hex_digit(half))));
-    text
-}
-
-/// The upper-case hex digit of a half byte.
-pub(crate) fn hex_digit(half: u8) -> u8 {
-    match half & 0x0F {
-        digit @ 0..=9 => b'0' | digit,
-        letter => letter.saturating_sub(10).saturating_add(b'A'),
+    #[test]
+    fn a_secondary_bitmap_carries_fields_above_64() {
+        let dialect = sample::ascii();
+        let body = format!(
+            "0421C0200000000000000000004000000001{}{}{}{}",
+            "164000000000000002",
+            "000043",
+            "0".repeat(42),
+            "0123456789abcdef"
+        );
+        let message = dialect.parse(body.as_bytes()).unwrap();
+        assert_eq!(message.numbers().collect::<Vec<_>>(), [2, 11, 90, 128]);
+        assert_eq!(message.get(90).unwrap(), "0".repeat(42));
+        assert_eq!(message.get(128).unwrap(), "0123456789ABCDEF");
+        let mac = [0x01, 0x23, 0x45, 0x67, 0x89, 0xAB, 0xCD, 0xEF];
+        assert_eq!(message.binary(128).unwrap().as_ref(), mac);
+        assert_eq!(message.bytes(128).unwrap(), b"0123456789abcdef");
     }
-}
 
-fn unhex(digits: &[u8]) -> Option<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(digits.len().div_ceil(2));
-    for pair in digits.chunks(2) {
-        let &[high, low] = pair else { return None };
-        bytes.push((hex_value(high)? << 4) | hex_value(low)?);
+    #[test]
+    fn packed_digits_lengths_and_bitmaps_are_read() {
+        let dialect = sample::packed();
+        // DE2 of 15 digits and a filler, DE3 of 5 behind a filler, track 2 of 9, chip data of 3 bytes.
+        let body = [
+            &[0x02, 0x00, 0x60, 0, 0, 0, 0x20, 0, 0x02, 0][..],
+            &[0x15, 0x37, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x2F],
+            &[0x01, 0x23, 0x45],
+            &[0x09, 0x40, 0x00, 0xD9, 0x91, 0x20],
+            &[0x00, 0x03, 0x9F, 0x26, 0x08],
+        ]
+        .concat();
+        let message = dialect.parse(&body).unwrap();
+        assert_eq!(message.get(2).unwrap(), "370000000000002");
+        assert_eq!(message.get(3).unwrap(), "12345");
+        assert_eq!(message.get(35).unwrap(), "4000=9912");
+        assert_eq!(message.get(55).unwrap(), "9F2608");
+        assert_eq!(message.binary(55).unwrap(), Cow::Borrowed(&[0x9F, 0x26, 0x08][..]));
+        assert_eq!(message.span(55), Some(30..33));
     }
-    Some(bytes)
+
+    #[track_caller]
+    fn refused(dialect: &Dialect, body: &[u8], expected: &str, at: usize) {
+        let error = dialect.parse(body).unwrap_err();
+        assert_eq!(error.to_string(), expected);
+        assert_eq!(error.at(), at, "{expected}");
+    }
+
+    #[test]
+    fn each_fault_in_ascii_is_told_with_its_place_and_what_was_expected() {
+        let dialect = sample::ascii();
+        let with_bits = |bits: &str, rest: &str| format!("0200{bits}{rest}").into_bytes();
+        let table: Vec<(Vec<u8>, &str, usize)> = vec![
+            (vec![], "MTI at byte 0: expected 4 digits, found the end of the message", 0),
+            (b"02".to_vec(), "MTI at byte 0: expected 4 digits, found only 2 bytes left", 2),
+            (b"02x0".to_vec(), "MTI at byte 0: expected 4 digits, found 0x78 at position 2", 2),
+            (
+                b"0200123".to_vec(),
+                "bitmap at byte 4: expected 16 hex digits, found only 3 bytes left",
+                7,
+            ),
+            (
+                with_bits("00000000000G0000", ""),
+                "bitmap at byte 4: expected 16 hex digits, found 0x47 at position 11",
+                15,
+            ),
+            (
+                with_bits("8000000000000000", "00"),
+                "bitmap 2 at byte 20: expected 16 hex digits, found only 2 bytes left",
+                22,
+            ),
+            (
+                with_bits("1000000000000000", "000A00001234"),
+                "DE4 at byte 20: expected 12 digits, found 0x41 at position 3",
+                23,
+            ),
+            (
+                with_bits("1000000000000000", "0000"),
+                "DE4 at byte 20: expected 12 digits, found only 4 bytes left",
+                24,
+            ),
+            (
+                with_bits("0800000000000000", "1"),
+                "DE5 at byte 20: expected a field that the dialect defines, \
+                 found its bit set in the bitmap",
+                20,
+            ),
+            (
+                with_bits("0000000000000000", "rest"),
+                "end at byte 20: expected the end of the message, found 4 more bytes",
+                20,
+            ),
+            (
+                with_bits("4000000000000000", "1"),
+                "DE2 at byte 20: expected a length of 2 digits, found only 1 byte left",
+                21,
+            ),
+            (
+                with_bits("4000000000000000", "1-55"),
+                "DE2 at byte 20: expected a length of 2 digits, found 0x2D at position 1",
+                21,
+            ),
+            (
+                with_bits("4000000000000000", "2055555555555544445555"),
+                "DE2 at byte 20: expected a length of at most 19, found 20",
+                20,
+            ),
+            (
+                with_bits("4000000000000000", "165555555555554a44"),
+                "DE2 at byte 22: expected 16 digits, found another byte at position 13",
+                35,
+            ),
+            (
+                with_bits("0000001000000000", "X00000100"),
+                "DE28 at byte 20: expected C or D and 8 digits, found 0x58 at position 0",
+                20,
+            ),
+            (
+                with_bits("0000000000004000", "U5D"),
+                "DE50 at byte 20: expected 3 letters, found 0x35 at position 1",
+                21,
+            ),
+            (
+                with_bits("0000000000001000", "0123456789ABCDEG"),
+                "DE52 at byte 20: expected 16 hex digits, found another byte at position 15",
+                35,
+            ),
+            (
+                with_bits("0000000000800000", "TERM\r\n00"),
+                "DE41 at byte 20: expected 8 printable characters, found 0x0D at position 4",
+                24,
+            ),
+        ];
+        for (body, expected, at) in table {
+            refused(&dialect, &body, expected, at);
+        }
+    }
+
+    #[test]
+    fn each_fault_in_packed_form_is_told_too() {
+        let dialect = sample::packed();
+        let with_bits =
+            |first: u8, rest: &[u8]| [&[0x02, 0x00, first, 0, 0, 0, 0, 0, 0, 0], rest].concat();
+        let table: Vec<(Vec<u8>, &str, usize)> = vec![
+            (vec![0x02, 0x0A], "MTI at byte 0: expected 4 digits, found 0x0A at position 1", 1),
+            (
+                vec![0x02, 0x00, 0x40],
+                "bitmap at byte 2: expected 8 bytes, found only 1 byte left",
+                3,
+            ),
+            (
+                with_bits(0x40, &[0x1A]),
+                "DE2 at byte 10: expected a length of 2 digits, found 0x1A at position 0",
+                10,
+            ),
+            (
+                with_bits(0x40, &[0x03, 0x12, 0x30]),
+                "DE2 at byte 11: expected the filling half byte 0xF, found another byte at position 1",
+                12,
+            ),
+            (
+                with_bits(0x20, &[0x10, 0x00, 0x00]),
+                "DE3 at byte 10: expected the filling half byte 0x0, found 0x10 at position 0",
+                10,
+            ),
+            (
+                with_bits(0x20, &[0x00, 0x0B, 0x00]),
+                "DE3 at byte 10: expected 5 packed digits, found 0x0B at position 1",
+                11,
+            ),
+            (
+                with_bits(0x10, &[0, 0, 0, 0, 0, 0xA0]),
+                "DE4 at byte 10: expected 12 packed digits, found 0xA0 at position 5",
+                15,
+            ),
+        ];
+        for (body, expected, at) in table {
+            refused(&dialect, &body, expected, at);
+        }
+    }
+
+    #[test]
+    fn every_truncation_is_refused_inside_the_body() {
+        let dialect = sample::ascii();
+        for length in 0..PURCHASE.len() {
+            let body = PURCHASE.as_bytes().get(..length).unwrap();
+            let error = dialect.parse(body).unwrap_err();
+            assert!(error.offset <= length && error.at() <= length, "{length}: {error}");
+        }
+    }
 }
