@@ -22,7 +22,7 @@ mod toml_reader;
 
 pub mod dialect;
 
-pub mod mapping;
+mod mapping;
 
 mod element;
 

@@ -36,13 +36,14 @@ pub(crate) struct Item<'t> {
     pub(crate) span: Range<usize>,
 }
 
-/// Parses a file. Faults of TOML itself are noted, and what can be read is read in spite of them.
-pub(crate) fn parse<'t>(source: Source<'t>, faults: &mut Collector<'_>) -> DeTable<'t> {
+/// Parses a file. When it is not TOML, all places where it is not are noted and nothing else is read:
+/// a lost bracket would make faults of everything behind it.
+pub(crate) fn parse<'t>(source: Source<'t>, faults: &mut Collector<'_>) -> Option<DeTable<'t>> {
     let (table, errors) = DeTable::parse_recoverable(source.text);
-    for error in errors {
+    for error in &errors {
         faults.add(&error.span().unwrap_or(0..0), error.message(), "");
     }
-    table.into_inner()
+    errors.is_empty().then(|| table.into_inner())
 }
 
 impl<'t> Section<'t> {
@@ -54,8 +55,7 @@ impl<'t> Section<'t> {
     fn new(table: &'t DeTable<'t>, name: String, span: Range<usize>) -> Self {
         let keys = table.iter().map(|(key, value)| {
             let plain: &Cow<'_, str> = key.as_ref();
-            let path =
-                if name.is_empty() { plain.to_string() } else { format!("{name}.{plain}") };
+            let path = if name.is_empty() { plain.to_string() } else { format!("{name}.{plain}") };
             let item = Item { value: value.as_ref(), path, span: value.span() };
             (plain.to_string(), (key.span(), item))
         });
@@ -126,9 +126,10 @@ impl<'t> Item<'t> {
         wanted: &str,
         faults: &mut Collector<'_>,
     ) -> Option<At<T>> {
-        let number = self.value.as_integer().and_then(|integer| {
-            i64::from_str_radix(integer.as_str(), integer.radix()).ok()
-        });
+        let number = self
+            .value
+            .as_integer()
+            .and_then(|integer| i64::from_str_radix(integer.as_str(), integer.radix()).ok());
         match number.and_then(|number| T::try_from(number).ok()) {
             Some(value) => Some(At { value, span: self.span.clone() }),
             None => self.wrong_type(wanted, faults),
