@@ -40,6 +40,8 @@ pub mod network;
 
 pub mod vectors;
 
+mod vector_file;
+
 mod calendar;
 
 #[cfg(test)]

@@ -146,7 +146,7 @@ impl Definition {
     }
 
     /// The match key that a reply carries, or the element of it that is missing.
-    fn key_of(&self, message: &Message<'_>, elements: &[u8]) -> Result<Vec<u8>, u8> {
+    pub(crate) fn key_of(&self, message: &Message<'_>, elements: &[u8]) -> Result<Vec<u8>, u8> {
         let mut key = KeyWriter::new(message.mti());
         for number in elements {
             let (text, spec) = (message.get(*number), self.dialect.wire.field(*number));
