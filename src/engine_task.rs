@@ -17,7 +17,7 @@ use tidegate_payment::effect::{Alarm, Effect, Outgoing, Refusal, Reply};
 use tidegate_payment::engine::{Engine, Out, Status};
 use tidegate_payment::id::PaymentId;
 use tidegate_payment::input::{Input, LoadKey, Loaded, Waiter};
-use tidegate_payment::record::{Group, GroupSubject, NotSentReason};
+use tidegate_payment::record::{Group, GroupSubject};
 use tidegate_payment::time::{Mono, Now, Timestamp};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
@@ -30,8 +30,10 @@ const DATE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Where the engine's messages for the host go, without waiting.
 pub trait Lines: Send + Sync + 'static {
-    /// Takes a message, or gives it back when the queue is full.
-    fn hand_over(&self, message: Box<Durable<Outgoing>>) -> Result<(), Box<Durable<Outgoing>>>;
+    /// Takes a message, or says that it was not sent because a queue is full.
+    /// # Errors
+    /// The input that tells the engine so.
+    fn send(&self, message: Box<Durable<Outgoing>>) -> Result<(), Box<Input>>;
     /// Wipes the security code that travels beside the payment.
     fn forget(&self, id: PaymentId);
 }
@@ -69,30 +71,24 @@ pub struct EngineHandle {
     status: watch::Receiver<Status>,
 }
 
-/// An input, and who waits for the reply to it.
+/// A question, and who waits for the reply to it.
 #[derive(Debug)]
 struct Letter {
     input: Input,
-    reply_to: Option<(Waiter, oneshot::Sender<Reply>)>,
+    waiter: Waiter,
+    reply_to: oneshot::Sender<Reply>,
 }
 
 impl EngineHandle {
     /// Asks, and waits for the reply. A full inbox is a refusal at once.
     pub async fn ask(&self, input: impl FnOnce(Waiter) -> Input) -> Reply {
         let waiter = Waiter(self.next_waiter.fetch_add(1, Ordering::Relaxed));
-        let (sender, receiver) = oneshot::channel();
-        let letter = Letter { input: input(waiter), reply_to: Some((waiter, sender)) };
-        match self.inbox.try_send(letter) {
+        let (reply_to, receiver) = oneshot::channel();
+        match self.inbox.try_send(Letter { input: input(waiter), waiter, reply_to }) {
             Ok(()) => receiver.await.unwrap_or(Reply::Refusal(Refusal::Stopping)),
             Err(mpsc::error::TrySendError::Full(_)) => Reply::Refusal(Refusal::Busy),
             Err(mpsc::error::TrySendError::Closed(_)) => Reply::Refusal(Refusal::Stopping),
         }
-    }
-
-    /// Tells the engine what happened; waits while the inbox is full, so that nothing is lost.
-    pub async fn tell(&self, input: Input) {
-        // A closed inbox means that the engine has ended: after a restart this counts as silence.
-        let _ = self.inbox.send(Letter { input, reply_to: None }).await;
     }
 
     /// How much of everything there is, as of the last turn.
@@ -120,7 +116,9 @@ pub struct EngineParts<S, L> {
     pub business_day: BusinessDay,
     /// Who hears of alarms.
     pub on_alarm: Box<dyn Fn(&Alarm) + Send>,
-    /// How many inputs may wait.
+    /// What the hosts tell: a lane of its own, so that no flood of requests delays an answer.
+    pub events: mpsc::Receiver<Input>,
+    /// How many questions may wait.
     pub inbox_max: usize,
 }
 
@@ -168,7 +166,8 @@ impl<S: Store, L: Lines> EngineTask<S, L> {
         let mut applied = self.parts.store.applied();
         let mut date_watch = tokio::time::interval(DATE_INTERVAL);
         let mut stopping = false;
-        let mut batch = Vec::with_capacity(INPUTS_PER_TURN);
+        let mut letters = Vec::with_capacity(INPUTS_PER_TURN);
+        let mut events = Vec::with_capacity(INPUTS_PER_TURN);
         let now = self.parts.clock.now();
         self.parts.engine.recover(now, &mut self.out);
         loop {
@@ -181,11 +180,11 @@ impl<S: Store, L: Lines> EngineTask<S, L> {
             let deadline = deadline.map(|mono| self.parts.clock.instant(mono));
             tokio::select! {
                 Some(back) = self.under_way.next() => self.hear_back(back)?,
-                count = self.letters.recv_many(&mut batch, INPUTS_PER_TURN) => {
-                    if count == 0 {
-                        return Ok(());
-                    }
-                    batch.drain(..).for_each(|letter| self.open(letter));
+                1.. = self.parts.events.recv_many(&mut events, INPUTS_PER_TURN) => {
+                    events.drain(..).for_each(|input| self.hear(input));
+                }
+                1.. = self.letters.recv_many(&mut letters, INPUTS_PER_TURN) => {
+                    letters.drain(..).for_each(|letter| self.open(letter));
                 }
                 () = sleep_until(deadline) => self.hear(Input::Tick),
                 Ok(()) = applied.changed() => {
@@ -206,7 +205,7 @@ impl<S: Store, L: Lines> EngineTask<S, L> {
     }
 
     fn open(&mut self, letter: Letter) {
-        self.waiters.extend(letter.reply_to);
+        self.waiters.insert(letter.waiter, letter.reply_to);
         self.hear(letter.input);
     }
 
@@ -281,10 +280,14 @@ impl<S: Store, L: Lines> EngineTask<S, L> {
             Effect::Reply(waiter, reply) => {
                 if let Some(sender) = self.waiters.remove(&waiter) {
                     // Nobody listens any more: the payment goes on all the same.
-                    let _ = sender.send(reply);
+                    drop(sender.send(reply));
                 }
             }
-            Effect::Send(message) => self.send(message),
+            Effect::Send(message) => {
+                if let Err(not_sent) = self.parts.lines.send(message) {
+                    self.hear(*not_sent);
+                }
+            }
             Effect::Load(key) => {
                 let store = Arc::clone(&self.parts.store);
                 self.under_way.push(Box::pin(async move {
@@ -296,13 +299,6 @@ impl<S: Store, L: Lines> EngineTask<S, L> {
             }
             Effect::Forget(id) => self.parts.lines.forget(id),
             Effect::Alarm(alarm) => (self.parts.on_alarm)(&alarm),
-        }
-    }
-
-    fn send(&mut self, message: Box<Durable<Outgoing>>) {
-        if let Err(message) = self.parts.lines.hand_over(message) {
-            let Outgoing { id, attempt, .. } = *message.get();
-            self.hear(Input::NotSent(id, attempt, NotSentReason::QueueFull));
         }
     }
 }

@@ -9,6 +9,7 @@ pub mod channel;
 pub mod cli;
 pub mod config;
 pub mod control;
+pub mod definitions;
 pub mod edge;
 pub mod engine_task;
 pub mod gateway;
