@@ -220,13 +220,17 @@ impl HostHandle {
     /// [`Input::Written`] or [`Input::NotSent`], then perhaps as an answer.
     /// # Errors
     /// The input that tells the engine that the queue is full and nothing was sent.
-    pub fn send(&self, out: Box<Durable<Outgoing>>) -> Result<(), Input> {
+    pub fn send(&self, out: Box<Durable<Outgoing>>) -> Result<(), Box<Input>> {
         let (id, attempt) = (out.get().id, out.get().attempt);
         let spread = u64::from_be_bytes(first_bytes(&out.get().request.card.hash.0));
         let count = u64::try_from(self.encoders.len()).unwrap_or(u64::MAX);
         let number = usize::try_from(spread.checked_rem(count).unwrap_or(0)).unwrap_or(0);
         let sent = self.encoders.get(number).is_some_and(|queue| queue.try_send(out).is_ok());
-        if sent { Ok(()) } else { Err(Input::NotSent(id, attempt, NotSentReason::QueueFull)) }
+        if sent {
+            Ok(())
+        } else {
+            Err(Box::new(Input::NotSent(id, attempt, NotSentReason::QueueFull)))
+        }
     }
 
     /// What operators see of it; `None` if it has stopped.
