@@ -26,7 +26,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
-const PAN: &str = "4000000000000002";
+pub(super) const PAN: &str = "4000000000000002";
 /// A broken test fails after this long instead of hanging.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -150,7 +150,12 @@ impl Wording for Words {
     }
 }
 
-fn outgoing(id: u128, attempt: Attempt, repeat: bool, deadline: Mono) -> Box<Durable<Outgoing>> {
+pub(super) fn outgoing(
+    id: u128,
+    attempt: Attempt,
+    repeat: bool,
+    deadline: Mono,
+) -> Box<Durable<Outgoing>> {
     let id = PaymentId(id);
     let card = CardRef {
         bin: "400000".into(),

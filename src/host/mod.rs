@@ -14,6 +14,7 @@
 //! Messages of one card keep their order up to the line's socket: they pass the same encoder.
 
 mod connection;
+mod definition;
 mod encode;
 mod exchange;
 mod frames;
