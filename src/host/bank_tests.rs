@@ -11,6 +11,7 @@ use super::connection::{Job, Link};
 use super::slot::Slots;
 use super::wording::*;
 use super::*;
+use std::collections::BTreeSet;
 use std::time::Instant;
 use tidegate_line::event::{Ask, Event, HostRequest, Read, Written};
 use tidegate_line::name::{Connection, ExchangeId, Frame, LineIndex, MatchKey};
@@ -238,7 +239,7 @@ impl World {
                 frame: FrameFormat::LengthBe2,
                 frame_bytes_max: 4096,
                 connect_timeout: PATIENCE,
-                queue_max: NonZeroUsize::new(16).unwrap(),
+                queue_max: NonZeroUsize::new(256).unwrap(),
                 encoders: NonZeroUsize::new(2).unwrap(),
             },
             wording: Arc::new(Words),
@@ -516,6 +517,96 @@ async fn an_operator_signs_a_line_off_and_on() {
     assert!(world.host.sign_on(&line).await);
     world.sign_on(0).await;
     assert!(matches!(world.input().await, Input::HostUp(_, true)));
+}
+
+#[tokio::test]
+async fn a_dropped_handle_signs_off() {
+    let (world, mut bank) = World::serving().await;
+    drop(world.host);
+    assert!(bank.hear().await.starts_with("SignOff"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_payments_share_two_lines_and_each_gets_its_own_answer() {
+    const PAYMENTS: u32 = 200;
+    let mut world = World::start(2).await;
+    let banks = [world.sign_on(0).await, world.sign_on(1).await];
+    assert!(matches!(world.input().await, Input::HostUp(_, true)));
+    for mut bank in banks {
+        tokio::spawn(async move {
+            let mut heard = Vec::new();
+            while let Ok(request) = bank.try_hear().await {
+                heard.push(words(request.as_bytes())[1].to_owned());
+                // Answered in pairs, the later one first.
+                if heard.len() == 2 {
+                    for name in heard.drain(..).rev() {
+                        bank.say(&format!("done {name} {PAN} 1234 00")).await;
+                    }
+                }
+            }
+        });
+    }
+    world.until(|status| status.lines.iter().all(|line| line.state == "serving")).await;
+    for id in 1..=PAYMENTS {
+        world.pay(id.into());
+    }
+    let (mut written, mut answered) = (BTreeSet::new(), BTreeSet::new());
+    // At the end each line may hold back one answer that finds no second one.
+    while answered.len() + 2 < usize::try_from(PAYMENTS).unwrap()
+        || written.len() < usize::try_from(PAYMENTS).unwrap()
+    {
+        match world.input().await {
+            Input::Written(id, Attempt::Original) => assert!(written.insert(id)),
+            Input::HostAnswered(id, _) => {
+                assert!(written.contains(&id), "{id}: the engine hears of the message first");
+                assert!(answered.insert(id), "{id}: answered twice");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(world.host.status().await.unwrap().quarantined_in_all(), 0);
+}
+
+/// Whatever a line does, each payment is written or not sent, and what is not sent was not seen (M15).
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_line_that_breaks_again_and_again_leaves_no_payment_without_a_word() {
+    let mut world = World::start(1).await;
+    let mut seen = BTreeSet::new();
+    let (mut written, mut not_sent) = (BTreeSet::new(), BTreeSet::new());
+    for round in 0..10_u128 {
+        let mut bank = world.sign_on(0).await;
+        assert!(matches!(world.input().await, Input::HostUp(_, true)));
+        for id in 1..=20 {
+            world.pay(round * 20 + id);
+        }
+        for _ in 0..round {
+            let heard = bank.hear().await;
+            seen.insert(words(heard.as_bytes())[1].to_owned());
+        }
+        drop(bank);
+        loop {
+            match world.input().await {
+                Input::Written(id, _) => assert!(written.insert(id.0)),
+                Input::NotSent(id, _, why) => {
+                    assert_eq!(why, NotSentReason::NoLine);
+                    assert!(not_sent.insert(id.0));
+                }
+                Input::HostUp(_, false) => {}
+                other => panic!("{other:?}"),
+            }
+            let told = u128::try_from(written.len() + not_sent.len()).unwrap();
+            if told == (round + 1) * 20 {
+                break;
+            }
+        }
+        world.until(|status| status.lines[0].state != "serving").await;
+        while let Ok(Input::HostUp(_, up)) = world.inputs.try_recv() {
+            assert!(!up);
+        }
+    }
+    assert!(written.is_disjoint(&not_sent));
+    let wrong = not_sent.iter().find(|id| seen.contains(&format!("pay-{id:06}")));
+    assert_eq!(wrong, None, "claimed as not sent, and seen by the bank");
 }
 
 /// What the writer claims not to have sent is compared with what the bank got (M15).

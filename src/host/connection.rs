@@ -88,13 +88,15 @@ impl Link {
                 Some(stream)
             }
             Ok(Err(error)) => {
-                tracing::warn!(line = %self.name, address = %self.address, %error, "cannot connect");
+                let address = &self.address;
+                tracing::warn!(line = %self.name, %address, %error, "cannot connect");
                 None
             }
             Err(_) => {
                 let timeout_ms = self.connect_timeout.as_millis();
                 tracing::warn!(
-                    line = %self.name, address = %self.address, timeout_ms, "connecting took too long"
+                    line = %self.name, address = %self.address, timeout_ms,
+                    "connecting took too long"
                 );
                 None
             }

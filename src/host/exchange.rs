@@ -43,7 +43,8 @@ impl Message {
 }
 
 impl Exchanges {
-    /// The exchange of a message that is about to be sent: that of its earlier attempts, or a new one.
+    /// The exchange of a message that is about to be sent: that of its earlier attempts, or a new
+    /// one.
     pub(super) fn begin(&mut self, sent: Sent) -> ExchangeId {
         let message = Message::of(&sent);
         let exchange = self.by_message.get(&message).copied().unwrap_or_else(|| {

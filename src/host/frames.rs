@@ -1,5 +1,5 @@
-//! Cuts what a line brings into frames. Bytes of frames may hold card numbers: what is consumed, and
-//! what a move of the buffer leaves behind, is wiped.
+//! Cuts what a line brings into frames. Bytes of frames may hold card numbers: what is consumed,
+//! and what a move of the buffer leaves behind, is wiped.
 
 use bytes::{Buf, BytesMut};
 use std::io;
@@ -9,14 +9,14 @@ use tidegate_line::name::Frame;
 use tokio_util::codec::Decoder;
 use zeroize::Zeroize;
 
-/// Cuts frames. Give its buffer [`FrameDecoder::room`], so that it never has to be made larger: then
-/// it moves only within itself.
+/// Cuts frames. Give its buffer [`FrameDecoder::room`], so that it never has to be made larger:
+/// then it moves only within itself.
 #[derive(Debug)]
 pub(super) struct FrameDecoder {
     format: FrameFormat,
     frame_bytes_max: usize,
-    /// How much room was free when last seen. It grows only when the buffer moved its contents to the
-    /// front, and what they were copied from is then in the free room.
+    /// How much room was free when last seen. It grows only when the buffer moved its contents to
+    /// the front, and what they were copied from is then in the free room.
     free_before: usize,
 }
 

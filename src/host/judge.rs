@@ -66,8 +66,8 @@ impl Judge {
                 );
             }
         }
-        // If the order finds no room, a true answer that still comes counts as a second one, and the
-        // payment ends as after silence: safe, and one reversal more.
+        // If the order finds no room, a true answer that still comes counts as a second one, and
+        // the payment ends as after silence: safe, and one reversal more.
         let order = Order::NotItsAnswer(delivered.exchange);
         if self.orders.upgrade().is_none_or(|orders| orders.try_send(order).is_err()) {
             tracing::warn!(payment = %out.id, "the exchange is not reopened: the queue is full");

@@ -111,7 +111,9 @@ impl HostTask {
             let wait = self.wait();
             event = tokio::select! {
                 Some(event) = happened.recv() => event,
-                Some(encoded) = queues.to_send.recv() => self.begin(encoded, &events, &queues.judged).await,
+                Some(encoded) = queues.to_send.recv() => {
+                    self.begin(encoded, &events, &queues.judged).await
+                }
                 order = queues.ordered.recv(), if !handle_dropped => {
                     handle_dropped = order.is_none();
                     self.obey(order.unwrap_or(Order::Stop), &judgements)
@@ -288,7 +290,8 @@ impl HostTask {
             Ok(key) if socket.jobs.try_send(Job::Network(Frame::new(body))).is_ok() => {
                 return Some(Event::Asked { line, connection, key });
             }
-            // A writer that is stuck or gone: the answer will not come, and its absence closes the line.
+            // A writer that is stuck or gone: the answer will not come, and its absence closes the
+            // line.
             Ok(_) => {}
             Err(error) => {
                 socket.stop.cancel();
@@ -301,13 +304,13 @@ impl HostTask {
     fn answer(&self, line: LineIndex, connection: Connection, request: &Frame, accept: bool) {
         let mut body = Vec::new();
         if let Err(error) = self.wording.answer(request.body(), accept, &mut body) {
-            let line = self.name(line);
-            tracing::warn!(host = %self.settings.id, line, %error, "a network message goes unanswered");
+            let (host, line) = (&self.settings.id, self.name(line));
+            tracing::warn!(%host, line, %error, "a network message goes unanswered");
         } else if let Some(socket) = self.socket(line, connection)
             && socket.jobs.try_send(Job::Network(Frame::new(body))).is_err()
         {
-            let line = self.name(line);
-            tracing::warn!(host = %self.settings.id, line, "no room for an answer: the host asks too much");
+            let (host, line) = (&self.settings.id, self.name(line));
+            tracing::warn!(%host, line, "no room for an answer: the host asks too much");
         }
     }
 

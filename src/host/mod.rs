@@ -1,9 +1,9 @@
 //! The bank side: moves bytes for [`tidegate_line`], encodes what the engine sends and judges what
 //! the host answers.
 //!
-//! A message travels `start`ed tasks in this order: [`HostHandle::send`] puts a durable message into
-//! the bounded queue of an encoder; the encoder (a thread: key stores block) unseals the card, takes
-//! the security code from its [`slot`] and words the frame; the host task owns the
+//! A message travels `start`ed tasks in this order: [`HostHandle::send`] puts a durable message
+//! into the bounded queue of an encoder; the encoder (a thread: key stores block) unseals the card,
+//! takes the security code from its [`slot`] and words the frame; the host task owns the
 //! [`tidegate_line::host::Host`], chooses a line and hands the frame to that line's writer. A reply
 //! comes from a line's reader to the host task, is paired there, judged on a thread of its own
 //! against what was asked, and becomes an [`Input`] for the engine.
@@ -46,7 +46,8 @@ use tidegate_payment::time::Now;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-/// Both clocks, read together. The monotonic one must be the one that the engine's deadlines run on.
+/// Both clocks, read together. The monotonic one must be the one that the engine's deadlines run
+/// on.
 pub trait Clock: Send + Sync + 'static {
     /// What they say.
     fn now(&self) -> Now;
@@ -75,8 +76,8 @@ pub struct HostSettings {
     pub limits: Limits,
     /// How frames are cut.
     pub frame: FrameFormat,
-    /// The longest frame body in either direction, in bytes; more ends the connection before any room
-    /// is made for it.
+    /// The longest frame body in either direction, in bytes; more ends the connection before any
+    /// room is made for it.
     pub frame_bytes_max: usize,
     /// How long a connection may take to be made.
     pub connect_timeout: Duration,
@@ -252,7 +253,8 @@ impl HostHandle {
     }
 
     /// Signs all lines off, closes them and ends. It takes at most the sign-on timeout and the time
-    /// that sockets need; what is still unanswered then is the engine's to reverse after the restart.
+    /// that sockets need; what is still unanswered then is the engine's to reverse after the
+    /// restart.
     pub async fn stop(self) {
         let Self { encoders, orders, task, .. } = self;
         drop(encoders);

@@ -34,8 +34,8 @@ pub struct LineStatus {
     pub line: String,
     /// Where it leads.
     pub address: String,
-    /// `held`, `down`, `connecting`, `signing_on`, `serving`, `resting`, `draining`, `signing_off` or
-    /// `closing`.
+    /// `held`, `down`, `connecting`, `signing_on`, `serving`, `resting`, `draining`, `signing_off`
+    /// or `closing`.
     pub state: &'static str,
     /// For how long, in milliseconds.
     pub since_ms: u64,

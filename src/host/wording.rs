@@ -9,9 +9,9 @@ use tidegate_payment::input::ReversalAnswer;
 use tidegate_payment::record::HostAnswer;
 use tidegate_payment::time::Timestamp;
 
-/// The words of one host: its dialect and mapping. Pure; called on any thread. All bodies are without
-/// framing and are appended to `body`, in which the caller reserved enough room that a vector which
-/// holds card data never moves.
+/// The words of one host: its dialect and mapping. Pure; called on any thread. All bodies are
+/// without framing and are appended to `body`, in which the caller reserved enough room that a
+/// vector which holds card data never moves.
 pub trait Wording: Send + Sync + 'static {
     /// Words a request, a reversal or a repeat; returns what its reply will carry.
     /// # Errors
@@ -77,7 +77,8 @@ pub enum Judged {
 #[error("{0}")]
 pub struct WordingError(pub String);
 
-/// What the bank side needs of the key store. Its calls may block; they are made on threads for that.
+/// What the bank side needs of the key store. Its calls may block; they are made on threads for
+/// that.
 pub trait Cards: Send + Sync + 'static {
     /// Opens a sealed card number.
     /// # Errors

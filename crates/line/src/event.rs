@@ -54,8 +54,8 @@ pub enum Event {
         /// What a reply will carry.
         key: MatchKey,
     },
-    /// The frame delivered for this exchange was not its answer (it disagrees with what was asked, or
-    /// means nothing): the exchange waits on.
+    /// The frame delivered for this exchange was not its answer (it disagrees with what was asked,
+    /// or means nothing): the exchange waits on.
     NotItsAnswer(ExchangeId),
     /// An operator has a line drained, signed off and held down.
     SignOff(LineIndex),
@@ -165,8 +165,8 @@ pub enum Output {
         /// Whether to agree.
         accept: bool,
     },
-    /// Write a message on a signed-on line, unless `deadline` has come; answered by [`Event::Wrote`]
-    /// or [`Event::WriteRefused`].
+    /// Write a message on a signed-on line, unless `deadline` has come; answered by
+    /// [`Event::Wrote`] or [`Event::WriteRefused`].
     Write {
         /// Where and what.
         to: Written,

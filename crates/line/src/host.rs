@@ -249,8 +249,8 @@ impl Host {
         }
     }
 
-    /// Why the writer did not write is seen from the line: it broke or was full, unless the deadline
-    /// came first.
+    /// Why the writer did not write is seen from the line: it broke or was full, unless the
+    /// deadline came first.
     fn refused(&mut self, written: Written, out: &mut Vec<Output>) {
         let late = self.exchanges.is_late(written.exchange);
         let why = if late { NotSent::Overdue } else { NotSent::NoLine };

@@ -1,8 +1,8 @@
 //! The bank line: what a gateway does on the persistent lines to one bank host. Line life, sign-on,
 //! echo, fail-over between lines, pairing of requests and replies, quarantine.
 //!
-//! Nothing here does I/O, reads a clock, draws a random number or awaits. [`host::Host::handle`] takes
-//! the time and one [`event::Event`] and says what to do as [`event::Output`]s;
+//! Nothing here does I/O, reads a clock, draws a random number or awaits. [`host::Host::handle`]
+//! takes the time and one [`event::Event`] and says what to do as [`event::Output`]s;
 //! [`host::Host::next_deadline`] says when to call again though nothing happened. Frames are opaque
 //! bytes and match keys opaque byte strings: no message format is known here.
 //!

@@ -7,8 +7,9 @@ use core::time::Duration;
 pub struct Limits {
     /// How many requests may await their reply at a time; 1 or more.
     pub in_flight_max: u32,
-    /// How many owed messages (reversals) may await their reply at a time; 1 or more. They have room
-    /// of their own, so that live traffic never starves them and a backlog never starves live traffic.
+    /// How many owed messages (reversals) may await their reply at a time; 1 or more. They have
+    /// room of their own, so that live traffic never starves them and a backlog never starves live
+    /// traffic.
     pub owed_in_flight_max: u32,
     /// How many exchanges whose deadline passed unanswered are kept for a late reply.
     pub late_max: u32,
@@ -18,8 +19,8 @@ pub struct Limits {
     pub sign_on_timeout: Duration,
     /// After how long without anything received an echo is sent; more than 0.
     pub echo_after: Duration,
-    /// How long an echo may take; more than 0 and at most [`Limits::echo_after`], so that a half-open
-    /// line is found within two echo intervals.
+    /// How long an echo may take; more than 0 and at most [`Limits::echo_after`], so that a
+    /// half-open line is found within two echo intervals.
     pub echo_timeout: Duration,
     /// The least wait before a line connects again; more than 0. It bounds how often a line that
     /// flaps signs on.
@@ -28,8 +29,8 @@ pub struct Limits {
     pub reconnect_max: Duration,
     /// How long a line that is being drained waits for its replies before it signs off.
     pub drain_timeout: Duration,
-    /// How many unparsable frames a line may bring within [`Limits::unparsable_window`] before it is
-    /// closed and connected afresh; per line.
+    /// How many unparsable frames a line may bring within [`Limits::unparsable_window`] before it
+    /// is closed and connected afresh; per line.
     pub unparsable_max: u32,
     /// See [`Limits::unparsable_max`].
     pub unparsable_window: Duration,
@@ -87,9 +88,9 @@ impl Limits {
         Ok(())
     }
 
-    /// The wait before the next connection after `failures` without a sign-on between them: a random
-    /// part of a window that doubles each time (full jitter), above a floor of `reconnect_min`.
-    /// `dice` is uniform over all 32-bit numbers.
+    /// The wait before the next connection after `failures` without a sign-on between them: a
+    /// random part of a window that doubles each time (full jitter), above a floor of
+    /// `reconnect_min`. `dice` is uniform over all 32-bit numbers.
     pub(crate) fn back_off(&self, failures: u32, dice: u32) -> Duration {
         let doubled = 2_u32.checked_pow(failures.saturating_add(1)).unwrap_or(u32::MAX);
         let window = self.reconnect_min.saturating_mul(doubled).min(self.reconnect_max);
