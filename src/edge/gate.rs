@@ -183,11 +183,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Gate<S> {
     }
 
     /// One step of reading: what the phase asks for. `Ready(Ok(true))` ends the read.
-    fn poll_step(
-        &mut self,
-        cx: &mut Context<'_>,
-        out: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<bool>> {
+    fn poll_step(&mut self, cx: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<bool>> {
         match &self.phase {
             Phase::Idle if !self.held.is_empty() => self.begin_head(),
             Phase::Idle => match self.poll_more(cx, self.limits.header_bytes_max) {
@@ -256,7 +252,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Gate<S> {
     }
 
     /// Guards a write: pending too long is an error.
-    fn clocked<T>(&mut self, cx: &mut Context<'_>, poll: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+    fn clocked<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        poll: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
         if poll.is_ready() {
             return poll;
         }

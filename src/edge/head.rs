@@ -59,7 +59,8 @@ impl Scan {
 
 const REQUEST_LINE: Refusal = Refusal::Malformed("METHOD /path HTTP/1.1");
 const ONE_HOST: Refusal = Refusal::Malformed("one host field");
-const ONE_LENGTH: Refusal = Refusal::Malformed("one content-length of digits, no transfer-encoding");
+const ONE_LENGTH: Refusal =
+    Refusal::Malformed("one content-length of digits, no transfer-encoding");
 
 /// Screens a complete head, its empty line included.
 /// # Errors
@@ -108,7 +109,8 @@ fn request_line(line: &[u8]) -> Result<&[u8], Refusal> {
     else {
         return Err(REQUEST_LINE);
     };
-    let plain_method = (1..=16).contains(&method.len()) && method.iter().all(u8::is_ascii_uppercase);
+    let plain_method =
+        (1..=16).contains(&method.len()) && method.iter().all(u8::is_ascii_uppercase);
     if !plain_method || matches!(method, b"CONNECT" | b"TRACE" | b"PRI") || !origin_form(target) {
         return Err(REQUEST_LINE);
     }
@@ -213,5 +215,7 @@ fn length(value: &[u8]) -> Option<u64> {
 }
 
 fn mentions_upgrade(value: &[u8]) -> bool {
-    value.split(|byte| *byte == b',').any(|token| token.trim_ascii().eq_ignore_ascii_case(b"upgrade"))
+    value
+        .split(|byte| *byte == b',')
+        .any(|token| token.trim_ascii().eq_ignore_ascii_case(b"upgrade"))
 }

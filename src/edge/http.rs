@@ -189,7 +189,11 @@ async fn connect(stream: TcpStream, peer: SocketAddr, place: Place, shared: Arc<
     drop(place);
 }
 
-async fn serve(stream: tokio_rustls::server::TlsStream<TcpStream>, peer: SocketAddr, shared: &Arc<Shared>) {
+async fn serve(
+    stream: tokio_rustls::server::TlsStream<TcpStream>,
+    peer: SocketAddr,
+    shared: &Arc<Shared>,
+) {
     let limits = &shared.limits;
     let notes = Arc::new(Notes::default());
     let gate = Gate::new(stream, Arc::clone(limits), Arc::clone(&notes));

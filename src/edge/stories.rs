@@ -150,9 +150,8 @@ async fn pipelined_requests_are_answered_in_order_and_a_bad_one_ends_the_line() 
     bytes.extend(b"GET / HTTP/1.0\r\n\r\n");
     bytes.extend(GOOD);
     let answer = world.exchange(&bytes).await;
-    let places = ["hello", "x-target: /two", "HTTP/1.1 400 Bad Request"].map(|text| {
-        answer.find(text).unwrap_or_else(|| panic!("{text} is not in {answer}"))
-    });
+    let places = ["hello", "x-target: /two", "HTTP/1.1 400 Bad Request"]
+        .map(|text| answer.find(text).unwrap_or_else(|| panic!("{text} is not in {answer}")));
     assert!(places.is_sorted(), "{answer}");
     assert_eq!(world.handled(), 2);
 }
@@ -246,7 +245,12 @@ async fn any_doubt_about_framing_is_refused_and_closes_the_connection() {
         assert_eq!(uri, format!("urn:tidegate:problem:{code}"));
     }
     assert_eq!(world.handled(), 0);
-    assert!(world.metrics.text().contains("tidegate_edge_refusals_total{listener=\"rest\",reason=\"malformed\"}"));
+    assert!(
+        world
+            .metrics
+            .text()
+            .contains("tidegate_edge_refusals_total{listener=\"rest\",reason=\"malformed\"}")
+    );
 }
 
 #[tokio::test]
@@ -269,7 +273,8 @@ async fn a_slow_head_is_told_so_and_closed() {
 #[tokio::test]
 async fn a_slow_body_is_told_so_and_closed() {
     let world = World::new(short()).await;
-    let answer = world.exchange(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\nhel").await;
+    let answer =
+        world.exchange(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\nhel").await;
     assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
     assert!(answer.contains("connection: close"), "{answer}");
     assert_eq!(world.handled(), 0);
@@ -458,7 +463,9 @@ async fn tls_1_1_or_an_old_suite_finds_no_common_ground() {
         tls::provider().cipher_suites.iter().map(|suite| format!("{:?}", suite.suite())).collect();
     assert_eq!(names.len(), 9);
     assert!(names.iter().all(|name| name.starts_with("TLS13_") || name.contains("_ECDHE_")));
-    assert!(names.iter().all(|name| name.contains("_GCM_") || name.contains("_CHACHA20_POLY1305_")));
+    assert!(
+        names.iter().all(|name| name.contains("_GCM_") || name.contains("_CHACHA20_POLY1305_"))
+    );
 }
 
 #[test]

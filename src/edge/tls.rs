@@ -113,8 +113,8 @@ pub fn load(certificate: &Path, key: &Path, now: SystemTime) -> Result<Identity,
     let key_der = PrivateKeyDer::from_pem_file(key).map_err(pem("a private key", key))?;
     let path = || certificate.to_path_buf();
     let leaf = chain.first().ok_or_else(|| TlsError::Empty { path: path() })?;
-    let leaf = Certificate::from_der(leaf)
-        .map_err(|source| TlsError::Leaf { path: path(), source })?;
+    let leaf =
+        Certificate::from_der(leaf).map_err(|source| TlsError::Leaf { path: path(), source })?;
     let tbs = leaf.tbs_certificate();
     let not_after_unix_s = unix_s(tbs.validity().not_after.to_unix_duration());
     let now_s = now.duration_since(SystemTime::UNIX_EPOCH).map_or(0, unix_s);

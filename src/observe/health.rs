@@ -90,7 +90,11 @@ impl Beat {
         if age <= age_max {
             return Ok(());
         }
-        Err(format!("last {} ms ago, at most {} ms are allowed", age.as_millis(), age_max.as_millis()))
+        Err(format!(
+            "last {} ms ago, at most {} ms are allowed",
+            age.as_millis(),
+            age_max.as_millis()
+        ))
     }
 }
 
