@@ -30,6 +30,8 @@ pub struct Payment {
     pub late_answer: Option<HostAnswer>,
     /// What the host holds is in doubt though the result is final: reconciliation clears it.
     pub suspect: bool,
+    /// The reversal undoes a partial approval that the merchant does not take.
+    pub partial_refused: bool,
     /// Since when a reversal is owed.
     pub reversal_due_at: Option<Timestamp>,
     /// After a late approval of what was already reversed: the attempt of the reversal that still
@@ -143,6 +145,7 @@ impl Payment {
             answer: None,
             late_answer: None,
             suspect: false,
+            partial_refused: false,
             reversal_due_at: None,
             repeat_owed: None,
             version: 1,
@@ -159,6 +162,9 @@ impl Payment {
             Record::Answered(answered) => self.answer = Some(answered.answer.clone()),
             Record::LateAnswer(answered) => self.late_answer = Some(answered.answer.clone()),
             Record::Reversed(reversed) => self.suspect = reversed.suspect,
+            Record::TimedOut(timed_out) => {
+                self.partial_refused = timed_out.why == SilenceReason::PartialRefused;
+            }
             Record::ReversalDue(due) => self.reversal_due_at = Some(due.at),
             Record::CaseRetried(retried) => self.reversal_due_at = Some(retried.at),
             Record::ReversalRepeated(repeated) if self.is_final() => {
@@ -256,10 +262,11 @@ impl Payment {
         }
     }
 
-    /// The approval code of the original, from whichever answer carried one (DE 38 of a reversal).
+    /// The approval code of the original, if it was known when the reversal began (DE 38): all
+    /// attempts of a reversal carry the same fields, so a later answer adds nothing to them.
     pub fn approval_code(&self) -> Option<&str> {
-        let answers = [self.answer.as_ref(), self.late_answer.as_ref()];
-        answers.into_iter().flatten().find_map(|answer| answer.approval_code.as_deref())
+        let known = self.late_answer.as_ref().filter(|_| self.partial_refused);
+        known.and_then(|answer| answer.approval_code.as_deref())
     }
 
     /// Folds a payment from all its records.

@@ -395,7 +395,7 @@ fn a_late_approval_is_recorded_never_told_and_reversed_again() {
     assert_eq!(world.alarms, [Alarm::LateApproval(id)]);
     assert_eq!(world.attempts(id).last(), Some(&(Attempt::Reversal(2), true)));
     let last = world.sent.last().unwrap();
-    assert_eq!(last.approval_code.as_deref(), Some("A00001"));
+    assert_eq!(last.approval_code, None, "a repeat carries what the first attempt carried");
     world.write(id, 2);
     world.wait(30);
     assert_eq!(world.attempts(id).last(), Some(&(Attempt::Reversal(3), true)));
@@ -404,6 +404,24 @@ fn a_late_approval_is_recorded_never_told_and_reversed_again() {
     world.wait(300);
     assert_eq!(world.attempts(id).len(), count);
     assert!(world.engine.book.get(id).unwrap().payment.is_settled());
+}
+
+#[test]
+fn a_partial_approval_that_the_merchant_does_not_take_is_reversed_with_its_approval_code() {
+    let mut world = World::new();
+    let id = world.pay(1);
+    let answer = HostAnswer {
+        response_code: "10".into(),
+        class: AnswerClass::Partial,
+        approval_code: Some("P00001".into()),
+        amount: Money { minor: 1000, ..amount() },
+        line: line(),
+    };
+    world.hear(Input::HostAnswered(id, answer));
+    assert_eq!(world.told(1), Verdict::Pending(PendingReason::HostTimeout));
+    assert_eq!(world.sent.last().unwrap().approval_code.as_deref(), Some("P00001"));
+    world.answer_reversal(id, ReversalVerdict::Accepted);
+    assert_eq!(world.verdict(id), Verdict::Reversed);
 }
 
 #[test]
