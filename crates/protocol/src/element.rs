@@ -189,20 +189,48 @@ pub(crate) struct Network<'a> {
     pub(crate) transmitted: Timestamp,
 }
 
-/// Room for the text of one element. Wiped on drop; large enough for every fact and every tagged
-/// element that a mapping may hold, so that it never moves and leaves a copy behind.
+/// Room for the text of one element. Wiped on drop; larger than every element with a secret, so that
+/// it does not move and leave a copy behind.
 pub(crate) struct Scratch(Zeroizing<String>);
 
 impl Scratch {
-    /// The longest tagged element that a mapping may hold, in characters.
-    pub(crate) const TAGGED_MAX: usize = 200;
-
     pub(crate) fn new() -> Self {
-        Self(Zeroizing::new(String::with_capacity(Self::TAGGED_MAX)))
+        Self(Zeroizing::new(String::with_capacity(TAGGED_MAX)))
     }
 }
 
+/// The longest tagged element that a mapping may hold, in characters.
+pub(crate) const TAGGED_MAX: usize = 200;
+
 impl Meaning {
+    /// The facts that it is made of.
+    pub(crate) fn facts(&self) -> impl Iterator<Item = Fact> {
+        let (one, many) = match self {
+            Self::Fact(fact) => (Some(*fact), [].as_slice()),
+            Self::Constant(_) => (None, [].as_slice()),
+            Self::Tagged(parts) => (None, parts.as_slice()),
+        };
+        one.into_iter().chain(many.iter().map(|(_, fact)| *fact))
+    }
+
+    /// Every text that it can have.
+    pub(crate) fn shape(&self) -> Shape {
+        match self {
+            Self::Fact(fact) => fact.shape(),
+            Self::Constant(text) => {
+                Shape { content: Content::Ans, min: text.len(), max: text.len() }
+            }
+            Self::Tagged(parts) => {
+                let shapes = parts.iter().map(|(_, fact)| fact.shape());
+                let any = shapes.clone().any(|shape| shape.content == Content::Ans);
+                let content = if any { Content::Ans } else { Content::An };
+                // Two letters of tag and two digits of length precede each fact.
+                let lengths = shapes.map(|shape| shape.max.saturating_add(4));
+                Shape { content, min: 5, max: lengths.fold(0, usize::saturating_add) }
+            }
+        }
+    }
+
     /// The text of the element, without filling; `None` when the payment has no such fact.
     pub(crate) fn text<'a>(
         &'a self,

@@ -45,4 +45,7 @@ mod vector_file;
 mod calendar;
 
 #[cfg(test)]
+mod fault_tests;
+
+#[cfg(test)]
 mod sample;

@@ -81,6 +81,10 @@ impl<'t> Collector<'t> {
         self.found.push((span.start, fault));
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.found.is_empty()
+    }
+
     /// The faults of several files together; `None` when there are none.
     pub(crate) fn gather<const N: usize>(collectors: [Self; N]) -> Option<Faults> {
         let mut list = Vec::new();
