@@ -1,5 +1,5 @@
-//! Checks a mapping against its dialect: every element exists and can carry what it shall, nothing that
-//! may not be repeated stands in a reversal, and replies can find their requests.
+//! Checks a mapping against its dialect: every element exists and can carry what it shall, nothing
+//! that may not be repeated stands in a reversal, and replies can find their requests.
 
 use tidegate_iso8583::{
     field::{FieldSpec, Mask},
@@ -17,8 +17,8 @@ use crate::{
     toml_reader::At,
 };
 
-/// Tracks, PIN block and chip data: sensitive authentication data, which no mapping can fill and no reversal
-/// may carry (PCI DSS 3.3).
+/// Tracks, PIN block and chip data: sensitive authentication data, which no mapping can fill and no
+/// reversal may carry (PCI DSS 3.3).
 const SENSITIVE: [u8; 5] = [35, 36, 45, 52, 55];
 
 /// Elements that hold a card number: a constant there would be somebody's card.
@@ -199,8 +199,8 @@ fn check_key(dialect: &HostDialect, key: &[u8], plan: &Plan, faults: &mut Collec
     }
 }
 
-/// A reversal names its original by the same elements: what the original takes from the payment, the reversal
-/// takes from the same place.
+/// A reversal names its original by the same elements: what the original takes from the payment,
+/// the reversal takes from the same place.
 fn check_same_sources(original: &Plan, reversal: &Plan, faults: &mut Collector<'_>) {
     for field in &reversal.fields {
         let (number, meaning) = &field.value;

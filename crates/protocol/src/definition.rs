@@ -1,5 +1,5 @@
-//! A definition: a dialect and a mapping, checked against each other. With it a payment is translated
-//! and a host is understood.
+//! A definition: a dialect and a mapping, checked against each other. With it a payment is
+//! translated and a host is understood.
 
 use tidegate_iso8583::{
     dialect::Dialect,
@@ -36,8 +36,8 @@ impl Definition {
     /// Reads and checks both files.
     ///
     /// # Errors
-    /// Every fault of both files, with line and caret. Faults of one file against the other are found when
-    /// each is sound in itself.
+    /// Every fault of both files, with line and caret. Faults of one file against the other are
+    /// found when each is sound in itself.
     pub fn build(dialect: Source<'_>, mapping: Source<'_>) -> Result<Self, Faults> {
         let mut in_dialect = Collector::new(dialect);
         let mut in_mapping = Collector::new(mapping);
@@ -72,14 +72,15 @@ impl Definition {
         Definitions { dialect: self.dialect.hash, mapping: self.mapping.hash }
     }
 
-    /// What is done when the host is silent about this operation; `None` if the mapping does not have it.
+    /// What is done when the host is silent about this operation; `None` if the mapping does not
+    /// have it.
     #[must_use]
     pub fn silence(&self, operation: Operation) -> Option<Silence> {
         self.plan(operation).map(|plan| plan.silence.value)
     }
 
-    /// Why a host declines with this code, as a stable name for merchants: `expired_card`. `None` for a code that
-    /// the mapping gives no reason for.
+    /// Why a host declines with this code, as a stable name for merchants: `expired_card`. `None`
+    /// for a code that the mapping gives no reason for.
     #[must_use]
     pub fn reason(&self, response_code: &str) -> Option<&str> {
         self.mapping.reasons.get(response_code).map(|reason| reason.value.as_str())
@@ -116,7 +117,8 @@ mod tests {
 error: DE2: carries card data
   --> dialects/iso87-ascii/dialect.toml:39:1
    |
-39 | 2   = { name = \"primary account number\", content = \"n\", length = \"..19\", mask = \"clear\" }
+39 | 2   = { name = \"primary account number\", content = \"n\", length = \"..19\", \
+        mask = \"clear\" }
    | ^ expected mask pan or never
 
 error: on_silence: unknown word `hope`

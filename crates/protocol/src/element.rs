@@ -1,5 +1,5 @@
-//! What can stand in an element of a host message: a closed list of meanings, each with the shape of
-//! its text and the place in a payment that it is taken from.
+//! What can stand in an element of a host message: a closed list of meanings, each with the shape
+//! of its text and the place in a payment that it is taken from.
 
 use std::fmt::Write as _;
 
@@ -144,7 +144,8 @@ impl Fact {
 }
 
 impl Shape {
-    /// What is wrong about an element that shall carry every text of this shape; `None` when it can.
+    /// What is wrong about an element that shall carry every text of this shape; `None` when it
+    /// can.
     pub(crate) fn misfit(&self, spec: &FieldSpec) -> Option<String> {
         let carries = match (self.content, spec.content) {
             (Content::N, Content::N | Content::An | Content::Ans)
@@ -169,7 +170,8 @@ impl Shape {
     }
 }
 
-/// What the elements of one message are taken from. Missing parts belong to messages that do not have them.
+/// What the elements of one message are taken from. Missing parts belong to messages that do not
+/// have them.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Facts<'a> {
     pub(crate) fields: Option<&'a HostFields>,
@@ -189,8 +191,8 @@ pub(crate) struct Network<'a> {
     pub(crate) transmitted: Timestamp,
 }
 
-/// Room for the text of one element. Wiped on drop; larger than every element with a secret, so that
-/// it does not move and leave a copy behind.
+/// Room for the text of one element. Wiped on drop; larger than every element with a secret, so
+/// that it does not move and leave a copy behind.
 pub(crate) struct Scratch(Zeroizing<String>);
 
 impl Scratch {
@@ -338,8 +340,8 @@ impl Fact {
     }
 }
 
-/// A text without the filling that the element puts around it: the form in which values are compared
-/// and keys are made.
+/// A text without the filling that the element puts around it: the form in which values are
+/// compared and keys are made.
 pub(crate) fn unfilled<'v>(spec: &FieldSpec, text: &'v str) -> &'v str {
     match spec.padding {
         Padding::None => text,

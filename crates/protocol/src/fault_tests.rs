@@ -1,6 +1,11 @@
 //! Every rule of definition files, each broken once.
 
-#![allow(clippy::panic, clippy::unwrap_used, reason = "a test stops at the first surprise")]
+#![allow(
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::too_many_lines,
+    reason = "a test stops at the first surprise"
+)]
 
 use crate::{definition::Definition, sample, source::Source};
 

@@ -1,5 +1,5 @@
-//! A mapping file: what a payment means in a dialect. Which element carries what, which silence calls for
-//! what, and what each response code stands for.
+//! A mapping file: what a payment means in a dialect. Which element carries what, which silence
+//! calls for what, and what each response code stands for.
 
 use std::collections::BTreeMap;
 

@@ -95,7 +95,8 @@ impl<'t> Collector<'t> {
         (!list.is_empty()).then_some(Faults(list))
     }
 
-    /// What to answer should a file give no result and no fault. Never seen; kept so that nothing has to panic.
+    /// What to answer should a file give no result and no fault. Never seen; kept so that nothing
+    /// has to panic.
     pub(crate) fn incomplete(source: Source<'_>) -> Faults {
         let mut collector = Collector::new(source);
         collector.add(&(0..0), "the definition is incomplete", "");
