@@ -12,7 +12,7 @@
 //! number longer than one call, or decide about money. Text comes in as [`source::Source`]; what a
 //! host says goes out as the words of [`tidegate_payment`].
 //!
-//! Reading order: [`source`] is what is read and how faults look; [`dialect`] and [`mapping`] are
+//! Reading order: [`source`] is what is read and how faults look; [`dialect`] and `mapping` are
 //! the two files; [`definition`] is both, checked against each other; [`encode`], [`read`],
 //! [`judge`] and [`network`] are what a definition does; [`vectors`] tests it.
 #![forbid(unsafe_code)]
