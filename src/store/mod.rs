@@ -15,6 +15,7 @@ use tokio::sync::watch;
 
 pub mod fields;
 pub mod journal;
+pub mod ledger;
 mod queue;
 pub mod record_code;
 
@@ -96,7 +97,7 @@ pub enum StoreError {
     },
     /// The projection failed.
     #[error("the projection failed")]
-    Ledger,
+    Ledger(#[from] ledger::LedgerError),
 }
 
 impl StoreError {
