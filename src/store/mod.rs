@@ -13,14 +13,24 @@ use tidegate_payment::input::{LoadKey, Loaded};
 use tidegate_payment::record::{Group, Record};
 use tokio::sync::watch;
 
+mod course;
+pub mod embedded;
+pub mod export;
 pub mod fields;
 pub mod journal;
 pub mod ledger;
+pub mod memory;
 mod queue;
 pub mod record_code;
+pub mod recovery;
+pub mod verify;
 
 #[cfg(test)]
+mod conformance;
+#[cfg(test)]
 pub(crate) mod samples;
+#[cfg(test)]
+mod tests;
 
 /// Where facts become durable. One engine writes; anybody reads.
 pub trait Store: Send + Sync + 'static {

@@ -12,7 +12,7 @@ use tidegate_payment::durable::Sequence;
 
 /// Why a scan stopped.
 #[derive(Debug, thiserror::Error)]
-pub enum ScanError {
+pub enum ScanError<E> {
     /// The journal is damaged.
     #[error(transparent)]
     Damaged(#[from] Damage),
@@ -26,7 +26,7 @@ pub enum ScanError {
     },
     /// Whoever looked at the records does not go on.
     #[error("{0}")]
-    Visitor(Box<dyn std::error::Error + Send + Sync>),
+    Visitor(E),
 }
 
 /// Where the journal ends.
@@ -77,10 +77,7 @@ pub fn scan<E>(
     disk: &dyn Disk,
     from: Place,
     mut visit: impl FnMut(u32, &RawRecord<'_>) -> Result<(), E>,
-) -> Result<Tail, ScanError>
-where
-    E: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
+) -> Result<Tail, ScanError<E>> {
     let names = segments_from(disk, from)?;
     let mut tail = Tail {
         segment: None,
@@ -109,7 +106,7 @@ where
 }
 
 /// The segments that hold the records after `from`, in order.
-fn segments_from(disk: &dyn Disk, from: Place) -> Result<Vec<String>, ScanError> {
+fn segments_from<E>(disk: &dyn Disk, from: Place) -> Result<Vec<String>, ScanError<E>> {
     let source = |source| ScanError::File { name: String::new(), source };
     let mut names: Vec<(u64, String)> = disk
         .names()
@@ -177,10 +174,7 @@ impl SegmentScan<'_> {
         &mut self,
         from: Place,
         visit: &mut impl FnMut(u32, &RawRecord<'_>) -> Result<(), E>,
-    ) -> Result<(), ScanError>
-    where
-        E: Into<Box<dyn std::error::Error + Send + Sync>>,
-    {
+    ) -> Result<(), ScanError<E>> {
         let mut position = SECTOR;
         while position < self.file.len() {
             let rest = self.file.get(position..).unwrap_or(&[]);
@@ -197,8 +191,7 @@ impl SegmentScan<'_> {
                     return Err(self.damage(position, DamageFault::OtherJournal).into());
                 }
                 if record.sequence > from.last {
-                    let visited = visit(batch.head.epoch, record);
-                    visited.map_err(|error| ScanError::Visitor(error.into()))?;
+                    visit(batch.head.epoch, record).map_err(ScanError::Visitor)?;
                 }
                 self.tail.read.records = self.tail.read.records.saturating_add(1);
             }

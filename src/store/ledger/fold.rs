@@ -1,47 +1,36 @@
 //! One payment's row in the making: its records, and the state that they fold into.
 
 use super::LedgerError;
+use crate::store::course::Course;
 use crate::store::journal::frame::RawRecord;
 use crate::store::record_code;
 use tidegate_payment::durable::{Durable, Sequence};
-use tidegate_payment::payment::{Payment, State, Verdict};
-use tidegate_payment::record::{AnswerClass, Group, Record, ReversalVerdict};
-use tidegate_payment::time::Timestamp;
+use tidegate_payment::payment::{State, Verdict};
+use tidegate_payment::record::{Group, Record};
 
 /// A payment as the ledger keeps it.
 #[derive(Debug)]
 pub(super) struct Fold {
-    pub(super) payment: Payment,
+    pub(super) course: Course,
     pub(super) first: Sequence,
     pub(super) last: Sequence,
     /// All records, each as [`keep`] writes it.
     pub(super) records: Vec<u8>,
-    pub(super) reversal_due_at: Option<Timestamp>,
-    /// The reversal ended, and then a late approval made one more attempt of it necessary, which is
-    /// not answered yet.
-    owes_repeat: bool,
 }
 
 impl Fold {
-    /// A payment that begins with `record`.
+    /// A payment, if `record` begins one.
     pub(super) fn begin(record: &Record, raw: &RawRecord<'_>) -> Option<Self> {
         let Record::Accepted(accepted) = record else { return None };
         let mut records = Vec::new();
         keep(raw, &mut records);
-        Some(Self {
-            payment: Payment::begin(accepted),
-            first: raw.sequence,
-            last: raw.sequence,
-            records,
-            reversal_due_at: None,
-            owes_repeat: false,
-        })
+        let (first, last) = (raw.sequence, raw.sequence);
+        Some(Self { course: Course::begin(accepted), first, last, records })
     }
 
     /// Folds a further record in.
     pub(super) fn add(&mut self, record: &Record, raw: &RawRecord<'_>) -> Result<(), LedgerError> {
-        self.payment.apply(record)?;
-        self.follow(record);
+        self.course.add(record)?;
         keep(raw, &mut self.records);
         self.last = raw.sequence;
         Ok(())
@@ -50,47 +39,16 @@ impl Fold {
     /// Folds the records of a row again.
     pub(super) fn read(kept: &[u8]) -> Result<Self, LedgerError> {
         let mut records = read_kept(kept)?.into_iter();
-        let (first, record) = records.next().ok_or(LedgerError::Row)?;
-        let Record::Accepted(accepted) = &record else { return Err(LedgerError::Row) };
-        let mut fold = Self {
-            payment: Payment::begin(accepted),
-            first,
-            last: first,
-            records: kept.to_vec(),
-            reversal_due_at: None,
-            owes_repeat: false,
+        let Some((first, Record::Accepted(accepted))) = records.next() else {
+            return Err(LedgerError::Row);
         };
+        let (course, records_bytes) = (Course::begin(&accepted), kept.to_vec());
+        let mut fold = Self { course, first, last: first, records: records_bytes };
         for (sequence, record) in records {
-            fold.payment.apply(&record)?;
-            fold.follow(&record);
+            fold.course.add(&record)?;
             fold.last = sequence;
         }
         Ok(fold)
-    }
-
-    fn follow(&mut self, record: &Record) {
-        match record {
-            Record::ReversalDue(due) => self.reversal_due_at = Some(due.at),
-            Record::CaseRetried(retried) => self.reversal_due_at = Some(retried.at),
-            Record::LateAnswer(late) => {
-                let approved =
-                    matches!(late.answer.class, AnswerClass::Approved | AnswerClass::Partial);
-                self.owes_repeat |= approved && self.payment.is_settled();
-            }
-            Record::ReversalRepeated(_) => self.owes_repeat |= self.payment.is_settled(),
-            Record::ReversalAnswered(answered) => {
-                self.owes_repeat &= answered.verdict == ReversalVerdict::UnknownOriginal;
-            }
-            _ => {}
-        }
-        if !matches!(self.payment.state, State::TimedOut(_) | State::Reversing(_)) {
-            self.reversal_due_at = None;
-        }
-    }
-
-    /// Whether a start must have it in memory.
-    pub(super) fn is_open(&self) -> bool {
-        !self.payment.is_settled() || self.owes_repeat
     }
 }
 

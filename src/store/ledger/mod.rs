@@ -155,7 +155,7 @@ impl Ledger {
         for id in touched {
             if let Some(fold) = self.folds.get(&id) {
                 write_row(&transaction, fold)?;
-                if !fold.is_open() {
+                if !fold.course.is_open() {
                     self.folds.remove(&id);
                 }
             }
@@ -219,7 +219,7 @@ fn write_row(transaction: &Transaction<'_>, fold: &Fold) -> Result<(), LedgerErr
          is_open = excluded.is_open, is_case = excluded.is_case, is_suspect = excluded.is_suspect, \
          reversal_due_at = excluded.reversal_due_at, version = excluded.version, \
          records = excluded.records";
-    let payment = &fold.payment;
+    let payment = &fold.course.payment;
     let request = &payment.request;
     transaction.prepare_cached(SQL)?.execute(params![
         number(fold.first.0),
@@ -238,10 +238,10 @@ fn write_row(transaction: &Transaction<'_>, fold: &Fold) -> Result<(), LedgerErr
         payment.accepted_at.0,
         request.freshness.nonce.as_str(),
         request.freshness.created.0,
-        fold.is_open(),
+        fold.course.is_open(),
         payment.is_case(),
         payment.suspect,
-        fold.reversal_due_at.map(|at| at.0),
+        fold.course.reversal_due_at.map(|at| at.0),
         payment.version,
         fold.records,
     ])?;

@@ -29,8 +29,12 @@ impl Feed {
     fn raw(&self, from: u64) -> Vec<RawRecord<'_>> {
         let numbered = (from..).map(Sequence).zip(&self.records);
         numbered
-            .map(|(sequence, (kind, body))| {
-                RawRecord { kind: *kind, version: 1, sequence, body, chain: [7; 32] }
+            .map(|(sequence, (kind, body))| RawRecord {
+                kind: *kind,
+                version: 1,
+                sequence,
+                body,
+                chain: [7; 32],
             })
             .collect()
     }
