@@ -4,7 +4,14 @@
 //! Field numbers common to all kinds: 1 is the time (microseconds since 1970, 8 bytes), 2 the payment's
 //! id (16 bytes). The numbers of the others are the constants of each kind below.
 
+mod codes;
+
 use super::fields::{DecodeError, FieldFault, FieldReader, FieldWriter, TooLong};
+use codes::{
+    class_code, class_of, flag_of, not_sent_code, not_sent_of, operation_code, operation_of,
+    park_code, park_of, resolution_code, resolution_of, reversal_verdict_code, reversal_verdict_of,
+    silence_code, silence_of,
+};
 use tidegate_payment::card::{CardHash, CardRef, Expiry};
 use tidegate_payment::id::{
     ChannelId, HostId, IdempotencyKey, LineId, MerchantId, Nonce, OrderId, PaymentId, Rrn, Stan,
@@ -12,13 +19,12 @@ use tidegate_payment::id::{
 };
 use tidegate_payment::money::{Currency, Money};
 use tidegate_payment::record::{
-    Accepted, AnswerClass, Answered, Block, CaseClosed, CaseRetried, DateMoved, HostAnswer, Leased,
-    NotSent, NotSentReason, ParkReason, Record, Resolution, ReversalAnswered, ReversalDue,
-    ReversalParked, ReversalRepeated, ReversalVerdict, Reversed, SendIntent, SilenceReason,
+    Accepted, Answered, Block, CaseClosed, CaseRetried, DateMoved, HostAnswer, Leased, NotSent,
+    Record, ReversalAnswered, ReversalDue, ReversalParked, ReversalRepeated, Reversed, SendIntent,
     TimedOut,
 };
 use tidegate_payment::request::{
-    Acceptor, Definitions, Eci, Freshness, HostFields, Operation, Request, Route,
+    Acceptor, Definitions, Eci, Freshness, HostFields, Request, Route,
 };
 use tidegate_payment::time::{BusinessDate, LocalTime, Timestamp};
 
@@ -348,37 +354,6 @@ fn read_local(r: &mut FieldReader<'_>, field: u8) -> Result<LocalTime, DecodeErr
         Err(r.value_fault(field, "a date and time of day"))
     }
 }
-
-fn flag_of(code: u8) -> Option<bool> {
-    match code {
-        0 => Some(false),
-        1 => Some(true),
-        _ => None,
-    }
-}
-
-/// A closed list of variants and their numbers, in both directions.
-macro_rules! codes {
-    ($to:ident, $from:ident, $name:ident: $($code:literal = $variant:ident),+ $(,)?) => {
-        fn $to(value: $name) -> u8 {
-            match value { $($name::$variant => $code),+ }
-        }
-
-        fn $from(code: u8) -> Option<$name> {
-            match code { $($code => Some($name::$variant),)+ _ => None }
-        }
-    };
-}
-
-codes!(operation_code, operation_of, Operation: 1 = Purchase);
-codes!(not_sent_code, not_sent_of, NotSentReason:
-    1 = NoLine, 2 = QueueFull, 3 = Overdue, 4 = EncodeFailed);
-codes!(silence_code, silence_of, SilenceReason: 1 = Deadline, 2 = Restart, 3 = PartialRefused);
-codes!(class_code, class_of, AnswerClass: 1 = Approved, 2 = Partial, 3 = Declined, 4 = PickUp);
-codes!(reversal_verdict_code, reversal_verdict_of, ReversalVerdict:
-    1 = Accepted, 2 = UnknownOriginal, 3 = Refused);
-codes!(park_code, park_of, ParkReason: 1 = Refused, 2 = Exhausted);
-codes!(resolution_code, resolution_of, Resolution: 1 = Reversed, 2 = DeclinedNeverPosted);
 
 fn name_of(kind: u8) -> &'static str {
     const NAMES: [&str; 15] = [

@@ -1,6 +1,7 @@
 //! The whole store on real files and on a faulty disk.
 #![allow(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
     reason = "a test stops at the first surprise"

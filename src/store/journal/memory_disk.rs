@@ -1,4 +1,9 @@
 //! A disk in memory that loses power, fails and fills up on request.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test stops at the first surprise"
+)]
 
 use super::disk::{Disk, DiskFile};
 use super::frame::SECTOR;

@@ -165,7 +165,6 @@ impl SegmentScan<'_> {
             return Err(self.damage(0, DamageFault::SegmentChain));
         }
         self.tail.segment = Some((self.name.to_owned(), head));
-        self.tail.last_batch = None;
         self.tail.read.segments = self.tail.read.segments.saturating_add(1);
         Ok(())
     }
@@ -176,6 +175,7 @@ impl SegmentScan<'_> {
         visit: &mut impl FnMut(u32, &RawRecord<'_>) -> Result<(), E>,
     ) -> Result<(), ScanError<E>> {
         let mut position = SECTOR;
+        let mut last = None;
         while position < self.file.len() {
             let rest = self.file.get(position..).unwrap_or(&[]);
             let batch = match read_batch(rest, self.tail.place, self.tail.epoch) {
@@ -198,13 +198,14 @@ impl SegmentScan<'_> {
             self.tail.read.batches = self.tail.read.batches.saturating_add(1);
             self.tail.place = batch.place;
             self.tail.epoch = batch.head.epoch;
-            if self.is_last {
-                let bytes = rest.get(..batch.head.padded()).unwrap_or(&[]).to_vec();
-                self.tail.last_batch = Some((u64::try_from(position).unwrap_or(u64::MAX), bytes));
-            }
+            last = Some((position, batch.head.padded()));
             position = position.saturating_add(batch.head.padded());
         }
         self.tail.position = u64::try_from(position).unwrap_or(u64::MAX);
+        self.tail.last_batch = last.filter(|_| self.is_last).and_then(|(offset, length)| {
+            let bytes = self.file.get(offset..)?.get(..length)?;
+            Some((u64::try_from(offset).ok()?, bytes.to_vec()))
+        });
         Ok(())
     }
 
