@@ -32,6 +32,11 @@ pub trait Disk: Send + Sync + 'static {
     /// What the system says.
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
 
+    /// Makes the names of all files durable.
+    /// # Errors
+    /// What the system says.
+    fn sync_names(&self) -> io::Result<()>;
+
     /// Removes a file; it is no fault if there is none.
     /// # Errors
     /// What the system says.
@@ -84,10 +89,6 @@ impl Folder {
     pub fn look(folder: &Path, archive: &Path) -> Self {
         Self { folder: folder.to_owned(), archive: archive.to_owned(), _lock: None }
     }
-
-    fn sync_folder(&self) -> io::Result<()> {
-        File::open(&self.folder)?.sync_all()
-    }
 }
 
 impl Disk for Folder {
@@ -134,13 +135,17 @@ impl Disk for Folder {
             offset = offset.saturating_add(chunk.len().try_into().unwrap_or(u64::MAX));
         }
         file.sync_all()?;
-        self.sync_folder()?;
+        self.sync_names()?;
         Ok(Box::new(file))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         fs::rename(self.folder.join(from), self.folder.join(to))?;
-        self.sync_folder()
+        self.sync_names()
+    }
+
+    fn sync_names(&self) -> io::Result<()> {
+        File::open(&self.folder)?.sync_all()
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {

@@ -7,7 +7,7 @@
 
 use super::disk::{Disk, DiskFile};
 use super::frame::SECTOR;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, ErrorKind};
 use std::sync::{Arc, Mutex};
 
@@ -39,6 +39,17 @@ struct Content {
     seen: Vec<u8>,
     /// What survives a power cut.
     durable: Vec<u8>,
+    /// The sectors that the next sync will write. A sync that fails forgets them, as file systems do:
+    /// what they hold stays readable, and no later sync writes it.
+    dirty: BTreeSet<usize>,
+}
+
+impl Content {
+    fn make_durable(&mut self, sector: usize) {
+        let end = ((sector + 1) * SECTOR).min(self.seen.len());
+        let range = sector * SECTOR..end;
+        self.durable[range.clone()].copy_from_slice(&self.seen[range]);
+    }
 }
 
 struct MemoryFile {
@@ -55,14 +66,12 @@ impl MemoryDisk {
     pub(crate) fn cut_power(&self, mut keep: impl FnMut() -> bool) {
         for content in self.0.lock().unwrap().files.values() {
             let mut content = content.lock().unwrap();
-            let Content { seen, durable } = &mut *content;
-            for (new, old) in seen.chunks_mut(SECTOR).zip(durable.chunks_mut(SECTOR)) {
-                if new != old && keep() {
-                    old.copy_from_slice(new);
-                } else {
-                    new.copy_from_slice(old);
+            for sector in std::mem::take(&mut content.dirty) {
+                if keep() {
+                    content.make_durable(sector);
                 }
             }
+            content.seen = content.durable.clone();
         }
     }
 
@@ -71,7 +80,7 @@ impl MemoryDisk {
         let copy = Self::default();
         for (name, content) in &self.0.lock().unwrap().files {
             let seen = content.lock().unwrap().seen.clone();
-            let content = Content { durable: seen.clone(), seen };
+            let content = Content { durable: seen.clone(), seen, dirty: BTreeSet::new() };
             copy.0.lock().unwrap().files.insert(name.clone(), Arc::new(Mutex::new(content)));
         }
         copy
@@ -126,7 +135,7 @@ impl Disk for MemoryDisk {
             return Err(ErrorKind::StorageFull.into());
         }
         let zeroes = vec![0; usize::try_from(bytes).unwrap()];
-        let content = Content { seen: zeroes.clone(), durable: zeroes };
+        let content = Content { seen: zeroes.clone(), durable: zeroes, dirty: BTreeSet::new() };
         let content = Arc::new(Mutex::new(content));
         inner.files.insert(name.into(), Arc::clone(&content));
         Ok(Box::new(MemoryFile { disk: self.clone(), content }))
@@ -136,6 +145,10 @@ impl Disk for MemoryDisk {
         let mut inner = self.0.lock().unwrap();
         let content = inner.files.remove(from).ok_or(ErrorKind::NotFound)?;
         inner.files.insert(to.into(), content);
+        Ok(())
+    }
+
+    fn sync_names(&self) -> io::Result<()> {
         Ok(())
     }
 
@@ -150,16 +163,20 @@ impl DiskFile for MemoryFile {
         let fails = MemoryDisk::count_down(&mut self.disk.0.lock().unwrap().faults.write);
         let written = if fails { &bytes[..bytes.len() / 2] } else { bytes };
         let start = usize::try_from(offset).unwrap();
-        self.content.lock().unwrap().seen[start..start + written.len()].copy_from_slice(written);
+        let mut content = self.content.lock().unwrap();
+        content.seen[start..start + written.len()].copy_from_slice(written);
+        content.dirty.extend(start / SECTOR..(start + written.len()).div_ceil(SECTOR));
         if fails { Err(io::Error::other("the disk failed to write")) } else { Ok(()) }
     }
 
     fn sync(&self) -> io::Result<()> {
-        if MemoryDisk::count_down(&mut self.disk.0.lock().unwrap().faults.sync) {
+        let fails = MemoryDisk::count_down(&mut self.disk.0.lock().unwrap().faults.sync);
+        let mut content = self.content.lock().unwrap();
+        let dirty = std::mem::take(&mut content.dirty);
+        if fails {
             return Err(io::Error::other("the disk failed to sync"));
         }
-        let mut content = self.content.lock().unwrap();
-        content.durable = content.seen.clone();
+        dirty.into_iter().for_each(|sector| content.make_durable(sector));
         Ok(())
     }
 }

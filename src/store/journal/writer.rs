@@ -107,6 +107,8 @@ fn continue_segment(
         file.write_at(*offset, bytes)?;
     }
     file.sync()?;
+    // The run before may have ended between the segment's rename and its sync.
+    disk.sync_names()?;
     Ok(Active { file, bytes: head.bytes, position: tail.position })
 }
 
