@@ -50,6 +50,22 @@ fn append(journal: &mut Journal, records: &[Record]) -> std::io::Result<Vec<u8>>
     journal.append(batch)
 }
 
+/// Numbers that look random and are the same for the same seed (xorshift).
+struct Dice(u32);
+
+impl Dice {
+    fn new(seed: u32) -> Self {
+        Self(seed.wrapping_mul(0x9E37_79B9) | 1)
+    }
+
+    fn roll(&mut self, sides: u32) -> u32 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 17;
+        self.0 ^= self.0 << 5;
+        (self.0 >> 8) % sides
+    }
+}
+
 /// A journal of two batches of one record and a last one of `last` payments.
 fn small(last: u64) -> (MemoryDisk, Vec<Record>) {
     let disk = MemoryDisk::default();
@@ -222,16 +238,42 @@ fn a_power_cut_loses_nothing_that_was_synced() {
             }
         }
         drop(journal);
-        let mut dice = seed.wrapping_mul(0x9E37_79B9) | 1;
-        disk.cut_power(|| {
-            dice ^= dice << 13;
-            dice ^= dice >> 17;
-            dice ^= dice << 5;
-            dice & 1 == 1
-        });
+        let mut dice = Dice::new(seed);
+        disk.cut_power(|| dice.roll(2) == 1);
         let (found, _) = read(&disk).unwrap_or_else(|damage| panic!("seed {seed}: {damage}"));
         assert_eq!(found[..acknowledged.len()], acknowledged, "seed {seed}");
         assert!(found.len() <= acknowledged.len() + 2, "seed {seed}");
+    }
+}
+
+#[test]
+fn crashes_on_crashes_also_while_opening_lose_nothing_that_was_acknowledged() {
+    for seed in 0..300 {
+        let mut dice = Dice::new(seed);
+        let disk = MemoryDisk::default();
+        let mut acknowledged = Vec::new();
+        for crash in 0..6_u64 {
+            let sync = (dice.roll(4) > 0).then(|| dice.roll(6));
+            disk.set(Faults { sync, ..Faults::default() });
+            let (found, tail) = read(&disk).unwrap_or_else(|d| panic!("seed {seed}: {d}"));
+            assert_eq!(found[..acknowledged.len()], acknowledged, "seed {seed}, crash {crash}");
+            if let Ok(mut journal) = Journal::open(Arc::new(disk.clone()), &tail, PLAN) {
+                // What an opened journal showed is built upon: it is durable from here on.
+                acknowledged = found;
+                for number in 0..u64::from(dice.roll(30)) {
+                    let batch = samples::begin(crash * 100 + number).records;
+                    match append(&mut journal, &batch) {
+                        Ok(_) => acknowledged.extend(batch),
+                        Err(_) => break,
+                    }
+                }
+            }
+            if dice.roll(3) > 0 {
+                disk.cut_power(|| dice.roll(2) == 1);
+            }
+        }
+        let (found, _) = read(&disk).unwrap_or_else(|damage| panic!("seed {seed}: {damage}"));
+        assert_eq!(found[..acknowledged.len()], acknowledged, "seed {seed}");
     }
 }
 
