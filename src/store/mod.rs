@@ -120,7 +120,8 @@ impl StoreError {
 /// Limits of the store; the defaults suit one gateway on a local disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
-    /// Size of a journal segment, preallocated and zeroed.
+    /// Size of a journal segment, preallocated and zeroed; 1 MiB or more outside of tests. Segments of
+    /// different sizes may follow one another.
     pub segment_bytes: u64,
     /// How many records ride on one sync at most.
     pub batch_records_max: usize,
@@ -128,7 +129,8 @@ pub struct Settings {
     pub unapplied_max: u64,
     /// How many groups may wait for the journal before new payments are refused.
     pub waiting_groups_max: usize,
-    /// Room kept for reversals when the disk is full.
+    /// Room kept for reversals when the disk is full: it becomes one segment of this size, so 1 MiB or
+    /// more. 0 keeps none; then a full disk ends all taking of work once the segment is full.
     pub ballast_bytes: u64,
     /// How long the projection collects records before it applies them in one transaction.
     pub apply_every: std::time::Duration,

@@ -1,7 +1,7 @@
 //! Room on the disk: the next segment is made ahead by a thread of its own, and a ballast file is kept
 //! that can be given up for one more segment when the disk is full.
 //!
-//! While the next segment cannot be made, [`Room::is_short`] says so: then no new payment is taken, and
+//! While the next segment cannot be made, [`Room::short`] says so: then no new payment is taken, and
 //! what old ones still need (answers, reversals) goes into the rest of this segment and the ballast's.
 
 use super::disk::{Disk, DiskFile};

@@ -9,7 +9,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-/// The journal, open to write. After an error of [`Journal::append`] it must not be used again.
+/// The journal, open to write. After an append that failed it must not be used again.
 pub struct Journal {
     disk: Arc<dyn Disk>,
     room: Room,
