@@ -5,6 +5,7 @@
 //! first, then the engine once no payment waits for the host, then the hosts, the store last.
 
 mod hosts;
+
 mod merchants;
 mod ports;
 mod watch;
@@ -22,7 +23,7 @@ use crate::store::embedded::JournalStore;
 use crate::store::recovery::{self, Recovered};
 use crate::store::{self, StoreError};
 use anyhow::Context;
-use hosts::Hosts;
+pub(crate) use hosts::Hosts;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
