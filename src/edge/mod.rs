@@ -1,1 +1,3 @@
-//! Being written.
+//! The edge (its other parts live on another branch).
+
+pub mod seam;
