@@ -6,5 +6,9 @@
 //! the native channel.
 
 pub mod digest;
+pub mod json;
+pub mod jwe;
+pub mod merchant;
+pub mod replay;
 pub mod signature;
 pub mod structured;

@@ -7,9 +7,7 @@
 #[cfg(test)]
 mod vectors;
 
-use super::structured::{
-    Bare, InnerList, Item, Member, Params, StructuredError, read_dictionary,
-};
+use super::structured::{Bare, InnerList, Item, Member, Params, StructuredError, read_dictionary};
 use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
 
 /// A signature algorithm. One place that verifies; a new algorithm is one arm.

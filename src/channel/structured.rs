@@ -247,11 +247,13 @@ mod tests {
 
     #[test]
     fn what_was_read_is_written_again_in_canonical_form() {
-        let field = br#"sig1=( "@method"   "x";key="a\"b";req );created=5;nonce="n";t=tok;b=:AQI=:;no=?0"#;
+        let field =
+            br#"sig1=( "@method"   "x";key="a\"b";req );created=5;nonce="n";t=tok;b=:AQI=:;no=?0"#;
         let members = read_dictionary(field).unwrap();
         let [(label, Member::List(list))] = members.as_slice() else { panic!("{members:?}") };
         assert_eq!(label, "sig1");
-        let canonical = r#"("@method" "x";key="a\"b";req);created=5;nonce="n";t=tok;b=:AQI=:;no=?0"#;
+        let canonical =
+            r#"("@method" "x";key="a\"b";req);created=5;nonce="n";t=tok;b=:AQI=:;no=?0"#;
         assert_eq!(list.to_string(), canonical);
     }
 

@@ -18,7 +18,7 @@
 //! after the other: kind (1), id (8), time made (8, seconds since 1970), length (2), bytes.
 
 use super::KeyError;
-use super::ring::{Entry, Kind, KeyRing, RingError, fresh_entries};
+use super::ring::{Entry, KeyRing, Kind, RingError, fresh_entries};
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::rand;
@@ -155,7 +155,8 @@ pub fn open(path: &Path, passphrase: &[u8]) -> Result<KeyRing, SealedFileError> 
     let mut clear = Zeroizing::new(sealed.to_vec());
     let aad = Aad::from(head.bytes());
     let payload = key.open_in_place(nonce, aad, &mut clear).map_err(|_| does_not_open())?;
-    let entries = read_entries(payload).ok_or(format("its keys are not in the form of format 1"))?;
+    let entries =
+        read_entries(payload).ok_or(format("its keys are not in the form of format 1"))?;
     KeyRing::build(&entries, head.marks & EXAMPLE != 0)
         .map_err(|source| SealedFileError::Keys { path: path.into(), source })
 }
