@@ -10,5 +10,6 @@ pub mod json;
 pub mod jwe;
 pub mod merchant;
 pub mod replay;
+pub mod rest;
 pub mod signature;
 pub mod structured;
