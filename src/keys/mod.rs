@@ -4,9 +4,12 @@
 //! block, so they run on a [`pool::WorkerPool`] only, never on an I/O thread or in the engine. Types
 //! that hold key material have no `Debug` and are wiped on drop.
 
+mod jwk;
 pub mod pool;
 pub mod ring;
 pub mod sealed_file;
+
+pub use jwk::jwks;
 
 use tidegate_payment::card::{CardHash, CardRef, Pan};
 use zeroize::Zeroizing;

@@ -121,6 +121,13 @@ pub struct NewFile {
     pub created_s: i64,
 }
 
+impl Default for NewFile {
+    /// Keys for real use; the time is to be set.
+    fn default() -> Self {
+        Self { example: false, cost: Cost::STANDARD, created_s: 0 }
+    }
+}
+
 /// Makes fresh keys of every kind and writes them to a new file of mode 0600. Never overwrites.
 /// # Errors
 /// [`SealedFileError::Io`] if the file exists or cannot be written; [`SealedFileError::Make`].

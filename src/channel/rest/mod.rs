@@ -14,7 +14,6 @@ mod stories;
 
 pub use authenticate::Unauthenticated;
 pub use problem::{Code, Problem};
-pub use respond::key_set;
 pub use screen::{Screened, screen};
 
 use super::merchant::{Merchant, Merchants};

@@ -5,8 +5,8 @@ use super::problem::{Code, Problem};
 use crate::channel::digest::content_digest;
 use crate::channel::signature::Binding;
 use crate::edge::seam::Answer;
-use crate::keys::{KeyStore, PublicKey, PublicMaterial};
-use data_encoding::{BASE64, BASE64URL_NOPAD};
+use crate::keys::jwks;
+use data_encoding::BASE64;
 use serde::Serialize;
 use tidegate_payment::effect::Reply;
 use tidegate_payment::money::Money;
@@ -184,74 +184,12 @@ pub(super) fn unsigned_busy(parts: &RestParts) -> Answer {
     problem.answer(parts.settings.retry_after_s)
 }
 
-/// A JSON Web Key (RFC 7517; RFC 8037 for `OKP`).
-#[derive(Serialize)]
-struct Jwk<'a> {
-    kty: &'a str,
-    kid: &'a str,
-    #[serde(rename = "use")]
-    purpose: &'a str,
-    alg: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    crv: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    x: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    y: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    n: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    e: Option<String>,
-}
-
-#[derive(Serialize)]
-struct Jwks<'a> {
-    keys: Vec<Jwk<'a>>,
-}
-
-/// Our public keys as a JSON Web Key Set, for `GET /v1/keys` and the command line.
-pub fn key_set(keys: &dyn KeyStore) -> Vec<u8> {
-    let public = keys.public_keys();
-    let keys = public.iter().map(jwk).collect();
-    serde_json::to_vec(&Jwks { keys }).unwrap_or_default()
-}
-
-fn jwk(key: &PublicKey) -> Jwk<'_> {
-    let b64 = |bytes: &[u8]| Some(BASE64URL_NOPAD.encode(bytes));
-    let blank = Jwk {
-        kty: "",
-        kid: &key.id,
-        purpose: "enc",
-        alg: "",
-        crv: None,
-        x: None,
-        y: None,
-        n: None,
-        e: None,
-    };
-    match &key.material {
-        PublicMaterial::Ed25519(x) => Jwk {
-            kty: "OKP",
-            purpose: "sig",
-            alg: "EdDSA",
-            crv: Some("Ed25519"),
-            x: b64(x),
-            ..blank
-        },
-        PublicMaterial::P256 { x, y } => {
-            Jwk { kty: "EC", alg: "ECDH-ES", crv: Some("P-256"), x: b64(x), y: b64(y), ..blank }
-        }
-        PublicMaterial::Rsa { modulus, exponent } => {
-            Jwk { kty: "RSA", alg: "RSA-OAEP-256", n: b64(modulus), e: b64(exponent), ..blank }
-        }
-    }
-}
-
 /// The answer to `GET /v1/keys`, unsigned: it is what a signature would be checked with.
 pub(super) fn keys_answer(parts: &RestParts) -> Answer {
+    let body = jwks(&parts.keys.public_keys()).to_string().into_bytes();
     let headers = vec![
         ("content-type".into(), "application/jwk-set+json".into()),
         ("cache-control".into(), "max-age=300".into()),
     ];
-    Answer { status: 200, headers, body: key_set(parts.keys.as_ref()) }
+    Answer { status: 200, headers, body }
 }

@@ -4,6 +4,7 @@
 use crate::channel::merchant::{Merchant, MerchantKey, Merchants};
 use crate::channel::replay::ReplayWindow;
 use crate::channel::rest::*;
+use crate::keys::jwks;
 use crate::keys::pool::WorkerPool;
 use crate::keys::ring::{KeyRing, fresh_entries};
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
@@ -288,7 +289,7 @@ pub(super) fn body(answer: &Answer) -> Value {
 
 /// Our public keys as a merchant fetches them.
 pub(super) fn jwk(kty: &str) -> Value {
-    let set: Value = serde_json::from_slice(&key_set(keys().as_ref())).unwrap();
+    let set: Value = jwks(&keys().public_keys());
     set["keys"].as_array().unwrap().iter().find(|key| key["kty"] == kty).unwrap().clone()
 }
 
