@@ -49,8 +49,7 @@ pub fn run_vectors(
     (dialect, mapping): (&str, &str),
     definition: &Definition,
 ) -> Result<Vec<VectorResult>, DefinitionError> {
-    let folders =
-        [format!("dialects/{dialect}/vectors"), format!("mappings/{mapping}/vectors")];
+    let folders = [format!("dialects/{dialect}/vectors"), format!("mappings/{mapping}/vectors")];
     let mut results = Vec::new();
     for folder in folders {
         for file in files_of(protocols, &folder)? {

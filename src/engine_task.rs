@@ -3,6 +3,7 @@
 //! under way beside it, and a full queue comes back to the engine as an input.
 
 use crate::calendar::BusinessDay;
+use crate::host::Clock as _;
 use crate::store::{Committed, Store, StoreError};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -50,16 +51,17 @@ impl Clock {
         Self { begun: Instant::now() }
     }
 
-    /// What both clocks say.
-    pub fn now(&self) -> Now {
-        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let micros = i64::try_from(since_epoch.as_micros()).unwrap_or(i64::MAX);
-        Now { mono: Mono(self.begun.elapsed()), wall: Timestamp(micros) }
-    }
-
     /// The instant of a monotonic reading.
     pub fn instant(&self, mono: Mono) -> Instant {
         self.begun.checked_add(mono.0).unwrap_or(self.begun)
+    }
+}
+
+impl crate::host::Clock for Clock {
+    fn now(&self) -> Now {
+        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let micros = i64::try_from(since_epoch.as_micros()).unwrap_or(i64::MAX);
+        Now { mono: Mono(self.begun.elapsed()), wall: Timestamp(micros) }
     }
 }
 

@@ -16,6 +16,7 @@ use crate::control::desk::Desk;
 use crate::control::{internal, socket};
 use crate::edge::http::Edge;
 use crate::engine_task::{Clock, EngineHandle, EngineParts, engine_task};
+use crate::host::Clock as _;
 use crate::keys::KeyStore;
 use crate::keys::sealed_file;
 use crate::observe::{self, Metrics};
@@ -23,7 +24,7 @@ use crate::store::embedded::JournalStore;
 use crate::store::recovery::{self, Recovered};
 use crate::store::{self, StoreError};
 use anyhow::Context;
-pub(crate) use hosts::Hosts;
+pub use hosts::Hosts;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -91,7 +92,8 @@ impl Gateway {
         let (events, heard) = mpsc::channel(EVENTS_MAX);
         let hosts = Hosts::start(&config, &definitions, &keys, events, clock)?;
 
-        let mut engine = Engine::new(settings(&config), config.hosts.iter().map(|it| it.name.clone()));
+        let mut engine =
+            Engine::new(settings(&config), config.hosts.iter().map(|it| it.name.clone()));
         restore(&mut engine, &recovered)?;
         let stop_engine = CancellationToken::new();
         let parts = EngineParts {
@@ -100,7 +102,9 @@ impl Gateway {
             lines: hosts.clone(),
             clock,
             business_day: business_day(&config),
-            on_alarm: Box::new(|alarm| tracing::error!(?alarm, alarm = true, "an operator must know")),
+            on_alarm: Box::new(|alarm| {
+                tracing::error!(?alarm, alarm = true, "an operator must know")
+            }),
             events: heard,
             inbox_max: config.engine.waiters_max,
         };
@@ -240,8 +244,5 @@ fn settings(config: &Config) -> Settings {
 }
 
 fn business_day(config: &Config) -> BusinessDay {
-    BusinessDay {
-        zone: config.gateway.time_zone.clone(),
-        ends: config.gateway.business_day_ends,
-    }
+    BusinessDay { zone: config.gateway.time_zone.clone(), ends: config.gateway.business_day_ends }
 }

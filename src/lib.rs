@@ -17,5 +17,4 @@ pub mod host;
 pub mod keys;
 pub mod observe;
 pub mod payment_path;
-pub mod settle;
 pub mod store;

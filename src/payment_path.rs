@@ -19,6 +19,7 @@
 use crate::calendar::local_time;
 use crate::channel::rest::{Core, DecodedRequest};
 use crate::engine_task::{Clock, EngineHandle};
+use crate::host::Clock as _;
 use crate::host::slot::Slots;
 use futures_util::future::BoxFuture;
 use std::collections::BTreeMap;

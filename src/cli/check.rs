@@ -42,7 +42,8 @@ impl Check {
 
 fn check_definitions(config: &Config) -> (Vec<Definition>, Vec<String>) {
     let hosts = config.hosts.iter();
-    let pairs: BTreeSet<_> = hosts.map(|host| (host.dialect.as_str(), host.mapping.as_str())).collect();
+    let pairs: BTreeSet<_> =
+        hosts.map(|host| (host.dialect.as_str(), host.mapping.as_str())).collect();
     let (mut checked, mut faults) = (Vec::new(), Vec::new());
     for (dialect, mapping) in pairs {
         match check_pair(config, dialect, mapping, &mut faults) {

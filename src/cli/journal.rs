@@ -2,9 +2,12 @@
 
 use super::{ConfigFile, print};
 use crate::config;
-use crate::store::{export, verify};
+use crate::store::export;
+use crate::store::verify::{self, Report};
 use anyhow::Context;
 use clap::Subcommand;
+use data_encoding::HEXLOWER;
+use serde_json::{Value, json};
 use std::io::{BufWriter, Write};
 use std::process::ExitCode;
 
@@ -36,9 +39,9 @@ impl Journal {
                 let report = verify::verify(&config.gateway.data_dir)
                     .context("the journal was verified and is not sound")?;
                 if *json {
-                    print::json(&serde_json::to_value(&report)?);
+                    print::json(&as_json(&report));
                 } else {
-                    print::line(report.to_string());
+                    show(&report);
                 }
             }
             Self::Export { file } => {
@@ -50,5 +53,32 @@ impl Journal {
             }
         }
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn as_json(report: &Report) -> Value {
+    json!({
+        "sound": true,
+        "segments": report.segments,
+        "batches": report.batches,
+        "records": report.records,
+        "last": report.last.0,
+        "chain": HEXLOWER.encode(&report.chain),
+        "epoch": report.epoch,
+        "torn_bytes": report.torn.map(|torn| torn.bytes),
+        "ledger": report.ledger.map(|ledger| ledger.0),
+    })
+}
+
+fn show(report: &Report) {
+    let Report { segments, batches, records, last, chain, epoch, torn, ledger } = report;
+    print::line(format!("sound: {records} records in {batches} batches and {segments} segments"));
+    print::line(format!("last record {}, chain {}", last.0, HEXLOWER.encode(chain)));
+    print::line(format!("opened to write {epoch} times"));
+    if let Some(torn) = torn {
+        print::line(format!("{} bytes of an unfinished batch at the end", torn.bytes));
+    }
+    if let Some(ledger) = ledger {
+        print::line(format!("the ledger follows up to record {}", ledger.0));
     }
 }

@@ -2,8 +2,9 @@
 
 use super::{ConfigFile, print};
 use crate::config;
+use crate::keys::KeyStore;
+use crate::keys::jwk::jwks;
 use crate::keys::sealed_file::{self, NewFile};
-use crate::keys::{KeyStore, jwks};
 use anyhow::Context;
 use clap::Subcommand;
 use std::process::ExitCode;

@@ -63,9 +63,10 @@ fn show_payment(value: &Value) {
         print::line(format!("{member:<12} {}", print::text(payment, member)));
     }
     let timeline = value.get("timeline").and_then(Value::as_array);
-    let rows = timeline.into_iter().flatten().map(|event| {
-        ["at", "event", "detail"].map(|member| print::text(event, member)).to_vec()
-    });
+    let rows = timeline
+        .into_iter()
+        .flatten()
+        .map(|event| ["at", "event", "detail"].map(|member| print::text(event, member)).to_vec());
     print::line("");
     print::table(&["at", "event", "detail"], &rows.collect::<Vec<_>>());
 }
@@ -165,7 +166,8 @@ impl Line {
         asked.print(&Command::Lines, |value| {
             let lines = value.as_array().map(Vec::as_slice).unwrap_or_default();
             let members = ["host", "line", "state", "address", "in_flight", "quarantined"];
-            let rows = lines.iter().map(|it| members.map(|member| print::text(it, member)).to_vec());
+            let rows =
+                lines.iter().map(|it| members.map(|member| print::text(it, member)).to_vec());
             print::table(&members, &rows.collect::<Vec<_>>());
         })
     }
@@ -191,7 +193,8 @@ impl Report {
         asked.print(&Command::Totals { date: date.clone() }, |value| {
             let rows = value.as_array().map(Vec::as_slice).unwrap_or_default();
             let members = ["merchant", "currency", "result", "count", "sum"];
-            let rows = rows.iter().map(|row| members.map(|member| print::text(row, member)).to_vec());
+            let rows =
+                rows.iter().map(|row| members.map(|member| print::text(row, member)).to_vec());
             print::table(&members, &rows.collect::<Vec<_>>());
         })
     }

@@ -31,7 +31,9 @@ pub(super) fn table(heads: &[&str], rows: &[Vec<String>]) {
         cells.chain([head]).max().unwrap_or(0)
     };
     let print_row = |cells: &mut dyn Iterator<Item = &str>| {
-        let padded = cells.enumerate().map(|(column, cell)| format!("{cell:<width$}", width = width(column)));
+        let padded = cells
+            .enumerate()
+            .map(|(column, cell)| format!("{cell:<width$}", width = width(column)));
         line(padded.collect::<Vec<_>>().join("  ").trim_end());
     };
     print_row(&mut heads.iter().copied());

@@ -2,7 +2,7 @@
 
 use super::print;
 use crate::definitions;
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use clap::Args;
 use data_encoding::HEXLOWER_PERMISSIVE;
 use std::io::Read;
@@ -44,7 +44,8 @@ impl Explain {
             (Some(hex), _) => {
                 let digits: String = hex.split_whitespace().collect();
                 let read = HEXLOWER_PERMISSIVE.decode(digits.as_bytes());
-                return read.context("--hex: an even number of hex digits is expected");
+                return read
+                    .map_err(|_| anyhow!("--hex: an even number of hex digits is expected"));
             }
             (None, Some(path)) if path.as_os_str() != "-" => {
                 let file = std::fs::File::open(path);
@@ -54,7 +55,9 @@ impl Explain {
             (None, Some(_)) => {
                 std::io::stdin().lock().take(INPUT_BYTES_MAX).read_to_end(&mut body)?;
             }
-            (None, None) => bail!("nothing to explain: give --hex, a file, or - for standard input"),
+            (None, None) => {
+                bail!("nothing to explain: give --hex, a file, or - for standard input")
+            }
         }
         Ok(body)
     }

@@ -14,7 +14,10 @@ const ANSWER_TIME: Duration = Duration::from_secs(30);
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// No gateway listens there.
-    #[error("cannot reach a running gateway at {socket}; is it running, and may you open its socket?")]
+    #[error(
+        "cannot reach a running gateway at {}; is it running, and may you open its socket?",
+        socket.display()
+    )]
     Unreachable {
         /// The socket.
         socket: PathBuf,
@@ -33,10 +36,8 @@ pub enum ClientError {
 /// # Errors
 /// [`ClientError`]: unreachable, unreadable, or the gateway's own refusal.
 pub fn ask(socket: &Path, command: &Command) -> Result<Value, ClientError> {
-    let line = exchange(socket, command).map_err(|source| ClientError::Unreachable {
-        socket: socket.to_owned(),
-        source,
-    })?;
+    let line = exchange(socket, command)
+        .map_err(|source| ClientError::Unreachable { socket: socket.to_owned(), source })?;
     match serde_json::from_str(&line)? {
         Answer::Done(value) => Ok(value),
         Answer::Refused(why) => Err(ClientError::Refused(why)),

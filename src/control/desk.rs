@@ -219,8 +219,12 @@ fn show(view: &View) -> Value {
         Verdict::Reversed => ("reversed", None),
         Verdict::Declined(reason) => ("declined", Some(format!("{reason:?}"))),
         Verdict::Pending(PendingReason::InProgress) => ("pending", Some("in_progress".to_owned())),
-        Verdict::Pending(PendingReason::HostTimeout) => ("pending", Some("host_timeout".to_owned())),
-        Verdict::Pending(PendingReason::UnderReview) => ("pending", Some("under_review".to_owned())),
+        Verdict::Pending(PendingReason::HostTimeout) => {
+            ("pending", Some("host_timeout".to_owned()))
+        }
+        Verdict::Pending(PendingReason::UnderReview) => {
+            ("pending", Some("under_review".to_owned()))
+        }
     };
     let request = &view.request;
     let fields = view.fields.as_ref();

@@ -45,7 +45,8 @@ pub async fn serve(listener: TcpListener, pages: Pages, stop: CancellationToken)
             accepted = listener.accept() => accepted,
             () = stop.cancelled() => return,
         };
-        let (Ok((stream, _)), Ok(permit)) = (accepted, Arc::clone(&room).try_acquire_owned()) else {
+        let (Ok((stream, _)), Ok(permit)) = (accepted, Arc::clone(&room).try_acquire_owned())
+        else {
             continue;
         };
         let service = TowerToHyperService::new(router.clone());

@@ -44,7 +44,8 @@ pub async fn serve<B: Backend>(listener: UnixListener, backend: Arc<B>, stop: Ca
             accepted = listener.accept() => accepted,
             () = stop.cancelled() => return,
         };
-        let (Ok((stream, _)), Ok(permit)) = (accepted, Arc::clone(&room).try_acquire_owned()) else {
+        let (Ok((stream, _)), Ok(permit)) = (accepted, Arc::clone(&room).try_acquire_owned())
+        else {
             continue;
         };
         let backend = Arc::clone(&backend);

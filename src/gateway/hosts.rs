@@ -40,7 +40,7 @@ pub(super) fn definitions(config: &Config) -> Result<DefinitionTable, Definition
 
 /// All hosts of a gateway; cheap to clone.
 #[derive(Clone)]
-pub(crate) struct Hosts {
+pub struct Hosts {
     hosts: Arc<BTreeMap<HostId, HostHandle>>,
     codes: Arc<Slots>,
 }
@@ -78,7 +78,7 @@ impl Hosts {
     }
 
     /// What operators see of every host.
-    pub(crate) async fn status(&self) -> Vec<HostStatus> {
+    pub async fn status(&self) -> Vec<HostStatus> {
         let mut all = Vec::new();
         for host in self.hosts.values() {
             all.extend(host.status().await);

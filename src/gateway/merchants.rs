@@ -10,6 +10,7 @@ use crate::edge::http::{Edge, Opening};
 use crate::edge::seam::Received;
 use crate::edge::tls;
 use crate::engine_task::{Clock, EngineHandle};
+use crate::host::Clock as _;
 use crate::host::slot::Slots;
 use crate::keys::KeyStore;
 use crate::keys::pool::WorkerPool;
@@ -78,7 +79,8 @@ pub(super) async fn open(parts: Parts<'_>) -> anyhow::Result<Vec<Edge>> {
 
 fn path(parts: &Parts<'_>) -> anyhow::Result<PaymentPath> {
     let route = |host: &config::Host| {
-        let definition = parts.definitions.get(&host.name).context("a host without a definition")?;
+        let definition =
+            parts.definitions.get(&host.name).context("a host without a definition")?;
         let route = Route {
             host: host.name.clone(),
             acquirer: host.acquirer.clone(),
@@ -103,7 +105,8 @@ fn replay_window(parts: &Parts<'_>) -> anyhow::Result<ReplayWindow> {
     let window = channels.iter().map(|channel| channel.signature_window).max().unwrap_or_default();
     let in_flight: usize = channels.iter().map(|it| it.limits.requests_in_flight_max).sum();
     // Room for the whole window at the rate at which requests under way can turn over in 10 ms.
-    let nonces_max = in_flight.saturating_mul(100).saturating_mul(usize::try_from(window.as_secs())?);
+    let nonces_max =
+        in_flight.saturating_mul(100).saturating_mul(usize::try_from(window.as_secs())?);
     let seconds = |at: Timestamp| at.0.div_euclid(1_000_000);
     let replay = ReplayWindow::new(
         i64::try_from(window.as_secs())?,
