@@ -8,6 +8,8 @@ use crate::channel::json::{self, Fault, JsonError};
 use crate::channel::jwe::{self, JweError};
 use crate::edge::seam::Received;
 use serde::Deserialize;
+use serde::de::{Deserializer, Error, Visitor};
+use std::fmt;
 use std::sync::Arc;
 use tidegate_payment::card::{CardRef, Expiry, Pan, SecurityCode};
 use tidegate_payment::id::{IdempotencyKey, OrderId};
@@ -41,10 +43,58 @@ struct CardBody {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct CardData<'a> {
-    number: &'a str,
-    expiry: &'a str,
-    security_code: Option<&'a str>,
-    eci: Option<&'a str>,
+    #[serde(borrow)]
+    number: Clear<'a>,
+    expiry: Clear<'a>,
+    security_code: Option<Clear<'a>>,
+    eci: Option<Clear<'a>>,
+}
+
+/// A text that stays where it was decrypted. Anything else in its place, a card number written as a
+/// JSON number for example, is refused by an error that does not hold it: serde's own would carry the
+/// value into memory that nobody wipes.
+struct Clear<'a>(&'a str);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Clear<'a> {
+    fn deserialize<D: Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
+        reader.deserialize_str(ClearVisitor).map(Clear)
+    }
+}
+
+struct ClearVisitor;
+
+impl<'de> Visitor<'de> for ClearVisitor {
+    type Value = &'de str;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string without escapes")
+    }
+
+    fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<&'de str, E> {
+        Ok(text)
+    }
+
+    fn visit_str<E: Error>(self, _: &str) -> Result<&'de str, E> {
+        Err(E::custom(self.wanted()))
+    }
+
+    fn visit_u64<E: Error>(self, _: u64) -> Result<&'de str, E> {
+        Err(E::custom(self.wanted()))
+    }
+
+    fn visit_i64<E: Error>(self, _: i64) -> Result<&'de str, E> {
+        Err(E::custom(self.wanted()))
+    }
+
+    fn visit_f64<E: Error>(self, _: f64) -> Result<&'de str, E> {
+        Err(E::custom(self.wanted()))
+    }
+}
+
+impl ClearVisitor {
+    fn wanted(&self) -> &'static str {
+        "a string without escapes is expected"
+    }
 }
 
 /// Decodes a payment. The body was authenticated before.
@@ -86,17 +136,17 @@ fn card(compact: &str, parts: &RestParts) -> Result<Card, Problem> {
         undecryptable(&error)
     })?;
     let data: CardData<'_> = json::read(&clear).map_err(|error| unreadable(&error, "/card/jwe"))?;
-    let pan = Pan::parse(data.number)
+    let pan = Pan::parse(data.number.0)
         .map_err(|_| invalid("/card/jwe/number", "a card number of 12 to 19 digits"))?;
-    let expiry = Expiry::parse_iso(data.expiry)
+    let expiry = Expiry::parse_iso(data.expiry.0)
         .map_err(|_| invalid("/card/jwe/expiry", "YYYY-MM with a year from 2000 to 2099"))?;
-    let security_code = data.security_code.map(SecurityCode::parse).transpose();
+    let security_code = data.security_code.map(|code| SecurityCode::parse(code.0)).transpose();
     let security_code = security_code
         .map_err(|_| invalid("/card/jwe/security_code", "3 or 4 digits, or no such member"))?;
     let eci = match data.eci {
         None => None,
         Some(text) => Some(
-            Eci::parse(text)
+            Eci::parse(text.0)
                 .ok_or_else(|| invalid("/card/jwe/eci", "two digits, or no such member"))?,
         ),
     };

@@ -266,6 +266,13 @@ async fn a_field_that_is_not_as_expected_is_named_with_what_was_expected() {
             "digits",
         ),
         (
+            card(r#"{"number":"\u0034000000000000002","expiry":"2029-12"}"#),
+            422,
+            "/card/jwe/number",
+            "string",
+        ),
+        (card(r#"{"number":4e15,"expiry":"2029-12"}"#), 422, "/card/jwe/number", "string"),
+        (
             card(r#"{"number":4000000000000002,"expiry":"2029-12"}"#),
             422,
             "/card/jwe/number",
