@@ -1,1 +1,12 @@
-//! Being written.
+//! The world around a Tidegate gateway: a bank host with its own double-entry books, merchants that
+//! sign and encrypt, a load generator, and a checker that judges what happened from outside.
+//!
+//! Nothing here links the gateway's engine or its codec. The gateway under test is a child process,
+//! started through the command line like any other.
+
+pub mod bank;
+pub mod cards;
+pub mod clock;
+pub mod dice;
+pub mod iso;
+pub mod token;
