@@ -8,5 +8,7 @@ pub mod bank;
 pub mod cards;
 pub mod clock;
 pub mod dice;
+pub mod history;
 pub mod iso;
+pub mod merchant;
 pub mod token;
