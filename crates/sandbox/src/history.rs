@@ -132,6 +132,9 @@ pub struct ClientEvent {
     pub phase: Phase,
     /// Who.
     pub merchant: String,
+    /// When the question was sent, on the line that notes its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sent_us: Option<u64>,
     /// What is asked, when a payment is sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asked: Option<Asked>,

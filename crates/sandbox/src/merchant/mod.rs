@@ -210,7 +210,7 @@ impl Merchant {
         order_id: &str,
     ) -> Result<Option<Vec<Told>>, EnvelopeError> {
         let request = self.ask(&format!("/v1/payments?order_id={order_id}"))?;
-        self.note(op, Act::Query, Phase::Invoke, |_| {});
+        let sent_us = self.note(op, Act::Query, Phase::Invoke, |_| {});
         let answer = match self.connections.exchange(&request).await {
             Ok(answer) => answer,
             Err(lost) => {
@@ -224,7 +224,10 @@ impl Merchant {
             .and_then(|()| serde_json::from_slice::<Value>(&answer.body).ok())
             .and_then(|mut body| serde_json::from_value(body.get_mut("payments")?.take()).ok());
         let list: Option<Vec<Told>> = listed;
-        let note = |event: &mut ClientEvent| event.status = Some(answer.status);
+        let note = |event: &mut ClientEvent| {
+            event.sent_us = Some(sent_us);
+            event.status = Some(answer.status);
+        };
         match &list {
             None => {
                 self.note(op, Act::Query, Phase::Info, note);
@@ -256,13 +259,17 @@ impl Merchant {
         let answer = match self.connections.exchange(request).await {
             Ok(answer) => answer,
             Err(lost) => {
-                let note = |event: &mut ClientEvent| event.note = Some(lost.to_string());
+                let note = |event: &mut ClientEvent| {
+                    event.sent_us = Some(sent_us);
+                    event.note = Some(lost.to_string());
+                };
                 let told_us = self.note(op, act, Phase::Info, note);
                 return Exchange { outcome: Outcome::Unknown, sent_us, told_us, answer: None };
             }
         };
         let (phase, outcome, told, note) = self.judge(request, &answer);
         let told_us = self.note(op, act, phase, |event| {
+            event.sent_us = Some(sent_us);
             event.status = Some(answer.status);
             event.told = told;
             event.note = note;
@@ -310,6 +317,7 @@ impl Merchant {
             act,
             phase,
             merchant: self.profile.id.clone(),
+            sent_us: None,
             asked: None,
             status: None,
             told: None,
