@@ -80,7 +80,7 @@ impl JournalRecord {
         })
     }
 
-    /// The first text or number under this name, however deep.
+    /// The first text, number or truth under this name, however deep.
     pub fn find(&self, name: &str) -> Option<String> {
         find(&self.line, name)
     }
@@ -92,6 +92,7 @@ fn find(value: &Value, name: &str) -> Option<String> {
             let own = members.get(name).and_then(|value| match value {
                 Value::String(text) => Some(text.clone()),
                 Value::Number(number) => Some(number.to_string()),
+                Value::Bool(truth) => Some(truth.to_string()),
                 _ => None,
             });
             own.or_else(|| members.values().find_map(|value| find(value, name)))

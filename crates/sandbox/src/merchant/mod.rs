@@ -14,12 +14,16 @@ use crate::history::{Act, Asked, ClientEvent, History, Phase, Told};
 use crate::token::Tokens;
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use connection::{Connections, RawAnswer};
-use data_encoding::HEXLOWER;
+use data_encoding::{BASE64, HEXLOWER};
 use envelope::{EnvelopeError, Recipe};
 use jiff::Timestamp;
 use published::PublishedKeys;
 use serde_json::{Value, json};
 use signature::{Signed, Signing};
+use std::fs::OpenOptions;
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -174,15 +178,24 @@ impl Merchant {
         self.exchange(order.op, act, Some(asked), request).await
     }
 
-    /// Pays: sends, and sends again with the same key, until the gateway has said what became of it or
-    /// `tries` are used up.
+    /// Pays: sends, and sends again with the same key, sealed and signed afresh, until the gateway has
+    /// said what became of it or `tries` are used up. `first` is the first sending, if it is prepared.
     /// # Errors
     /// [`EnvelopeError`] if the gateway's keys do not serve.
-    pub async fn pay(&self, order: &Order, tries: Tries) -> Result<Exchange, EnvelopeError> {
+    pub async fn pay(
+        &self,
+        order: &Order,
+        mut first: Option<Signed>,
+        tries: Tries,
+    ) -> Result<Exchange, EnvelopeError> {
         let mut act = Act::Pay;
         let mut left = tries.count;
         loop {
-            let exchange = self.send(order, act, &self.prepare(order)?).await;
+            let request = match first.take() {
+                Some(request) => request,
+                None => self.prepare(order)?,
+            };
+            let exchange = self.send(order, act, &request).await;
             left = left.saturating_sub(1);
             let again = matches!(exchange.outcome, Outcome::Busy | Outcome::Unknown);
             if !again || left == 0 {
@@ -349,13 +362,46 @@ pub struct Exchange {
     pub answer: Option<RawAnswer>,
 }
 
-/// A fresh signing key, and its public half as base64 for the gateway's configuration.
+/// A merchant's signing key.
+pub struct SigningKey {
+    /// The key.
+    pub pair: Ed25519KeyPair,
+    /// Its public half as base64, for the gateway's configuration.
+    pub public: String,
+    pkcs8: Vec<u8>,
+}
+
+/// A fresh signing key.
 /// # Errors
 /// If the machine has no randomness.
-pub fn signing_key() -> Result<(Ed25519KeyPair, String), EnvelopeError> {
-    let key = Ed25519KeyPair::generate().map_err(|_| EnvelopeError::Refused("randomness"))?;
-    let public = data_encoding::BASE64.encode(key.public_key().as_ref());
-    Ok((key, public))
+pub fn signing_key() -> Result<SigningKey, EnvelopeError> {
+    let refused = |_| EnvelopeError::Refused("randomness");
+    let pair = Ed25519KeyPair::generate().map_err(refused)?;
+    let pkcs8 = pair.to_pkcs8().map_err(refused)?.as_ref().to_vec();
+    let public = BASE64.encode(pair.public_key().as_ref());
+    Ok(SigningKey { pair, public, pkcs8 })
+}
+
+impl SigningKey {
+    /// Keeps the key in a file that its owner alone may read: PKCS#8 as base64.
+    /// # Errors
+    /// Whatever writing says.
+    pub fn keep(&self, path: &Path) -> io::Result<()> {
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+        file.write_all(BASE64.encode(&self.pkcs8).as_bytes())
+    }
+
+    /// Reads a kept key.
+    /// # Errors
+    /// Whatever reading says, or that the file holds no key.
+    pub fn read(path: &Path) -> io::Result<Ed25519KeyPair> {
+        let text = std::fs::read_to_string(path)?;
+        BASE64
+            .decode(text.trim().as_bytes())
+            .ok()
+            .and_then(|pkcs8| Ed25519KeyPair::from_pkcs8(&pkcs8).ok())
+            .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "no ed25519 key"))
+    }
 }
 
 fn nonce() -> Result<String, EnvelopeError> {
