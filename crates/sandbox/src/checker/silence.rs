@@ -1,8 +1,9 @@
 //! How doubt was ended: M14 to M16, D8.
 
 use super::Findings;
+use super::evidence::Life;
 use super::index::Index;
-use crate::bank::capture::{Seen, Sender};
+use crate::bank::capture::{Seen, Sender, WireEvent};
 use std::collections::BTreeMap;
 
 /// Codes by which the bank approves.
@@ -33,9 +34,13 @@ pub(super) fn late_approvals_reversed(index: &Index<'_>) -> Findings {
             } else if !taken {
                 findings.push((about(), "approved, not told, no reversal was taken".to_owned()));
             }
+            // A partial approval that the merchant does not take is recorded as the reason of its end.
             let recorded = payment.last().is_some_and(|told| {
-                let kinds = ["late_answer", "answered"];
-                index.records(&told.id).iter().any(|record| kinds.contains(&&*record.kind))
+                index.records(&told.id).iter().any(|record| match record.kind.as_str() {
+                    "late_answer" | "answered" => true,
+                    "timed_out" => record.find("why").as_deref() == Some("partial_refused"),
+                    _ => false,
+                })
             });
             if index.has_journal() && !recorded && was_received(index, reply.event) {
                 findings.push((about(), "a late approval is not in the journal".to_owned()));
@@ -47,9 +52,10 @@ pub(super) fn late_approvals_reversed(index: &Index<'_>) -> Findings {
 
 /// Whether the gateway surely got what the bank sent: neither it nor the connection ended within the
 /// next second.
-fn was_received(index: &Index<'_>, sent: &crate::bank::capture::WireEvent) -> bool {
+fn was_received(index: &Index<'_>, sent: &WireEvent) -> bool {
     let until = sent.at_us.saturating_add(1_000_000);
-    let survived = |life: &super::evidence::Life| life.started_us <= sent.at_us && life.ended_us > until;
+    let survived =
+        |life: &Life| life.started_us <= sent.at_us && life.ended_us > until;
     let closed = index.evidence.wire.iter().any(|event| {
         event.connection == sent.connection
             && event.seen == Seen::Closed
