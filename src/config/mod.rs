@@ -1,1 +1,39 @@
-//! Being written.
+//! Configuration: written -> checked -> values. What is written is TOML, layered: the file, then
+//! `conf.d/*.toml` beside it in order of their names, then the environment. All faults are found at
+//! once and shown with file, line and a caret; nothing starts on a configuration with a fault.
+//!
+//! Of the tables `[gateway]`, `[keys]`, `[internal]`, `[journal]`, `[engine]` and `[reversal]` a later
+//! layer replaces single keys; `TIDEGATE__GATEWAY__NAME` is the environment's name for `name` in
+//! `[gateway]`. The lists `[[channel]]`, `[[host]]` and `[[merchant]]` of all files are joined; the
+//! environment does not reach into them. Relative paths start at the folder of the main file.
+//! Configuration holds references to secrets, never secrets.
+
+mod values;
+
+mod load;
+
+mod fault;
+
+mod raw;
+
+mod layers;
+
+mod check;
+
+mod check_lists;
+
+mod lint;
+
+mod bounds;
+
+#[cfg(test)]
+mod stories;
+
+pub use bounds::Bound;
+pub use fault::{ConfigErrors, Fault};
+pub use lint::{EXAMPLE_SUBJECT, example_certificate};
+pub use load::{load, load_with};
+pub use values::{
+    Channel, ChannelKind, Config, Engine, Frame, Gateway, Host, Internal, Journal, Keys, Line, Log,
+    LogFormat, LogLevel, Merchant, MerchantKey, Mode, Reversal, SecretError, SecretRef, TlsFiles,
+};

@@ -1,1 +1,22 @@
-//! Being written.
+//! The edge: terminates TLS, speaks HTTP/1.1, enforces every limit and hands over whole bounded
+//! messages. It never touches the journal, the keys of the host or the host's network, and knows no
+//! merchant: signatures are checked behind it, so a conquered edge can forge nothing.
+
+pub mod seam;
+
+pub mod limits;
+
+pub mod refusal;
+
+pub mod head;
+
+pub mod gate;
+
+pub mod sources;
+
+pub mod tls;
+
+pub mod http;
+
+#[cfg(test)]
+mod stories;

@@ -1,0 +1,504 @@
+//! Tells a person what a message says, or where it breaks, without showing card data.
+//!
+//! In a message that parses, each field shows what its mask allows. In one that does not, nothing is
+//! surely where it seems to be: a bitmap without bit 2 makes the card number look like a processing
+//! code and an amount. So by default a broken message shows the shape of its values only (every digit
+//! a `9`, every letter an `A`), and an operator must ask for more.
+
+use alloc::{
+    borrow::{Cow, ToOwned},
+    string::String,
+    vec::Vec,
+};
+use core::{fmt, ops::Range};
+
+use zeroize::Zeroize;
+
+use crate::{
+    bitmap::Bitmap,
+    dialect::{BitmapEncoding, Dialect},
+    digits::hex,
+    error::{FieldPath, Found, ParseError},
+    field::{Content, FieldSpec, Length, Mask},
+    mti::Mti,
+    parse::text,
+    read::{Reading, Span, read},
+};
+
+/// What an explanation may show beyond the default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ExplainOptions {
+    /// What is shown of a message that does not parse.
+    pub broken: BrokenValues,
+}
+
+/// What is shown of a message that does not parse.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BrokenValues {
+    /// Type, bitmap, lengths, and the shape of values: safe for a log.
+    #[default]
+    Shapes,
+    /// The values before the fault, each as its mask allows. They may be parts of a card number that
+    /// stands in the wrong place, so this is for test data and for eyes that may see card data.
+    Values,
+}
+
+/// What a message says, field by field, up to its end or its fault. Prints as a table, and below it,
+/// if there is a fault, as a hex dump with the failing byte marked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Explanation {
+    /// The message type, if it could be read and may be shown.
+    pub mti: Option<Mti>,
+    /// The bitmaps, if they could be read and may be shown.
+    pub bitmap: Option<BitmapLine>,
+    /// The fields that could be read, in order.
+    pub fields: Vec<FieldLine>,
+    /// Why and where the message breaks.
+    pub fault: Option<ParseError>,
+    /// Every byte of the body; `None` for one that is not shown.
+    pub bytes: Vec<Option<u8>>,
+}
+
+/// Both bitmaps of a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BitmapLine {
+    /// Where they begin, in bytes from the start of the body.
+    pub offset: usize,
+    /// What they say, as hex digits.
+    pub raw: String,
+    /// The fields that they announce, in order.
+    pub fields: Vec<u8>,
+}
+
+/// One field of a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldLine {
+    /// The field's number.
+    pub number: u8,
+    /// What people call it.
+    pub name: String,
+    /// Its class of content.
+    pub content: Content,
+    /// The length that the dialect wants.
+    pub wanted: Length,
+    /// Where its content begins, in bytes from the start of the body.
+    pub offset: usize,
+    /// The length of its content in digits, characters or bytes.
+    pub length: usize,
+    /// The bytes of its content on the wire, as hex digits; `None` when they are not shown.
+    pub raw: Option<String>,
+    /// Its value, as far as it is shown.
+    pub value: Shown,
+}
+
+/// A value, as far as people may see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Shown {
+    /// All of it.
+    Clear(String),
+    /// A card number: its first six and last four digits, the others as `*`.
+    Pan(String),
+    /// Its shape: every digit as `9`, every letter as `A`.
+    Shape(String),
+    /// Nothing.
+    Hidden,
+}
+
+/// Explains a body by its dialect; never fails, and never shows what [`Mask`] forbids.
+#[must_use]
+pub fn explain(dialect: &Dialect, body: &[u8], options: ExplainOptions) -> Explanation {
+    let mut reading = Reading::default();
+    let fault = read(dialect, body, &mut reading).err();
+    let view = match (fault, options.broken) {
+        (None, _) => View::Sound,
+        (Some(_), BrokenValues::Values) => View::Broken,
+        (Some(_), BrokenValues::Shapes) => View::Shapes,
+    };
+    // Card numbers begin with 2 to 6 and 9: a broken body with such a first digit may be all card data.
+    let heading = view != View::Shapes || reading.mti.is_some_and(|mti| mti.edition().is_some());
+    let last = match &reading.bitmap {
+        Some((bits, _)) if view == View::Shapes => last_believed(dialect, *bits),
+        _ => 128,
+    };
+    let mut bytes = Vec::new();
+    bytes.resize(body.len(), None);
+    let bitmap = reading.bitmap.filter(|_| heading).map(|(bits, range)| {
+        let (offset, end) = (range.start, bitmap_end(dialect, &range, last));
+        show(&mut bytes, body, 0..end);
+        let written = body.get(offset..end).unwrap_or_default();
+        let raw = match dialect.bitmap_encoding() {
+            BitmapEncoding::Hex => String::from_utf8_lossy(written).into_owned(),
+            BitmapEncoding::Binary => hex(written),
+        };
+        BitmapLine { offset, raw, fields: bits.fields().take_while(|&n| n <= last).collect() }
+    });
+    let mut fields = Vec::with_capacity(reading.spans.len());
+    for span in reading.spans.iter().take_while(|span| heading && span.number <= last) {
+        let Some(spec) = dialect.field(span.number) else { continue };
+        match view {
+            View::Shapes => {}
+            _ if spec.is_clear() => show(&mut bytes, body, span.prefix..span.end),
+            _ => show(&mut bytes, body, span.prefix..span.start),
+        }
+        let content = body.get(span.start..span.end).unwrap_or_default();
+        fields.push(line(spec, span, content, view));
+    }
+    if let Some(fault) = fault {
+        show_fault(dialect, body, &fault, view, &mut bytes);
+    }
+    Explanation { mti: reading.mti.filter(|_| heading), bitmap, fields, fault, bytes }
+}
+
+/// How much is believed of what was read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum View {
+    Sound,
+    Broken,
+    Shapes,
+}
+
+/// The most fields above 64 that a broken message may announce and still be believed.
+const SECONDARY_MOST: usize = 8;
+
+/// The last field that a broken message shows: 64 when its secondary bitmap looks like something else.
+/// A stray bit 1 makes the card number stand where that bitmap should, and it would be shown as one; the
+/// digits of a card number set far more bits, and bits of fields that no host uses.
+fn last_believed(dialect: &Dialect, bitmap: Bitmap) -> u8 {
+    let mut above = bitmap.fields().filter(|&number| number > 64);
+    let few = above.clone().count() <= SECONDARY_MOST;
+    if few && above.all(|number| dialect.field(number).is_some()) { 128 } else { 64 }
+}
+
+/// Where the bitmaps that are shown end.
+fn bitmap_end(dialect: &Dialect, range: &Range<usize>, last: u8) -> usize {
+    let primary = match dialect.bitmap_encoding() {
+        BitmapEncoding::Hex => Bitmap::BYTES.saturating_mul(2),
+        BitmapEncoding::Binary => Bitmap::BYTES,
+    };
+    if last > 64 { range.end } else { range.start.saturating_add(primary) }
+}
+
+fn line(spec: &FieldSpec, span: &Span, content: &[u8], view: View) -> FieldLine {
+    FieldLine {
+        number: span.number,
+        name: spec.name.clone(),
+        content: spec.content,
+        wanted: spec.length,
+        offset: span.start,
+        length: span.units,
+        raw: (spec.is_clear() && view != View::Shapes).then(|| hex(content)),
+        value: value(spec, span, content, view),
+    }
+}
+
+fn value(spec: &FieldSpec, span: &Span, content: &[u8], view: View) -> Shown {
+    let Some(text) = text(span, content) else { return Shown::Hidden };
+    let shown = match (spec.mask, view) {
+        (Mask::Never, _) | (Mask::Pan, View::Shapes) => Shown::Hidden,
+        (Mask::Pan, _) => masked_pan(&text).map_or(Shown::Hidden, Shown::Pan),
+        (Mask::Clear, View::Shapes) if spec.content == Content::B => Shown::Hidden,
+        (Mask::Clear, View::Shapes) => Shown::Shape(text.chars().map(shape).collect()),
+        (Mask::Clear, _) => Shown::Clear(text.as_ref().to_owned()),
+    };
+    if let Cow::Owned(mut text) = text {
+        text.zeroize();
+    }
+    shown
+}
+
+/// The first six and the last four digits of what has the length of a card number; `None` otherwise.
+fn masked_pan(text: &str) -> Option<String> {
+    let digits = text.len();
+    if !(13..=19).contains(&digits) || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let last = digits.saturating_sub(4);
+    let place = |(place, digit)| if (6..last).contains(&place) { '*' } else { digit };
+    Some(text.chars().enumerate().map(place).collect())
+}
+
+fn shape(character: char) -> char {
+    match character {
+        '0'..='9' => '9',
+        'a'..='z' | 'A'..='Z' => 'A',
+        other => other,
+    }
+}
+
+fn show(bytes: &mut [Option<u8>], body: &[u8], range: Range<usize>) {
+    let (Some(shown), Some(body)) = (bytes.get_mut(range.clone()), body.get(range)) else { return };
+    for (shown, &byte) in shown.iter_mut().zip(body) {
+        *shown = Some(byte);
+    }
+}
+
+/// Shows the failing byte if the fault itself names it. Before it, more is shown only in a fixed field
+/// without mask: a variable one may have swallowed anything.
+fn show_fault(
+    dialect: &Dialect,
+    body: &[u8],
+    fault: &ParseError,
+    view: View,
+    bytes: &mut [Option<u8>],
+) {
+    if !matches!(fault.found, Found::Byte { .. }) {
+        return;
+    }
+    let spec = match fault.path {
+        FieldPath::Field(number) => dialect.field(number),
+        _ => None,
+    };
+    let fixed = spec.is_some_and(|spec| spec.is_clear() && matches!(spec.length, Length::Fixed(_)));
+    let from = if view == View::Broken && fixed { fault.offset } else { fault.at() };
+    show(bytes, body, from..fault.at().saturating_add(1));
+}
+
+impl fmt::Display for Explanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(mti) = self.mti {
+            writeln!(f, "{:<8} {:>5}  {mti}  {}", FieldPath::Mti, 0, mti.in_words())?;
+        }
+        if let Some(bitmap) = &self.bitmap {
+            write!(f, "{:<8} {:>5}  {}  fields", FieldPath::Bitmap, bitmap.offset, bitmap.raw)?;
+            for number in &bitmap.fields {
+                write!(f, " {number}")?;
+            }
+            writeln!(f)?;
+        }
+        for field in &self.fields {
+            writeln!(f, "{field}")?;
+        }
+        match &self.fault {
+            Some(fault) => self.write_fault(f, fault),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for FieldLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = FieldPath::Field(self.number);
+        let attribute = alloc::format!("{} {}", self.content, self.wanted);
+        write!(f, "{path:<8} {:>5}  {attribute:<9} {:<32} ", self.offset, self.name)?;
+        match &self.value {
+            Shown::Clear(value) | Shown::Pan(value) | Shown::Shape(value) => f.write_str(value)?,
+            Shown::Hidden => write!(f, "(hidden, length {})", self.length)?,
+        }
+        match &self.raw {
+            Some(raw) => write!(f, "  [{raw}]"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Bytes in a row of the dump.
+const ROW: usize = 16;
+/// Rows of the dump that are printed before the failing one.
+const ROWS_BEFORE: usize = 15;
+
+impl Explanation {
+    fn write_fault(&self, f: &mut fmt::Formatter<'_>, fault: &ParseError) -> fmt::Result {
+        writeln!(f, "{fault}")?;
+        let failing = fault.at().checked_div(ROW).unwrap_or(0);
+        let first = failing.saturating_sub(ROWS_BEFORE);
+        if first > 0 {
+            writeln!(f, "(the first {} bytes are left out)", first.saturating_mul(ROW))?;
+        }
+        for row in first..=failing {
+            self.write_row(f, row)?;
+        }
+        let column = fault.at() % ROW;
+        writeln!(
+            f,
+            "{:1$}^^ byte {2}",
+            "",
+            column.saturating_mul(3).saturating_add(7),
+            fault.at()
+        )?;
+        let rest = self.bytes.len().saturating_sub(failing.saturating_add(1).saturating_mul(ROW));
+        if rest > 0 {
+            writeln!(f, "({rest} more bytes, hidden)")?;
+        }
+        Ok(())
+    }
+
+    /// One row: the offset, the bytes in hex, the same as ASCII; `**` and `*` for what is not shown.
+    fn write_row(&self, f: &mut fmt::Formatter<'_>, row: usize) -> fmt::Result {
+        let start = row.saturating_mul(ROW);
+        let end = start.saturating_add(ROW).min(self.bytes.len());
+        let bytes = self.bytes.get(start..end).unwrap_or_default();
+        write!(f, "{start:05}  ")?;
+        for byte in bytes {
+            match byte {
+                Some(byte) => write!(f, "{byte:02X} ")?,
+                None => f.write_str("** ")?,
+            }
+        }
+        let missing = ROW.saturating_sub(bytes.len());
+        write!(f, "{:1$} |", "", missing.saturating_mul(3))?;
+        for byte in bytes {
+            let character = match byte {
+                Some(byte @ b' '..=b'~') => char::from(*byte),
+                Some(_) => '.',
+                None => '*',
+            };
+            write!(f, "{character}")?;
+        }
+        writeln!(f, "|")
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+mod tests {
+    use alloc::{
+        format,
+        string::{String, ToString},
+        vec::Vec,
+    };
+
+    use super::*;
+    use crate::{pack::Builder, sample};
+
+    const PAN: &str = "5555555555554444";
+    const VALUES: ExplainOptions = ExplainOptions { broken: BrokenValues::Values };
+
+    fn purchase() -> Vec<u8> {
+        let dialect = sample::ascii();
+        let mut builder = Builder::new(&dialect, Mti::parse("0200").unwrap());
+        builder.set(2, PAN).unwrap().set(3, "000000").unwrap().set(4, "1234").unwrap();
+        builder.set(35, "5555555555554444=2912").unwrap().set(52, "0123456789ABCDEF").unwrap();
+        builder.set(41, "TERM0001").unwrap();
+        let mut body = Vec::new();
+        builder.pack(&mut body).unwrap();
+        body
+    }
+
+    fn explained(body: &[u8], options: ExplainOptions) -> String {
+        explain(&sample::ascii(), body, options).to_string()
+    }
+
+    #[test]
+    fn a_sound_message_is_a_table_with_card_data_masked() {
+        let body = purchase();
+        let expected = concat!(
+            "MTI          0  0200  financial request, acquirer, ISO 8583:1987\n",
+            "bitmap       4  7000000020801000  fields 2 3 4 35 41 52\n",
+            "DE2         22  n ..19    primary account number           555555******4444\n",
+            "DE3         38  n 6       processing code                  000000  [303030303030]\n",
+            "DE4         44  n 12      amount, transaction              000000001234  ",
+            "[303030303030303031323334]\n",
+            "DE35        58  z ..37    track 2 data                     (hidden, length 21)\n",
+            "DE41        79  ans 8     card acceptor terminal           TERM0001  ",
+            "[5445524D30303031]\n",
+            "DE52        87  b 8       PIN data                         (hidden, length 8)\n",
+        );
+        assert_eq!(explained(&body, ExplainOptions::default()), expected);
+        assert_eq!(explained(&body, VALUES), expected);
+    }
+
+    #[test]
+    fn a_broken_message_shows_its_fault_and_the_shape_of_what_stood_before() {
+        let mut body = purchase();
+        *body.get_mut(47).unwrap() = b'A';
+        let expected = concat!(
+            "MTI          0  0200  financial request, acquirer, ISO 8583:1987\n",
+            "bitmap       4  7000000020801000  fields 2 3 4 35 41 52\n",
+            "DE2         22  n ..19    primary account number           (hidden, length 16)\n",
+            "DE3         38  n 6       processing code                  999999\n",
+            "DE4 at byte 44: expected 12 digits, found 0x41 at position 3\n",
+            "00000  30 32 30 30 37 30 30 30 30 30 30 30 32 30 38 30  |0200700000002080|\n",
+            "00016  31 30 30 30 ** ** ** ** ** ** ** ** ** ** ** **  |1000************|\n",
+            "00032  ** ** ** ** ** ** ** ** ** ** ** ** ** ** ** 41  |***************A|\n",
+            "                                                    ^^ byte 47\n",
+            "(55 more bytes, hidden)\n",
+        );
+        assert_eq!(explained(&body, ExplainOptions::default()), expected);
+    }
+
+    #[test]
+    fn an_operator_may_ask_for_the_values_before_the_fault() {
+        let mut body = purchase();
+        *body.get_mut(47).unwrap() = b'A';
+        let text = explained(&body, VALUES);
+        let expected = concat!(
+            "DE2         22  n ..19    primary account number           555555******4444\n",
+            "DE3         38  n 6       processing code                  000000  [303030303030]\n",
+            "DE4 at byte 44: expected 12 digits, found 0x41 at position 3\n",
+        );
+        assert!(text.contains(expected), "{text}");
+        let row = "00032  ** ** ** ** ** ** 30 30 30 30 30 30 30 30 30 41  |******000000000A|\n";
+        assert!(text.contains(row), "{text}");
+    }
+
+    #[test]
+    fn a_masked_field_that_breaks_does_not_show_its_bytes() {
+        let mut body = purchase();
+        *body.get_mut(30).unwrap() = b'x';
+        for options in [ExplainOptions::default(), VALUES] {
+            let text = explained(&body, options);
+            assert!(
+                text.contains("DE2 at byte 22: expected 16 digits, found another byte"),
+                "{text}"
+            );
+            assert!(text.contains("^^ byte 30"), "{text}");
+            assert!(!text.contains("5555") && !text.contains("35 35") && !text.contains("78"));
+        }
+    }
+
+    #[test]
+    fn a_bitmap_that_lies_does_not_show_the_card_number() {
+        for byte in [4, 5, 20, 21] {
+            for digit in b"0123456789ABCDEF" {
+                let mut body = purchase();
+                *body.get_mut(byte).unwrap() = *digit;
+                let explanation = explain(&sample::ascii(), &body, ExplainOptions::default());
+                if explanation.fault.is_some() {
+                    let text = explanation.to_string();
+                    assert!(!text.contains("555") && !text.contains("35 35 35"), "{text}");
+                    assert!(!text.contains("444") && !text.contains("34 34 34"), "{text}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_body_of_nothing_but_digits_of_a_card_is_not_shown() {
+        let body = "5555555555554444".repeat(4);
+        let text = explained(body.as_bytes(), ExplainOptions::default());
+        assert!(!text.contains("5555") && !text.contains("35 35"), "{text}");
+    }
+
+    #[test]
+    fn every_truncation_is_explained_with_a_mark_at_its_end() {
+        let body = purchase();
+        for length in 0..body.len() {
+            let cut = body.get(..length).unwrap();
+            for options in [ExplainOptions::default(), VALUES] {
+                let text = explained(cut, options);
+                assert!(text.contains(&format!("^^ byte {length}\n")), "{text}");
+                assert!(!text.contains("5555555"), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_long_dump_is_cut_before_the_fault() {
+        let body = format!("02000000000000010000999{}", "\u{7}".repeat(999));
+        let text = explained(body.as_bytes(), ExplainOptions::default());
+        assert!(text.lines().count() < 25, "{text}");
+        let body = format!("02000000000000010000998{}é", "x".repeat(996));
+        let text = explained(body.as_bytes(), ExplainOptions::default());
+        assert!(text.contains("(the first 768 bytes are left out)\n"), "{text}");
+        assert!(text.contains("^^ byte 1019\n"), "{text}");
+    }
+
+    #[test]
+    fn only_what_has_the_length_of_a_card_number_is_shown_in_part() {
+        assert_eq!(masked_pan("4000000000002").unwrap(), "400000***0002");
+        assert_eq!(masked_pan("6222020000000000003").unwrap(), "622202*********0003");
+        for text in ["", "400000000002", "40000000000000000000", "400000000000000D"] {
+            assert_eq!(masked_pan(text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! Bounds that follow from others, so that an operator sees them before the first bad day.
+
+use super::values::Config;
+use serde::Serialize;
+
+/// A bound that follows from the configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Bound {
+    /// What is bounded.
+    pub name: String,
+    /// How much at most.
+    pub value: u64,
+    /// Of what.
+    pub unit: &'static str,
+    /// From what it follows.
+    pub because: &'static str,
+}
+
+fn wide(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
+}
+
+impl Config {
+    /// The bounds, for the log at start and for `tidegate check`.
+    pub fn bounds(&self) -> Vec<Bound> {
+        let mut bounds = Vec::new();
+        for host in &self.hosts {
+            let wait_ms = u64::try_from(host.reply_timeout.as_millis()).unwrap_or(u64::MAX).max(1);
+            bounds.push(Bound {
+                name: format!("payments a second to host {} while it is silent", host.name),
+                value: wide(host.in_flight_max).saturating_mul(1_000) / wait_ms,
+                unit: "payments/s",
+                because: "in_flight_max / reply_timeout_ms",
+            });
+        }
+        for channel in &self.channels {
+            bounds.push(Bound {
+                name: format!("memory for requests of channel {}", channel.name),
+                value: channel.limits.memory_bytes_max(),
+                unit: "bytes",
+                because: "(header_bytes_max + body_bytes_max) x (connections_max + requests_in_flight_max)",
+            });
+        }
+        // A payment with its request, host fields and records stays below 8 KiB.
+        let payments =
+            self.engine.open_payments_max.saturating_add(self.engine.recent_payments_max);
+        bounds.push(Bound {
+            name: "memory for payments".to_owned(),
+            value: wide(payments).saturating_mul(8_192),
+            unit: "bytes",
+            because: "(open_payments_max + recent_payments_max) x 8 KiB",
+        });
+        bounds.push(Bound {
+            name: "memory for records that wait for the projection".to_owned(),
+            value: wide(self.journal.unapplied_max).saturating_mul(2_048),
+            unit: "bytes",
+            because: "unapplied_max x 2 KiB",
+        });
+        // Due, sent, answered: three records of at most 1 KiB.
+        bounds.push(Bound {
+            name: "reversals that the ballast makes room for".to_owned(),
+            value: self.journal.ballast_bytes / 3_072,
+            unit: "reversals",
+            because: "ballast_bytes / 3 KiB",
+        });
+        bounds
+    }
+}

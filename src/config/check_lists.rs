@@ -1,0 +1,364 @@
+//! Checks the lists: channels, hosts and merchants.
+
+use super::check::Checker;
+use super::raw::{RawChannel, RawHost, RawLimits, RawLine, RawMerchant, RawMerchantKey};
+use super::values::{Channel, ChannelKind, Frame, Host, Line, Merchant, MerchantKey, TlsFiles};
+use crate::edge::limits::Limits;
+use data_encoding::BASE64;
+use std::collections::BTreeMap;
+use std::time::Duration;
+use tidegate_payment::id::{ChannelId, HostId, LineId, MerchantId, TerminalId};
+use tidegate_payment::money::{Currency, Money};
+
+const NAME: &str = "1 to 32 of A-Z a-z 0-9 . _ : -";
+
+/// Checks each element of a list; gives all of them or nothing.
+fn each<R, T>(list: Vec<R>, mut check: impl FnMut(usize, R) -> Option<T>) -> Option<Vec<T>> {
+    let checked: Vec<_> =
+        list.into_iter().enumerate().map(|(index, raw)| check(index, raw)).collect();
+    checked.into_iter().collect()
+}
+
+/// Printable ASCII of at most so many characters (ISO 8583 `ans`).
+fn printable(max: usize) -> impl Fn(&str) -> Option<String> {
+    move |text| {
+        let fits = (1..=max).contains(&text.len());
+        let plain = text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+        (fits && plain).then(|| text.to_owned())
+    }
+}
+
+fn digits(lengths: std::ops::RangeInclusive<usize>) -> impl Fn(&str) -> Option<String> {
+    move |text| {
+        let plain = text.bytes().all(|byte| byte.is_ascii_digit());
+        (plain && lengths.contains(&text.len())).then(|| text.to_owned())
+    }
+}
+
+/// The name of a definition: a folder or file name and nothing more.
+fn definition(text: &str) -> Option<String> {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
+    ((1..=64).contains(&text.len()) && text.bytes().all(allowed)).then(|| text.to_owned())
+}
+
+/// `https://host[:port]`: nothing before, nothing behind.
+fn origin(text: &str) -> Option<String> {
+    let authority = text.strip_prefix("https://")?;
+    let uri: hyper::Uri = text.parse().ok()?;
+    let plain = uri.authority().is_some_and(|held| held.as_str() == authority);
+    (plain && !authority.contains('@') && text == text.to_lowercase()).then(|| text.to_owned())
+}
+
+/// `host:port`.
+fn host_port(text: &str) -> Option<String> {
+    let (host, port) = text.rsplit_once(':')?;
+    let fits = !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0);
+    fits.then(|| text.to_owned())
+}
+
+impl Checker {
+    pub(super) fn channels(&mut self, raw: Vec<RawChannel>) -> Option<Vec<Channel>> {
+        if raw.is_empty() {
+            self.fault("channel", "is missing", "one [[channel]] or more is wanted");
+        }
+        let channels = each(raw, |index, raw| self.channel(index, raw))?;
+        let names = channels.iter().enumerate();
+        let names = names.map(|(index, one)| (format!("channel[{index}].name"), one.name.as_str()));
+        self.unique(names, "a name of its own");
+        Some(channels)
+    }
+
+    fn channel(&mut self, index: usize, raw: RawChannel) -> Option<Channel> {
+        let key = |name: &str| format!("channel[{index}].{name}");
+        let name = self.parsed(&key("name"), raw.name, NAME, |text| ChannelId::parse(text).ok());
+        let kind = self.word(&key("kind"), raw.kind, &[("rest", ChannelKind::Rest)]);
+        let listen = self.socket(&key("listen"), raw.listen);
+        let wanted = "\"https://host[:port]\" in small letters";
+        let public_address =
+            self.parsed(&key("public_address"), raw.public_address, wanted, origin);
+        let window = key("signature_window_s");
+        let window_s = self.number(&window, raw.signature_window_s, 300, 1..=900);
+        let certificate = self.required_path(&key("tls.certificate"), raw.tls.certificate);
+        let private = self.required_path(&key("tls.key"), raw.tls.key);
+        let limits = self.limits(&key("limits"), &raw.limits);
+        Some(Channel {
+            name: name?,
+            kind: kind?,
+            listen: listen?,
+            public_address: public_address?,
+            signature_window: Duration::from_secs(window_s),
+            tls: TlsFiles { certificate: certificate?, key: private? },
+            limits,
+        })
+    }
+
+    fn limits(&mut self, table: &str, raw: &RawLimits) -> Limits {
+        let default = Limits::default();
+        let key = |name: &str| format!("{table}.{name}");
+        macro_rules! limit {
+            ($check:ident, $field:ident, $name:ident, $range:expr) => {
+                self.$check(&key(stringify!($name)), raw.$name, default.$field, $range)
+            };
+        }
+        let limits = Limits {
+            header_bytes_max: limit!(count, header_bytes_max, header_bytes_max, 1_024..=65_536),
+            headers_max: limit!(count, headers_max, headers_max, 8..=256),
+            header_time: limit!(millis, header_time, header_time_ms, 10..=60_000),
+            request_time: limit!(millis, request_time, request_time_ms, 10..=600_000),
+            body_bytes_max: limit!(count, body_bytes_max, body_bytes_max, 1_024..=16_777_216),
+            body_rate_min_bytes_per_s: limit!(
+                number,
+                body_rate_min_bytes_per_s,
+                body_rate_min_bytes_per_s,
+                1..=1_048_576
+            ),
+            body_rate_grace: limit!(millis, body_rate_grace, body_rate_grace_ms, 10..=60_000),
+            handshake_time: limit!(millis, handshake_time, handshake_time_ms, 10..=60_000),
+            handshakes_max: limit!(count, handshakes_max, handshakes_max, 1..=65_536),
+            connections_max: limit!(count, connections_max, connections_max, 1..=1_000_000),
+            connections_per_source_max: limit!(
+                count,
+                connections_per_source_max,
+                connections_per_source_max,
+                1..=1_000_000
+            ),
+            idle_time: limit!(millis, idle_time, idle_time_ms, 10..=3_600_000),
+            answer_time: limit!(millis, answer_time, answer_time_ms, 10..=600_000),
+            requests_per_connection_max: limit!(
+                number,
+                requests_per_connection_max,
+                requests_per_connection_max,
+                1..=1_000_000_000
+            ),
+            requests_in_flight_max: limit!(
+                count,
+                requests_in_flight_max,
+                requests_in_flight_max,
+                1..=1_000_000
+            ),
+        };
+        if limits.header_time > limits.request_time {
+            let wanted = "no more than request_time_ms is wanted";
+            self.fault(&key("header_time_ms"), "is longer than the whole request", wanted);
+        }
+        limits
+    }
+
+    pub(super) fn hosts(&mut self, raw: Vec<RawHost>) -> Option<Vec<Host>> {
+        if raw.is_empty() {
+            self.fault("host", "is missing", "one [[host]] or more is wanted");
+        }
+        let hosts = each(raw, |index, raw| self.host(index, raw))?;
+        let names = hosts.iter().enumerate();
+        let names = names.map(|(index, one)| (format!("host[{index}].name"), one.name.as_str()));
+        self.unique(names, "a name of its own");
+        Some(hosts)
+    }
+
+    fn host(&mut self, index: usize, raw: RawHost) -> Option<Host> {
+        const FRAMES: [(&str, Frame); 2] =
+            [("length-be2", Frame::LengthBe2), ("length-ascii4", Frame::LengthAscii4)];
+        let key = |name: &str| format!("host[{index}].{name}");
+        let ms = Duration::from_millis;
+        let name = self.parsed(&key("name"), raw.name, NAME, |text| HostId::parse(text).ok());
+        let dialect = self.parsed(&key("dialect"), raw.dialect, "a folder's name", definition);
+        let mapping = self.parsed(&key("mapping"), raw.mapping, "a mapping's name", definition);
+        let frame = self.word(&key("frame"), raw.frame, &FRAMES);
+        let number = "1 to 11 digits";
+        let acquirer = self.parsed(&key("acquirer"), raw.acquirer, number, digits(1..=11));
+        let forwarder = match raw.forwarder {
+            None => Some(None),
+            some => self.parsed(&key("forwarder"), some, number, digits(1..=11)).map(Some),
+        };
+        let lines = self.lines(&key("line"), raw.line);
+        let wait = 10..=600_000;
+        let mut millis =
+            |name: &str, raw, default| self.millis(&key(name), raw, ms(default), wait.clone());
+        let reply_timeout = millis("reply_timeout_ms", raw.reply_timeout_ms, 15_000);
+        let echo_after = millis("echo_after_ms", raw.echo_after_ms, 30_000);
+        let sign_on_timeout = millis("sign_on_timeout_ms", raw.sign_on_timeout_ms, 5_000);
+        let connect_timeout = millis("connect_timeout_ms", raw.connect_timeout_ms, 3_000);
+        let reconnect_min = millis("reconnect_min_ms", raw.reconnect_min_ms, 500);
+        let reconnect_max = millis("reconnect_max_ms", raw.reconnect_max_ms, 30_000);
+        if reconnect_min > reconnect_max {
+            let wanted = "no more than reconnect_max_ms is wanted";
+            self.fault(&key("reconnect_min_ms"), "is longer than the longest gap", wanted);
+        }
+        let in_flight_max = self.count(&key("in_flight_max"), raw.in_flight_max, 512, 1..=100_000);
+        let frame_key = key("reply_frame_bytes_max");
+        let frame_max = raw.reply_frame_bytes_max;
+        let reply_frame_bytes_max = self.count(&frame_key, frame_max, 4_096, 64..=65_535);
+        let window = raw.late_answer_window;
+        let late_answer_window =
+            self.count(&key("late_answer_window"), window, 10_000, 1..=1_000_000);
+        Some(Host {
+            name: name?,
+            dialect: dialect?,
+            mapping: mapping?,
+            frame: frame?,
+            acquirer: acquirer?,
+            forwarder: forwarder?,
+            in_flight_max,
+            reply_timeout,
+            reply_frame_bytes_max,
+            echo_after,
+            sign_on_timeout,
+            connect_timeout,
+            reconnect_min,
+            reconnect_max,
+            late_answer_window,
+            lines: lines?,
+        })
+    }
+
+    fn lines(&mut self, table: &str, raw: Vec<RawLine>) -> Option<Vec<Line>> {
+        if raw.is_empty() {
+            self.fault(table, "is missing", "one [[host.line]] or more is wanted");
+        }
+        let lines = each(raw, |index, raw| {
+            let key = |name: &str| format!("{table}[{index}].{name}");
+            let name = self.parsed(&key("name"), raw.name, NAME, |text| LineId::parse(text).ok());
+            let address = self.parsed(&key("address"), raw.address, "\"host:port\"", host_port);
+            Some(Line { name: name?, address: address? })
+        })?;
+        let names = lines.iter().enumerate();
+        let names = names.map(|(index, one)| (format!("{table}[{index}].name"), one.name.as_str()));
+        self.unique(names, "a name of its own within the host");
+        Some(lines)
+    }
+
+    pub(super) fn merchants(
+        &mut self,
+        raw: Vec<RawMerchant>,
+        hosts: Option<&[Host]>,
+    ) -> Option<Vec<Merchant>> {
+        let merchants = each(raw, |index, raw| self.merchant(index, raw, hosts))?;
+        let ids = merchants.iter().enumerate();
+        let ids = ids.map(|(index, one)| (format!("merchant[{index}].id"), one.id.as_str()));
+        self.unique(ids, "an id of its own");
+        let keys = merchants.iter().enumerate().flat_map(|(index, one)| {
+            let keys = one.keys.iter().enumerate();
+            keys.map(move |(number, key)| {
+                (format!("merchant[{index}].key[{number}].id"), key.id.as_str())
+            })
+        });
+        self.unique(keys, "an id that no other key of any merchant has");
+        Some(merchants)
+    }
+
+    fn merchant(
+        &mut self,
+        index: usize,
+        raw: RawMerchant,
+        hosts: Option<&[Host]>,
+    ) -> Option<Merchant> {
+        let key = |name: &str| format!("merchant[{index}].{name}");
+        let id = self.parsed(&key("id"), raw.id, NAME, |text| MerchantId::parse(text).ok());
+        let name = self.parsed(&key("name"), raw.name, "1 to 64 characters", |text| {
+            (1..=64).contains(&text.chars().count()).then(|| text.to_owned())
+        });
+        let time_zone = self.time_zone(&key("time_zone"), raw.time_zone);
+        let category = self.parsed(&key("category"), raw.category, "4 digits", digits(4..=4));
+        let terminal = self.parsed(&key("terminal"), raw.terminal, "8 characters", |text| {
+            TerminalId::parse(text).ok()
+        });
+        let wanted = "1 to 15 printable ASCII characters";
+        let acceptor = self.parsed(&key("acceptor"), raw.acceptor, wanted, printable(15));
+        let wanted = "1 to 40 printable ASCII characters";
+        let place = key("name_location");
+        let name_location = self.parsed(&place, raw.name_location, wanted, printable(40));
+        let host = self.parsed(&key("host"), raw.host, "the name of a [[host]]", |text| {
+            let known =
+                hosts.is_none_or(|hosts| hosts.iter().any(|host| host.name.as_str() == text));
+            HostId::parse(text).ok().filter(|_| known)
+        });
+        let currencies = self.currencies(&key("currencies"), raw.currencies);
+        let amounts = key("amount_max");
+        let amount_max = self.amounts(&amounts, &raw.amount_max, currencies.as_deref());
+        let keys = self.merchant_keys(&key("key"), raw.key);
+        Some(Merchant {
+            id: id?,
+            name: name?,
+            time_zone: time_zone?,
+            category: category?,
+            terminal: terminal?,
+            acceptor: acceptor?,
+            name_location: name_location?,
+            host: host?,
+            currencies: currencies?,
+            amount_max,
+            one_payment_per_order: raw.one_payment_per_order.unwrap_or(true),
+            partial_approval: raw.partial_approval.unwrap_or(false),
+            keys: keys?,
+        })
+    }
+
+    fn currencies(&mut self, key: &str, raw: Option<Vec<String>>) -> Option<Vec<Currency>> {
+        const WANTED: &str = "ISO 4217 codes such as [\"EUR\"], each once";
+        let codes = self.required(key, raw, WANTED)?;
+        let mut known: Vec<Currency> = Vec::new();
+        for code in &codes {
+            match Currency::from_alphabetic(code) {
+                Ok(currency) if !known.contains(&currency) => known.push(currency),
+                _ => self.fault(key, format!("{code:?} is not expected"), WANTED),
+            }
+        }
+        if codes.is_empty() {
+            self.fault(key, "is empty", WANTED);
+        }
+        Some(known)
+    }
+
+    fn amounts(
+        &mut self,
+        table: &str,
+        raw: &BTreeMap<String, u64>,
+        currencies: Option<&[Currency]>,
+    ) -> BTreeMap<Currency, i64> {
+        let mut amounts = BTreeMap::new();
+        let currencies = currencies.unwrap_or_default();
+        for (code, number) in raw {
+            let key = format!("{table}.{code}");
+            let currency = Currency::from_alphabetic(code).ok();
+            let Some(currency) = currency.filter(|one| currencies.contains(one)) else {
+                self.fault(&key, "is no currency of this merchant", "one of its currencies");
+                continue;
+            };
+            let money = i64::try_from(*number).ok();
+            match money.and_then(|minor| Money::payable(minor, currency).ok()) {
+                Some(money) => drop(amounts.insert(currency, money.minor)),
+                None => self.fault(
+                    &key,
+                    format!("{number} is out of range"),
+                    format!("1 to {} minor units is wanted", Money::MAX_MINOR),
+                ),
+            }
+        }
+        for currency in currencies {
+            if !raw.contains_key(currency.alphabetic()) {
+                let key = format!("{table}.{currency}");
+                self.fault(&key, "is missing", "the largest amount in minor units is wanted");
+            }
+        }
+        amounts
+    }
+
+    fn merchant_keys(&mut self, table: &str, raw: Vec<RawMerchantKey>) -> Option<Vec<MerchantKey>> {
+        if raw.is_empty() {
+            self.fault(table, "is missing", "one [[merchant.key]] or more is wanted");
+        }
+        each(raw, |index, raw| {
+            let key = |name: &str| format!("{table}[{index}].{name}");
+            let id = self.parsed(&key("id"), raw.id, "1 to 64 printable characters", |text| {
+                printable(64)(text).filter(|text| !text.contains(['"', '\\']))
+            });
+            let algorithm = self.word(&key("algorithm"), raw.algorithm, &[("ed25519", ())]);
+            let wanted = "base64 of the 32 bytes of an ed25519 public key";
+            let public_key = self.parsed(&key("public_key"), raw.public_key, wanted, |text| {
+                <[u8; 32]>::try_from(BASE64.decode(text.as_bytes()).ok()?).ok()
+            });
+            algorithm?;
+            Some(MerchantKey { id: id?, public_key: public_key? })
+        })
+    }
+}

@@ -1,0 +1,72 @@
+//! Loads a configuration from its files and the environment.
+
+use super::check::Checker;
+use super::fault::{ConfigErrors, Fault};
+use super::layers::{self, Written};
+use super::lint;
+use super::values::Config;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// Loads the configuration of a file, its `conf.d` and the process's environment.
+/// # Errors
+/// [`ConfigErrors`] with every fault that could be found.
+pub fn load(path: &Path) -> Result<Config, ConfigErrors> {
+    load_with(path, &std::env::vars().collect())
+}
+
+/// As [`load`], under an environment that is handed in.
+/// # Errors
+/// [`ConfigErrors`] with every fault that could be found.
+pub fn load_with(
+    path: &Path,
+    environment: &BTreeMap<String, String>,
+) -> Result<Config, ConfigErrors> {
+    let (files, mut faults) = read_files(path);
+    if !faults.is_empty() {
+        return Err(ConfigErrors { faults });
+    }
+    let layers = layers::read(files, environment);
+    let unread: Vec<String> = layers.faults.iter().map(|fault| fault.key.clone()).collect();
+    faults.extend(layers.faults);
+    let folder = path.parent().unwrap_or(Path::new("")).to_path_buf();
+    let mut checker = Checker::new(layers.origins, folder, unread);
+    let config = checker.config(path.to_path_buf(), layers.raw);
+    if let Some(config) = &config {
+        lint::lint(config, &mut checker);
+    }
+    faults.extend(checker.into_faults());
+    faults.sort_by(|one, other| (&one.file, one.line).cmp(&(&other.file, other.line)));
+    config.filter(|_| faults.is_empty()).ok_or(ConfigErrors { faults })
+}
+
+/// The main file and those of `conf.d` beside it, in order of their names.
+fn read_files(path: &Path) -> (Vec<Written>, Vec<Fault>) {
+    let mut paths = vec![path.to_path_buf()];
+    let mut faults = Vec::new();
+    let folder = path.parent().unwrap_or(Path::new("")).join("conf.d");
+    match std::fs::read_dir(&folder) {
+        Ok(entries) => {
+            let found = entries.filter_map(|entry| entry.ok().map(|entry| entry.path()));
+            let is_toml = |path: &PathBuf| path.extension().is_some_and(|ending| ending == "toml");
+            let mut found: Vec<_> = found.filter(is_toml).collect();
+            found.sort();
+            paths.extend(found);
+        }
+        Err(fault) if fault.kind() == std::io::ErrorKind::NotFound => {}
+        Err(fault) => faults.push(unreadable(&folder, &fault)),
+    }
+    let mut files = Vec::new();
+    for path in paths {
+        match std::fs::read_to_string(&path) {
+            Ok(text) => files.push(Written { name: path.display().to_string(), text }),
+            Err(fault) => faults.push(unreadable(&path, &fault)),
+        }
+    }
+    (files, faults)
+}
+
+fn unreadable(path: &Path, fault: &std::io::Error) -> Fault {
+    let message = format!("configuration cannot be read: {fault}");
+    Fault::elsewhere(&path.display().to_string(), "", &message, "a readable TOML file")
+}

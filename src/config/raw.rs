@@ -1,0 +1,122 @@
+//! Configuration as it is written. Every key is optional here: a file of `conf.d` holds a part, and a
+//! missing key is told with the others by the checks.
+
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+macro_rules! written {
+    ($($name:ident { $($field:ident : $kind:ty),* $(,)? })*) => {
+        $(
+            #[derive(Debug, Default, Clone, Deserialize)]
+            #[serde(deny_unknown_fields, default)]
+            pub(super) struct $name {
+                $(pub(super) $field: $kind,)*
+            }
+        )*
+    };
+}
+
+type Text = Option<String>;
+type Number = Option<u64>;
+
+written! {
+    RawConfig {
+        gateway: RawGateway,
+        keys: RawKeys,
+        internal: RawInternal,
+        journal: RawJournal,
+        engine: RawEngine,
+        reversal: RawReversal,
+        channel: Vec<RawChannel>,
+        host: Vec<RawHost>,
+        merchant: Vec<RawMerchant>,
+    }
+    RawGateway {
+        name: Text,
+        mode: Text,
+        data_dir: Text,
+        protocols_dir: Text,
+        time_zone: Text,
+        business_day_ends: Text,
+        drain_timeout_ms: Number,
+        log: RawLog,
+    }
+    RawLog { format: Text, level: Text }
+    RawKeys { file: Text, passphrase: Option<RawSecret> }
+    RawSecret { env: Text, file: Text }
+    RawInternal { listen: Text, control_socket: Text, ready_age_max_ms: Number }
+    RawJournal {
+        segment_bytes: Number,
+        batch_records_max: Number,
+        unapplied_max: Number,
+        ballast_bytes: Number,
+    }
+    RawEngine { open_payments_max: Number, recent_payments_max: Number, waiters_max: Number }
+    RawReversal {
+        gaps_ms: Option<Vec<u64>>,
+        give_up_after_s: Number,
+        unknown_original_wait_ms: Number,
+    }
+    RawChannel {
+        name: Text,
+        kind: Text,
+        listen: Text,
+        public_address: Text,
+        signature_window_s: Number,
+        tls: RawTls,
+        limits: RawLimits,
+    }
+    RawTls { certificate: Text, key: Text }
+    RawLimits {
+        header_bytes_max: Number,
+        headers_max: Number,
+        header_time_ms: Number,
+        request_time_ms: Number,
+        body_bytes_max: Number,
+        body_rate_min_bytes_per_s: Number,
+        body_rate_grace_ms: Number,
+        handshake_time_ms: Number,
+        handshakes_max: Number,
+        connections_max: Number,
+        connections_per_source_max: Number,
+        idle_time_ms: Number,
+        answer_time_ms: Number,
+        requests_per_connection_max: Number,
+        requests_in_flight_max: Number,
+    }
+    RawHost {
+        name: Text,
+        dialect: Text,
+        mapping: Text,
+        frame: Text,
+        acquirer: Text,
+        forwarder: Text,
+        in_flight_max: Number,
+        reply_timeout_ms: Number,
+        reply_frame_bytes_max: Number,
+        echo_after_ms: Number,
+        sign_on_timeout_ms: Number,
+        connect_timeout_ms: Number,
+        reconnect_min_ms: Number,
+        reconnect_max_ms: Number,
+        late_answer_window: Number,
+        line: Vec<RawLine>,
+    }
+    RawLine { name: Text, address: Text }
+    RawMerchant {
+        id: Text,
+        name: Text,
+        time_zone: Text,
+        category: Text,
+        terminal: Text,
+        acceptor: Text,
+        name_location: Text,
+        host: Text,
+        currencies: Option<Vec<String>>,
+        amount_max: BTreeMap<String, u64>,
+        one_payment_per_order: Option<bool>,
+        partial_approval: Option<bool>,
+        key: Vec<RawMerchantKey>,
+    }
+    RawMerchantKey { id: Text, algorithm: Text, public_key: Text }
+}

@@ -1,0 +1,329 @@
+//! Stories of configurations: what loads, and how what does not load is shown.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test stops at the first surprise"
+)]
+
+use super::{Config, ConfigErrors, Frame, LogFormat, Mode, SecretRef, load_with};
+use crate::edge::limits::Limits;
+use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// All that must be set, and nothing else.
+const LEAST: &str = r#"[gateway]
+name = "tidegate-1"
+mode = "development"
+time_zone = "Europe/Berlin"
+
+[keys]
+file = "keys/tidegate.keys"
+passphrase = { env = "TIDEGATE_KEY_PASSPHRASE" }
+
+[[channel]]
+name = "rest"
+kind = "rest"
+listen = "127.0.0.1:8443"
+public_address = "https://localhost:8443"
+tls = { certificate = "tls.pem", key = "tls.key" }
+
+[[host]]
+name = "bank"
+dialect = "iso87-ascii"
+mapping = "iso87-ascii"
+frame = "length-be2"
+acquirer = "00000123456"
+[[host.line]]
+name = "a"
+address = "127.0.0.1:5001"
+"#;
+
+const MERCHANT: &str = r#"[[merchant]]
+id = "m-1001"
+name = "Corner Books"
+time_zone = "Europe/Berlin"
+category = "5942"
+terminal = "TERM0001"
+acceptor = "CORNERBOOKS0001"
+name_location = "Corner Books           Berlin       DE"
+host = "bank"
+currencies = ["EUR"]
+amount_max = { EUR = 500000 }
+[[merchant.key]]
+id = "m-1001-2026"
+algorithm = "ed25519"
+public_key = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
+"#;
+
+/// A folder of configuration files.
+struct Folder(TempDir);
+
+impl Folder {
+    fn new(main: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("tidegate.toml"), main).unwrap();
+        Self(folder)
+    }
+
+    fn with(self, name: &str, text: &str) -> Self {
+        let path = self.path(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+        self
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn load(&self, environment: &[(&str, &str)]) -> Result<Config, ConfigErrors> {
+        let environment =
+            environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        load_with(&self.path("tidegate.toml"), &environment.collect())
+    }
+
+    /// The faults as an operator sees them, with the folder's name left out.
+    #[track_caller]
+    fn faults(&self, environment: &[(&str, &str)]) -> String {
+        let shown = self.load(environment).unwrap_err().to_string();
+        shown.replace(&format!("{}/", self.0.path().display()), "")
+    }
+}
+
+fn shipped() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/tidegate.toml")
+}
+
+#[test]
+fn the_shipped_file_names_every_default() {
+    let shipped = load_with(&shipped(), &BTreeMap::new()).unwrap();
+    let least = Folder::new(LEAST).load(&[]).unwrap();
+    assert_eq!(shipped.channels[0].limits, Limits::default());
+    assert_eq!(shipped.channels[0].limits, least.channels[0].limits);
+    assert_eq!(shipped.channels[0].signature_window, least.channels[0].signature_window);
+    assert_eq!(shipped.journal, least.journal);
+    assert_eq!(shipped.engine, least.engine);
+    assert_eq!(shipped.reversal, least.reversal);
+    assert_eq!(shipped.gateway.log, least.gateway.log);
+    assert_eq!(shipped.gateway.drain_timeout, least.gateway.drain_timeout);
+    assert_eq!(shipped.gateway.business_day_ends, least.gateway.business_day_ends);
+    assert_eq!(shipped.internal.listen, least.internal.listen);
+    assert_eq!(shipped.internal.ready_age_max, least.internal.ready_age_max);
+    let (mut host, default) = (shipped.hosts[0].clone(), least.hosts[0].clone());
+    host.lines.truncate(1);
+    assert_eq!(host, default);
+    assert_eq!(shipped.merchants.len(), 1);
+    let text = std::fs::read_to_string(self::shipped()).unwrap();
+    let named = |field: &str| {
+        let words = |line: &str| line.split([' ', '{', '"']).any(|word| word == field);
+        text.lines().any(|line| words(line))
+    };
+    let parts = include_str!("raw.rs").split([',', '{', '}', '\n']);
+    let keys = parts.filter_map(|part| part.trim().split_once(": "));
+    let keys = keys.filter(|(_, kind)| ["Number", "Text"].contains(kind));
+    assert!(keys.clone().count() > 60);
+    let missing: Vec<_> = keys.map(|(key, _)| key).filter(|key| !named(key)).collect();
+    assert_eq!(missing, [""; 0], "keys that the shipped file does not show");
+}
+
+#[test]
+fn paths_start_at_the_folder_of_the_main_file() {
+    let folder = Folder::new(LEAST);
+    let config = folder.load(&[]).unwrap();
+    assert_eq!(config.gateway.data_dir, folder.path("data"));
+    assert_eq!(config.gateway.protocols_dir, folder.path("protocols"));
+    assert_eq!(config.keys.file, folder.path("keys/tidegate.keys"));
+    assert_eq!(config.channels[0].tls.key, folder.path("tls.key"));
+    assert_eq!(config.internal.control_socket, folder.path("tidegate.sock"));
+    assert_eq!(config.hosts[0].frame, Frame::LengthBe2);
+    assert_eq!(config.gateway.mode, Mode::Development);
+}
+
+#[test]
+fn later_layers_replace_single_keys_and_join_lists() {
+    let more = r#"
+[gateway]
+drain_timeout_ms = 1000
+[gateway.log]
+format = "text"
+"#;
+    let other = MERCHANT.replace("1001", "1002");
+    let folder = Folder::new(&format!("{LEAST}{MERCHANT}"))
+        .with("conf.d/10-more.toml", more)
+        .with("conf.d/20-merchant.toml", &other)
+        .with("conf.d/notes.txt", "not read");
+    let environment = [
+        ("TIDEGATE__GATEWAY__NAME", "tidegate-9"),
+        ("TIDEGATE__JOURNAL__UNAPPLIED_MAX", "5000"),
+        ("TIDEGATE_KEY_PASSPHRASE", "not configuration"),
+    ];
+    let config = folder.load(&environment).unwrap();
+    assert_eq!(config.gateway.name, "tidegate-9");
+    assert_eq!(config.gateway.drain_timeout, Duration::from_secs(1));
+    assert_eq!(config.gateway.log.format, LogFormat::Text);
+    assert_eq!(config.journal.unapplied_max, 5_000);
+    let ids: Vec<_> = config.merchants.iter().map(|merchant| merchant.id.as_str()).collect();
+    assert_eq!(ids, ["m-1001", "m-1002"]);
+}
+
+#[test]
+fn all_faults_are_shown_at_once_each_with_its_line_and_a_caret() {
+    let text = LEAST
+        .replace("mode = \"development\"", "mode = \"prod\"\ndrain_timeout = 5")
+        .replace("listen = \"127.0.0.1:8443\"", "listen = 8443")
+        .replace("frame = \"length-be2\"", "frame = \"length-be2\"\nin_flight_max = 0");
+    let folder =
+        Folder::new(&text).with("conf.d/merchant.toml", &MERCHANT.replace("EUR = ", "USD = "));
+    let shown = folder.faults(&[]);
+    let expected = r#"error: merchant[0].amount_max.USD: is no currency of this merchant
+  --> conf.d/merchant.toml:11:22
+   |
+11 | amount_max = { USD = 500000 }
+   |                      ^^^^^^ one of its currencies
+
+error: merchant[0].amount_max.EUR: is missing
+  --> conf.d/merchant.toml:11:14
+   |
+11 | amount_max = { USD = 500000 }
+   |              ^^^^^^^^^^^^^^^^ the largest amount in minor units is wanted
+
+error: gateway.mode: "prod" is not expected
+ --> tidegate.toml:3:8
+  |
+3 | mode = "prod"
+  |        ^^^^^^ "development" or "production" is wanted
+
+error: gateway.drain_timeout: unknown field `drain_timeout`, expected one of `name`, `mode`, `data_dir`, `protocols_dir`, `time_zone`, `business_day_ends`, `drain_timeout_ms`, `log`
+ --> tidegate.toml:4:1
+  |
+4 | drain_timeout = 5
+  | ^^^^^^^^^^^^^ this is not expected
+
+error: channel[0].listen: invalid type: integer `8443`, expected a string
+  --> tidegate.toml:14:10
+   |
+14 | listen = 8443
+   |          ^^^^ this is not expected
+
+error: host[0].in_flight_max: 0 is out of range
+  --> tidegate.toml:23:17
+   |
+23 | in_flight_max = 0
+   |                 ^ 1 to 100000 is wanted
+
+The configuration has 6 faults."#;
+    assert_eq!(shown, expected);
+}
+
+#[test]
+fn text_that_is_no_toml_is_shown() {
+    let shown = Folder::new(&LEAST.replace("[keys]", "[keys")).faults(&[]);
+    assert!(shown.contains("tidegate.toml:6:"), "{shown}");
+    assert!(shown.contains("6 | [keys\n"), "{shown}");
+}
+
+#[test]
+fn what_is_missing_is_shown_at_its_table() {
+    let shown = Folder::new(&LEAST.replace("acquirer = \"00000123456\"\n", "")).faults(&[]);
+    assert!(shown.contains("error: host[0].acquirer: is missing"), "{shown}");
+    assert!(shown.contains("17 | [[host]]"), "{shown}");
+    assert!(shown.contains("1 to 11 digits is wanted"), "{shown}");
+    let nothing = Folder::new("").faults(&[]);
+    for key in ["gateway.name", "gateway.mode", "keys.file", "keys.passphrase", "channel", "host"] {
+        assert!(nothing.contains(&format!("error: {key}: is missing")), "{key} {nothing}");
+    }
+}
+
+#[test]
+fn a_secret_written_into_the_file_is_not_repeated() {
+    let text = LEAST.replace("{ env = \"TIDEGATE_KEY_PASSPHRASE\" }", "\"open sesame\"");
+    let folder = Folder::new(&text);
+    let variable = [("TIDEGATE__KEYS__PASSPHRASE", "open sesame")];
+    let shown = folder.faults(&variable);
+    assert!(shown.contains("tidegate.toml:8:14"), "{shown}");
+    assert!(shown.contains("environment variable TIDEGATE__KEYS__PASSPHRASE"), "{shown}");
+    assert!(!shown.contains("sesame"), "{shown}");
+    let errors = folder.load(&variable).unwrap_err();
+    assert!(!serde_json::to_string(&errors.faults).unwrap().contains("sesame"));
+}
+
+#[test]
+fn a_faulty_variable_is_named() {
+    let environment = [
+        ("TIDEGATE__GATEWAY__NMAE", "x"),
+        ("TIDEGATE__JOURNAL__UNAPPLIED_MAX", "7"),
+        ("TIDEGATE__HOST__NAME", "other"),
+    ];
+    let shown = Folder::new(LEAST).faults(&environment);
+    assert!(shown.contains("environment variable TIDEGATE__GATEWAY__NMAE"), "{shown}");
+    assert!(shown.contains("journal.unapplied_max: 7 is out of range"), "{shown}");
+    assert!(shown.contains("environment variable TIDEGATE__JOURNAL__UNAPPLIED_MAX"), "{shown}");
+    assert!(shown.contains("channels, hosts and merchants are set in files"), "{shown}");
+}
+
+#[test]
+fn names_that_must_differ_do() {
+    let twice = format!("{LEAST}{MERCHANT}{}", MERCHANT.replace("m-1001\"", "m-1002\""));
+    let shown = Folder::new(&twice).faults(&[]);
+    assert!(shown.contains("merchant[1].key[0].id: \"m-1001-2026\" occurs twice"), "{shown}");
+    let unknown = format!("{LEAST}{}", MERCHANT.replace("\"bank\"", "\"bunk\""));
+    let shown = Folder::new(&unknown).faults(&[]);
+    assert!(shown.contains("the name of a [[host]] is wanted"), "{shown}");
+}
+
+#[test]
+fn production_refuses_what_is_for_trying() {
+    let text = std::fs::read_to_string(shipped()).unwrap();
+    let text = text
+        .replace("mode = \"development\"", "mode = \"production\"")
+        .replace("level = \"info\"", "level = \"trace\"")
+        .replace("127.0.0.1:9464", "0.0.0.0:9464");
+    let shown = Folder::new(&text).faults(&[]);
+    for fault in [
+        "gateway.log.level: tells too much",
+        "internal.listen: would face every network",
+        "keys.file: lies among the example keys",
+        "channel[0].tls.key: lies among the example keys",
+        "channel[0].public_address: is the machine itself",
+        "merchant[0].key[0].public_key: is the example key: anybody can sign with it",
+    ] {
+        assert!(shown.contains(fault), "{fault} is not in\n{shown}");
+    }
+}
+
+#[test]
+fn production_refuses_a_key_that_others_may_read() {
+    let text =
+        LEAST.replace("\"development\"", "\"production\"").replace("localhost", "pay.bank.example");
+    let folder = Folder::new(&text).with("tls.key", "").with("keys/tidegate.keys", "");
+    let open = std::fs::Permissions::from_mode(0o640);
+    let closed = || std::fs::Permissions::from_mode(0o600);
+    std::fs::set_permissions(folder.path("tls.key"), open).unwrap();
+    std::fs::set_permissions(folder.path("keys/tidegate.keys"), closed()).unwrap();
+    let shown = folder.faults(&[]);
+    assert!(shown.contains("channel[0].tls.key: others may read"), "{shown}");
+    assert!(shown.ends_with("The configuration has 1 fault."), "{shown}");
+    std::fs::set_permissions(folder.path("tls.key"), closed()).unwrap();
+    folder.load(&[]).unwrap();
+}
+
+#[test]
+fn a_secret_is_read_from_its_file_without_the_line_end() {
+    let folder = Folder::new("").with("pass", "correct horse \n");
+    let secret = SecretRef::File(folder.path("pass"));
+    assert_eq!(secret.read().unwrap().as_str(), "correct horse ");
+    let missing = SecretRef::Env("TIDEGATE_NO_SUCH_VARIABLE".to_owned());
+    assert!(missing.read().unwrap_err().to_string().contains("TIDEGATE_NO_SUCH_VARIABLE"));
+}
+
+#[test]
+fn bounds_follow_from_the_limits() {
+    let config = Folder::new(LEAST).load(&[]).unwrap();
+    let bounds = config.bounds();
+    let find = |name: &str| bounds.iter().find(|bound| bound.name.contains(name)).unwrap().value;
+    assert_eq!(find("payments a second to host bank"), 34);
+    assert_eq!(find("requests of channel rest"), (8_192 + 65_536) * (4_096 + 1_024));
+}

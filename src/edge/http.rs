@@ -1,0 +1,327 @@
+//! Listens: accepts connections, does their handshakes, reads whole requests under the listener's
+//! limits, hands each to what lies behind the seam and writes its answer.
+
+use super::gate::{Gate, Notes};
+use super::limits::Limits;
+use super::refusal::Refusal;
+use super::seam::{Answer, Received};
+use super::sources::{Place, Sources};
+use super::tls::Identity;
+use crate::observe::Metrics;
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
+use hyper::header::{self, HeaderName, HeaderValue};
+use hyper::service::service_fn;
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::convert::Infallible;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, timeout_at};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// What lies behind the seam: takes one whole request, gives one whole answer. Any
+/// `Fn(Received) -> impl Future<Output = Answer>` is one.
+pub trait Handle: Send + Sync + 'static {
+    /// Answers a request. Runs in a task of its own, to its end, whether or not the client waits.
+    fn handle(&self, received: Received) -> Pin<Box<dyn Future<Output = Answer> + Send>>;
+}
+
+impl<F, W> Handle for F
+where
+    F: Fn(Received) -> W + Send + Sync + 'static,
+    W: Future<Output = Answer> + Send + 'static,
+{
+    fn handle(&self, received: Received) -> Pin<Box<dyn Future<Output = Answer> + Send>> {
+        Box::pin(self(received))
+    }
+}
+
+/// What a listener needs to open.
+pub struct Opening {
+    /// Its name in configuration.
+    pub name: String,
+    /// Where it listens; port 0 takes any free port.
+    pub address: SocketAddr,
+    /// Its certificate and key.
+    pub identity: Identity,
+    /// Its limits.
+    pub limits: Limits,
+}
+
+/// Why a listener could not open.
+#[derive(Debug, thiserror::Error)]
+#[error("listener {name} cannot listen on {address}: is the port taken, or the address not ours?")]
+pub struct ListenError {
+    /// The listener.
+    pub name: String,
+    /// The address.
+    pub address: SocketAddr,
+    /// What the system said.
+    pub source: io::Error,
+}
+
+/// An open listener.
+pub struct Edge {
+    address: SocketAddr,
+    stop: CancellationToken,
+    cut: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl Edge {
+    /// Opens a listener and serves it in tasks of its own.
+    /// # Errors
+    /// [`ListenError`] when the address cannot be bound.
+    pub async fn open(
+        opening: Opening,
+        handler: Arc<dyn Handle>,
+        metrics: Arc<Metrics>,
+    ) -> Result<Self, ListenError> {
+        let Opening { name, address, identity, limits } = opening;
+        let fault = |source| ListenError { name: name.clone(), address, source };
+        let listener = TcpListener::bind(address).await.map_err(fault)?;
+        let address = listener.local_addr().map_err(fault)?;
+        metrics.certificate_not_after(&name, identity.not_after_unix_s);
+        let (stop, cut) = (CancellationToken::new(), CancellationToken::new());
+        let tasks = TaskTracker::new();
+        let shared = Arc::new(Shared {
+            acceptor: TlsAcceptor::from(identity.config),
+            handshakes: Semaphore::new(limits.handshakes_max),
+            in_flight: Arc::new(Semaphore::new(limits.requests_in_flight_max)),
+            limits: Arc::new(limits),
+            stop: stop.clone(),
+            cut: cut.clone(),
+            tasks: tasks.clone(),
+            name,
+            handler,
+            metrics,
+        });
+        tasks.spawn(accept(listener, shared));
+        Ok(Self { address, stop, cut, tasks })
+    }
+
+    /// Where it listens, with the port that the system chose for port 0.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Stops accepting and waits until the requests under way are answered. At the deadline what is
+    /// left is cut off (the payments go on; only their connections end). True when nothing was cut.
+    pub async fn drain(self, within: Duration) -> bool {
+        self.stop.cancel();
+        self.tasks.close();
+        let finished = tokio::time::timeout(within, self.tasks.wait()).await.is_ok();
+        self.cut.cancel();
+        finished
+    }
+}
+
+/// What all connections of a listener share.
+struct Shared {
+    name: String,
+    acceptor: TlsAcceptor,
+    limits: Arc<Limits>,
+    handshakes: Semaphore,
+    in_flight: Arc<Semaphore>,
+    handler: Arc<dyn Handle>,
+    metrics: Arc<Metrics>,
+    stop: CancellationToken,
+    cut: CancellationToken,
+    tasks: TaskTracker,
+}
+
+async fn accept(listener: TcpListener, shared: Arc<Shared>) {
+    let limits = &shared.limits;
+    let sources = Sources::new(limits.connections_max, limits.connections_per_source_max);
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = shared.stop.cancelled() => return,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, peer)) => match sources.take(peer.ip()) {
+                Ok(place) => {
+                    let connection = connect(stream, peer, place, Arc::clone(&shared));
+                    shared.tasks.spawn(connection);
+                }
+                Err(full) => shared.metrics.edge_refused(&shared.name, full.label()),
+            },
+            Err(fault) => {
+                // Out of file handles, most likely. Those that are open go on; new ones wait a little.
+                tracing::warn!(listener = shared.name, %fault, "a connection could not be accepted");
+                shared.metrics.edge_refused(&shared.name, "accept_failed");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+    }
+}
+
+async fn connect(stream: TcpStream, peer: SocketAddr, place: Place, shared: Arc<Shared>) {
+    let _open = shared.metrics.connection_open(&shared.name);
+    let handshake_by = Instant::now() + shared.limits.handshake_time;
+    let handshake = async {
+        let _turn = shared.handshakes.acquire().await.map_err(io::Error::other)?;
+        stream.set_nodelay(true)?;
+        shared.acceptor.accept(stream).await
+    };
+    let stream = tokio::select! {
+        biased;
+        () = shared.stop.cancelled() => return,
+        done = timeout_at(handshake_by, handshake) => match done {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(_)) => return shared.metrics.edge_refused(&shared.name, "handshake_failed"),
+            Err(_) => return shared.metrics.edge_refused(&shared.name, "handshake_time"),
+        },
+    };
+    serve(stream, peer, &shared).await;
+    drop(place);
+}
+
+async fn serve(
+    stream: tokio_rustls::server::TlsStream<TcpStream>,
+    peer: SocketAddr,
+    shared: &Arc<Shared>,
+) {
+    let limits = &shared.limits;
+    let notes = Arc::new(Notes::default());
+    let gate = Gate::new(stream, Arc::clone(limits), Arc::clone(&notes));
+    let connection = Arc::new(Connection {
+        peer,
+        notes: Arc::clone(&notes),
+        requests: AtomicU64::new(0),
+        shared: Arc::clone(shared),
+    });
+    let service = service_fn(move |request| {
+        let connection = Arc::clone(&connection);
+        async move { Ok::<_, Infallible>(connection.answer(request).await) }
+    });
+    // The gate's own clocks and counts are tighter; these are the library's, should the gate err.
+    let library = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.idle_time + limits.request_time)
+        .max_headers(limits.headers_max)
+        .max_header_size(limits.header_bytes_max)
+        .max_buf_size(limits.header_bytes_max.max(8_192).saturating_mul(2))
+        .half_close(false)
+        .keep_alive(true)
+        .serve_connection(TokioIo::new(gate), service);
+    tokio::pin!(library);
+    let mut stopping = false;
+    loop {
+        tokio::select! {
+            biased;
+            () = shared.cut.cancelled() => break,
+            () = shared.stop.cancelled(), if !stopping => {
+                stopping = true;
+                library.as_mut().graceful_shutdown();
+            }
+            _ended = library.as_mut() => break,
+        }
+    }
+    if let Some(refusal) = notes.refusal() {
+        shared.metrics.edge_refused(&shared.name, refusal.code());
+        tracing::debug!(listener = shared.name, %peer, %refusal, "a connection was closed");
+    }
+}
+
+/// One connection, for its requests.
+struct Connection {
+    peer: SocketAddr,
+    notes: Arc<Notes>,
+    requests: AtomicU64,
+    shared: Arc<Shared>,
+}
+
+impl Connection {
+    async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+        let served = self.requests.fetch_add(1, Ordering::Relaxed).saturating_add(1);
+        let shared = &self.shared;
+        let (mut response, keeps) = match self.work(request).await {
+            Ok(answer) => (respond(answer), true),
+            Err(refusal) => {
+                // What the gate refused is counted when the connection ends.
+                if self.notes.refusal().is_none() {
+                    shared.metrics.edge_refused(&shared.name, refusal.code());
+                }
+                (refuse(refusal), refusal.keeps_connection())
+            }
+        };
+        let last = served >= shared.limits.requests_per_connection_max;
+        if !keeps || last || shared.stop.is_cancelled() {
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        self.notes.answered();
+        response
+    }
+
+    async fn work(&self, request: Request<Incoming>) -> Result<Answer, Refusal> {
+        let shared = &self.shared;
+        let (head, body) = request.into_parts();
+        let body = Limited::new(body, shared.limits.body_bytes_max).collect().await;
+        let unread = || self.notes.refusal().unwrap_or(Refusal::Malformed("a whole body"));
+        let body = body.map_err(|_| unread())?.to_bytes().to_vec();
+        let in_flight = Arc::clone(&shared.in_flight).try_acquire_owned();
+        let in_flight = in_flight.map_err(|_| Refusal::Busy)?;
+        let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
+        let field = |(name, value): (&HeaderName, &HeaderValue)| {
+            (name.as_str().to_owned(), value.as_bytes().to_vec())
+        };
+        let received = Received {
+            listener: shared.name.clone(),
+            peer: self.peer,
+            method: head.method.as_str().to_owned(),
+            target: target.to_owned(),
+            headers: head.headers.iter().map(field).collect(),
+            body,
+        };
+        // A task of its own: a client that goes away takes no payment with it.
+        let (handler, metrics) = (Arc::clone(&shared.handler), Arc::clone(&shared.metrics));
+        let work = shared.tasks.spawn(async move {
+            let _in_flight = (in_flight, metrics.request_under_way());
+            handler.handle(received).await
+        });
+        work.await.map_err(|fault| {
+            tracing::error!(listener = shared.name, %fault, "the work on a request broke off");
+            Refusal::Broken
+        })
+    }
+}
+
+fn respond(answer: Answer) -> Response<Full<Bytes>> {
+    let Answer { status, headers, body } = answer;
+    let built = headers
+        .iter()
+        .fold(Response::builder().status(status), |response, (name, value)| {
+            response.header(name, value)
+        })
+        .body(Full::new(Bytes::from(body)));
+    built.unwrap_or_else(|fault| {
+        tracing::error!(%fault, "an answer cannot be written as HTTP");
+        refuse(Refusal::Broken)
+    })
+}
+
+fn refuse(refusal: Refusal) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from(refusal.body())));
+    *response.status_mut() = StatusCode::from_u16(refusal.status()).unwrap_or_default();
+    let fields = response.headers_mut();
+    let problem = HeaderValue::from_static("application/problem+json");
+    fields.insert(header::CONTENT_TYPE, problem);
+    fields.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if refusal == Refusal::Busy {
+        fields.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    response
+}

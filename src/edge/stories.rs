@@ -1,0 +1,486 @@
+//! The edge on a real loopback socket, over real TLS. Waits are short configured limits; no test
+//! measures time.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test stops at the first surprise")]
+
+use super::http::{Edge, Handle, Opening};
+use super::limits::Limits;
+use super::seam::{Answer, Received};
+use super::tls;
+use crate::observe::Metrics;
+use rustls::pki_types::{CertificateDer, ServerName};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, SystemTime};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+/// An open listener whose handler echoes the body, and what a client needs to reach it.
+struct World {
+    edge: Edge,
+    connector: TlsConnector,
+    metrics: Arc<Metrics>,
+    /// How many requests reached the handler.
+    handled: Arc<AtomicUsize>,
+}
+
+impl World {
+    async fn new(limits: Limits) -> Self {
+        Self::with(limits, |received: Received| async move { echo(received) }).await
+    }
+
+    async fn with<H: Handle>(limits: Limits, handler: H) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let (certificate, key) = (folder.path().join("tls.pem"), folder.path().join("tls.key"));
+        std::fs::write(&certificate, made.cert.pem()).unwrap();
+        std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+        let identity = tls::load(&certificate, &key, SystemTime::now()).unwrap();
+        let metrics = Metrics::new();
+        let handled = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&handled);
+        let counting = move |received: Received| {
+            counter.fetch_add(1, Ordering::SeqCst);
+            handler.handle(received)
+        };
+        let address = "127.0.0.1:0".parse().unwrap();
+        let opening = Opening { name: "rest".to_owned(), address, identity, limits };
+        let edge = Edge::open(opening, Arc::new(counting), Arc::clone(&metrics)).await.unwrap();
+        let connector = connector(made.cert.der().clone());
+        Self { edge, connector, metrics, handled }
+    }
+
+    async fn connect(&self) -> std::io::Result<TlsStream<TcpStream>> {
+        let stream = TcpStream::connect(self.edge.address()).await?;
+        let name = ServerName::try_from("localhost").unwrap();
+        self.connector.connect(name, stream).await
+    }
+
+    /// Sends bytes on a fresh connection and reads until the gateway closes it.
+    async fn exchange(&self, bytes: &[u8]) -> String {
+        let mut stream = self.connect().await.unwrap();
+        stream.write_all(bytes).await.unwrap();
+        until_closed(&mut stream).await
+    }
+
+    fn handled(&self) -> usize {
+        self.handled.load(Ordering::SeqCst)
+    }
+}
+
+fn connector(certificate: CertificateDer<'static>) -> TlsConnector {
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(certificate).unwrap();
+    let config = rustls::ClientConfig::builder_with_provider(tls::provider())
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    TlsConnector::from(Arc::new(config))
+}
+
+fn echo(received: Received) -> Answer {
+    let target = received.target.clone();
+    Answer { status: 200, headers: vec![("x-target".into(), target)], body: received.body }
+}
+
+async fn until_closed(stream: &mut TlsStream<TcpStream>) -> String {
+    let mut answer = Vec::new();
+    // A reset is a close, too.
+    let _ = stream.read_to_end(&mut answer).await;
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+/// Reads one whole answer with a content-length and leaves the connection open.
+async fn one_answer(stream: &mut TlsStream<TcpStream>) -> String {
+    let mut answer = Vec::new();
+    loop {
+        let text = String::from_utf8_lossy(&answer).into_owned();
+        if let Some((head, body)) = text.split_once("\r\n\r\n") {
+            let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+            if body.len() >= length.unwrap().parse().unwrap() {
+                return text;
+            }
+        }
+        let mut more = [0; 1024];
+        let count = stream.read(&mut more).await.unwrap();
+        assert!(count > 0, "closed after {text:?}");
+        answer.extend(more.iter().take(count));
+    }
+}
+
+fn short() -> Limits {
+    Limits {
+        header_time: Duration::from_millis(80),
+        request_time: Duration::from_millis(160),
+        body_rate_grace: Duration::from_millis(80),
+        handshake_time: Duration::from_millis(200),
+        idle_time: Duration::from_millis(120),
+        ..Limits::default()
+    }
+}
+
+const GOOD: &[u8] =
+    b"POST /v1/payments?a=%20b HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\n\r\nhello";
+
+#[tokio::test]
+async fn a_good_request_crosses_the_seam_byte_for_byte_and_the_connection_stays() {
+    let world = World::new(Limits::default()).await;
+    let mut stream = world.connect().await.unwrap();
+    assert_eq!(stream.get_ref().1.negotiated_key_exchange_group().unwrap().name(), X25519MLKEM768);
+    for _ in 0..3 {
+        stream.write_all(GOOD).await.unwrap();
+        let answer = one_answer(&mut stream).await;
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+        assert!(answer.contains("x-target: /v1/payments?a=%20b\r\n"), "{answer}");
+        assert!(answer.ends_with("\r\n\r\nhello"), "{answer}");
+    }
+    assert_eq!(world.handled(), 3);
+}
+
+const X25519MLKEM768: rustls::NamedGroup = rustls::NamedGroup::X25519MLKEM768;
+
+#[tokio::test]
+async fn pipelined_requests_are_answered_in_order_and_a_bad_one_ends_the_line() {
+    let world = World::new(Limits::default()).await;
+    let mut bytes = GOOD.to_vec();
+    bytes.extend(b"POST /two HTTP/1.1\r\nhost: x\r\ncontent-length: 3\r\n\r\ntwo");
+    bytes.extend(b"GET / HTTP/1.0\r\n\r\n");
+    bytes.extend(GOOD);
+    let answer = world.exchange(&bytes).await;
+    let places = ["hello", "x-target: /two", "HTTP/1.1 400 Bad Request"]
+        .map(|text| answer.find(text).unwrap_or_else(|| panic!("{text} is not in {answer}")));
+    assert!(places.is_sorted(), "{answer}");
+    assert_eq!(world.handled(), 2);
+}
+
+#[tokio::test]
+async fn a_client_may_wait_for_100_continue() {
+    let world = World::new(Limits::default()).await;
+    let mut stream = world.connect().await.unwrap();
+    let head = b"POST / HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 2\r\n\r\n";
+    stream.write_all(head).await.unwrap();
+    let mut interim = [0; 25];
+    stream.read_exact(&mut interim).await.unwrap();
+    assert_eq!(&interim, b"HTTP/1.1 100 Continue\r\n\r\n");
+    stream.write_all(b"ok").await.unwrap();
+    assert!(one_answer(&mut stream).await.ends_with("ok"));
+}
+
+/// Every way of smuggling one request inside another that we know of: status, then bytes.
+const DOUBTS: &[(&str, &[u8])] = &[
+    ("400", b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n"),
+    ("400", b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\ncontent-length: 5\r\n\r\n0\r\n\r\n"),
+    ("400", b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n"),
+    ("400", b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: xchunked\r\n\r\n0\r\n\r\n"),
+    ("400", b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: gzip, chunked\r\n\r\n0\r\n\r\n"),
+    ("400", b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked, identity\r\n\r\n0\r\n\r\n"),
+    ("400", b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding:\x0bchunked\r\n\r\n0\r\n\r\n"),
+    ("400", b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding : chunked\r\n\r\n0\r\n\r\n"),
+    ("400", b"POST / HTTP/1.1\r\nhost: x\r\ntransfer_encoding: chunked\r\n\r\n0\r\n\r\n"),
+    ("411", b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n5;ext=1\r\nhello\r\n0\r\n\r\n"),
+    ("400", b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\ncontent-length: 5\r\n\r\nhello"),
+    ("400", b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\nhello"),
+    ("400", b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 5, 5\r\n\r\nhello"),
+    ("400", b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: +5\r\n\r\nhello"),
+    ("400", b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: -1\r\n\r\n"),
+    ("400", b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 0x5\r\n\r\nhello"),
+    ("400", b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length:\r\n\r\n"),
+    ("400", b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 99999999999999999999\r\n\r\n"),
+    ("400", b"POST / HTTP/1.1\nhost: x\ncontent-length: 0\n\n"),
+    ("400", b"POST / HTTP/1.1\r\nhost: x\ncontent-length: 0\r\n\r\n"),
+    ("400", b"POST / HTTP/1.1\r\nhost: x\rcontent-length: 0\r\n\r\n"),
+    ("400", b"POST / HTTP/1.1\r\nhost: x\r\nx-a: b\r\n folded\r\n\r\n"),
+    ("400", b"POST / HTTP/1.1\r\n host: x\r\n\r\n"),
+    ("400", b"\r\nGET / HTTP/1.1\r\nhost: x\r\n\r\n"),
+    ("400", b"GET / HTTP/1.0\r\nhost: x\r\n\r\n"),
+    ("400", b"GET / HTTP/1.2\r\nhost: x\r\n\r\n"),
+    ("400", b"GET / http/1.1\r\nhost: x\r\n\r\n"),
+    ("400", b"GET /\r\n\r\n"),
+    ("400", b"GET  / HTTP/1.1\r\nhost: x\r\n\r\n"),
+    ("400", b"GET / HTTP/1.1 \r\nhost: x\r\n\r\n"),
+    ("400", b"GET\t/\tHTTP/1.1\r\nhost: x\r\n\r\n"),
+    ("400", b"get / HTTP/1.1\r\nhost: x\r\n\r\n"),
+    ("400", b"GET https://x/ HTTP/1.1\r\nhost: x\r\n\r\n"),
+    ("400", b"OPTIONS * HTTP/1.1\r\nhost: x\r\n\r\n"),
+    ("400", b"CONNECT x:443 HTTP/1.1\r\nhost: x\r\n\r\n"),
+    ("400", b"TRACE / HTTP/1.1\r\nhost: x\r\n\r\n"),
+    ("400", b"GET /a#b HTTP/1.1\r\nhost: x\r\n\r\n"),
+    ("400", b"GET /a\\b HTTP/1.1\r\nhost: x\r\n\r\n"),
+    ("400", b"GET /%zz HTTP/1.1\r\nhost: x\r\n\r\n"),
+    ("400", b"GET /\xff HTTP/1.1\r\nhost: x\r\n\r\n"),
+    ("400", b"GET / HTTP/1.1\r\n\r\n"),
+    ("400", b"GET / HTTP/1.1\r\nhost: x\r\nhost: y\r\n\r\n"),
+    ("400", b"GET / HTTP/1.1\r\nhost: x\r\nupgrade: h2c\r\nconnection: upgrade\r\n\r\n"),
+    ("400", b"GET / HTTP/1.1\r\nhost: x\r\nconnection: keep-alive, Upgrade\r\n\r\n"),
+    ("400", b"GET / HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\n\r\nhello"),
+    ("400", b"GET / HTTP/1.1\r\nhost: x\r\nno-colon\r\n\r\n"),
+    ("400", b"GET / HTTP/1.1\r\nhost: x\r\n: no name\r\n\r\n"),
+    ("400", b"GET / HTTP/1.1\r\nhost: x\r\nx-a: \x00\r\n\r\n"),
+    ("400", b"GET / HTTP/1.1\r\nhost: x\r\nx(a): b\r\n\r\n"),
+    ("400", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
+    ("415", b"POST / HTTP/1.1\r\nhost: x\r\ncontent-encoding: gzip\r\ncontent-length: 1\r\n\r\nx"),
+    ("417", b"POST / HTTP/1.1\r\nhost: x\r\nexpect: 200-maybe\r\ncontent-length: 1\r\n\r\nx"),
+    ("413", b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 65537\r\n\r\n"),
+];
+
+#[tokio::test]
+async fn any_doubt_about_framing_is_refused_and_closes_the_connection() {
+    let world = World::new(Limits::default()).await;
+    for (status, bytes) in DOUBTS {
+        // A request that follows on the same connection must never be seen.
+        let smuggled = [*bytes, GOOD].concat();
+        let answer = world.exchange(&smuggled).await;
+        let shown = String::from_utf8_lossy(bytes);
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{shown:?}: {answer:?}");
+        assert!(answer.contains("\r\nconnection: close\r\n"), "{shown:?}: {answer:?}");
+        assert_eq!(answer.matches("HTTP/1.1 4").count(), 1, "{shown:?}: {answer:?}");
+        assert!(!answer.contains("hello"), "{shown:?}: {answer:?}");
+        let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+        let problem: serde_json::Value = serde_json::from_str(body).unwrap();
+        let code = problem.get("code").and_then(serde_json::Value::as_str).unwrap();
+        let uri = problem.get("type").and_then(serde_json::Value::as_str).unwrap();
+        assert_eq!(uri, format!("urn:tidegate:problem:{code}"));
+    }
+    assert_eq!(world.handled(), 0);
+    assert!(
+        world
+            .metrics
+            .text()
+            .contains("tidegate_edge_refusals_total{listener=\"rest\",reason=\"malformed\"}")
+    );
+}
+
+#[tokio::test]
+async fn a_head_that_is_too_large_is_refused() {
+    let world = World::new(Limits::default()).await;
+    let long = format!("GET / HTTP/1.1\r\nhost: x\r\nx-a: {}\r\n\r\n", "a".repeat(9_000));
+    assert!(world.exchange(long.as_bytes()).await.starts_with("HTTP/1.1 431 "));
+    let many = format!("GET / HTTP/1.1\r\nhost: x\r\n{}\r\n", "a: b\r\n".repeat(64));
+    assert!(world.exchange(many.as_bytes()).await.starts_with("HTTP/1.1 431 "));
+    assert_eq!(world.handled(), 0);
+}
+
+#[tokio::test]
+async fn a_slow_head_is_told_so_and_closed() {
+    let world = World::new(short()).await;
+    let answer = world.exchange(b"GET / HTTP/1.1\r\nho").await;
+    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+}
+
+#[tokio::test]
+async fn a_slow_body_is_told_so_and_closed() {
+    let world = World::new(short()).await;
+    let answer =
+        world.exchange(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\nhel").await;
+    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+    assert!(answer.contains("connection: close"), "{answer}");
+    assert_eq!(world.handled(), 0);
+}
+
+#[tokio::test]
+async fn a_body_that_drips_faster_than_silence_but_slower_than_the_least_rate_is_closed() {
+    let limits = Limits {
+        request_time: Duration::from_secs(60),
+        body_bytes_max: 1 << 30,
+        body_rate_min_bytes_per_s: 1 << 40,
+        ..short()
+    };
+    let world = World::new(limits).await;
+    let mut stream = world.connect().await.unwrap();
+    let head = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 999999999\r\n\r\n";
+    stream.write_all(head).await.unwrap();
+    let (mut reading, mut writing) = tokio::io::split(stream);
+    let dripping = tokio::spawn(async move {
+        while writing.write_all(b"x").await.is_ok() && writing.flush().await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+    });
+    let mut answer = Vec::new();
+    let _ = reading.read_to_end(&mut answer).await;
+    assert!(answer.starts_with(b"HTTP/1.1 408 "), "{}", String::from_utf8_lossy(&answer));
+    dripping.abort();
+}
+
+#[tokio::test]
+async fn an_idle_connection_is_closed_without_a_word() {
+    let world = World::new(short()).await;
+    let mut fresh = world.connect().await.unwrap();
+    assert_eq!(until_closed(&mut fresh).await, "");
+    let mut used = world.connect().await.unwrap();
+    used.write_all(GOOD).await.unwrap();
+    one_answer(&mut used).await;
+    assert_eq!(until_closed(&mut used).await, "");
+}
+
+#[tokio::test]
+async fn a_silent_handshake_is_closed() {
+    let world = World::new(short()).await;
+    let mut stream = TcpStream::connect(world.edge.address()).await.unwrap();
+    let mut nothing = Vec::new();
+    stream.read_to_end(&mut nothing).await.unwrap();
+    assert_eq!(nothing, b"");
+    assert!(world.metrics.text().contains("reason=\"handshake_time\""));
+}
+
+#[tokio::test]
+async fn one_source_cannot_take_all_connections() {
+    let limits = Limits { connections_per_source_max: 2, ..Limits::default() };
+    let world = World::new(limits).await;
+    let mut one = world.connect().await.unwrap();
+    let two = world.connect().await.unwrap();
+    assert!(world.connect().await.is_err());
+    one.write_all(GOOD).await.unwrap();
+    assert!(one_answer(&mut one).await.starts_with("HTTP/1.1 200 "));
+    drop(two);
+    while world.connect().await.is_err() {
+        tokio::task::yield_now().await;
+    }
+    assert!(world.metrics.text().contains("reason=\"connections_per_source_max\""));
+}
+
+#[tokio::test]
+async fn the_last_request_of_a_connection_says_so() {
+    let limits = Limits { requests_per_connection_max: 2, ..Limits::default() };
+    let world = World::new(limits).await;
+    let answer = world.exchange(&GOOD.repeat(3)).await;
+    assert_eq!(answer.matches("HTTP/1.1 200 ").count(), 2, "{answer}");
+    assert_eq!(answer.matches("connection: close").count(), 1, "{answer}");
+}
+
+/// A handler that waits until it is released.
+fn gated() -> (Arc<Notify>, Arc<Notify>, impl Handle) {
+    let (begun, release) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (begins, released) = (Arc::clone(&begun), Arc::clone(&release));
+    let handler = move |received: Received| {
+        let (begins, released) = (Arc::clone(&begins), Arc::clone(&released));
+        async move {
+            begins.notify_one();
+            released.notified().await;
+            echo(received)
+        }
+    };
+    (begun, release, handler)
+}
+
+#[tokio::test]
+async fn one_request_too_many_is_refused_at_once_and_its_connection_stays() {
+    let (begun, release, handler) = gated();
+    let limits = Limits { requests_in_flight_max: 1, ..Limits::default() };
+    let world = World::with(limits, handler).await;
+    let mut first = world.connect().await.unwrap();
+    first.write_all(GOOD).await.unwrap();
+    begun.notified().await;
+    let mut second = world.connect().await.unwrap();
+    second.write_all(GOOD).await.unwrap();
+    let refused = one_answer(&mut second).await;
+    assert!(refused.starts_with("HTTP/1.1 503 "), "{refused}");
+    assert!(refused.contains("retry-after: 1\r\n"), "{refused}");
+    release.notify_one();
+    assert!(one_answer(&mut first).await.starts_with("HTTP/1.1 200 "));
+    release.notify_one();
+    second.write_all(GOOD).await.unwrap();
+    assert!(one_answer(&mut second).await.starts_with("HTTP/1.1 200 "));
+}
+
+#[tokio::test]
+async fn a_client_that_goes_away_cancels_nothing() {
+    let (begun, release, waiting) = gated();
+    let ended = Arc::new(Notify::new());
+    let ends = Arc::clone(&ended);
+    let handler = move |received: Received| {
+        let (work, ends) = (waiting.handle(received), Arc::clone(&ends));
+        async move {
+            let answer = work.await;
+            ends.notify_one();
+            answer
+        }
+    };
+    let world = World::with(Limits::default(), handler).await;
+    let mut stream = world.connect().await.unwrap();
+    stream.write_all(GOOD).await.unwrap();
+    begun.notified().await;
+    drop(stream);
+    release.notify_one();
+    ended.notified().await;
+}
+
+#[tokio::test]
+async fn a_handler_that_breaks_off_is_a_500_and_no_more() {
+    let world = World::with(Limits::default(), |received: Received| async move {
+        assert!(received.target != "/break", "planted");
+        echo(received)
+    })
+    .await;
+    let mut stream = world.connect().await.unwrap();
+    stream.write_all(b"GET /break HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    let broken = one_answer(&mut stream).await;
+    assert!(broken.starts_with("HTTP/1.1 500 "), "{broken}");
+    assert!(!broken.contains("planted"), "{broken}");
+    stream.write_all(GOOD).await.unwrap();
+    assert!(one_answer(&mut stream).await.starts_with("HTTP/1.1 200 "));
+}
+
+#[tokio::test]
+async fn a_drain_answers_what_is_under_way_and_takes_nothing_new() {
+    let (begun, release, handler) = gated();
+    let World { edge, connector, .. } = World::with(Limits::default(), handler).await;
+    let address = edge.address();
+    let name = ServerName::try_from("localhost").unwrap();
+    let tcp = TcpStream::connect(address).await.unwrap();
+    let mut stream = connector.connect(name, tcp).await.unwrap();
+    stream.write_all(GOOD).await.unwrap();
+    begun.notified().await;
+    let draining = tokio::spawn(edge.drain(Duration::from_secs(30)));
+    while TcpStream::connect(address).await.is_ok() {
+        tokio::task::yield_now().await;
+    }
+    release.notify_one();
+    let answer = until_closed(&mut stream).await;
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    assert!(answer.contains("connection: close"), "{answer}");
+    assert!(draining.await.unwrap());
+}
+
+#[tokio::test]
+async fn a_drain_past_its_deadline_says_that_it_cut_something_off() {
+    let (begun, _release, handler) = gated();
+    let World { edge, connector, .. } = World::with(Limits::default(), handler).await;
+    let name = ServerName::try_from("localhost").unwrap();
+    let tcp = TcpStream::connect(edge.address()).await.unwrap();
+    let mut stream = connector.connect(name, tcp).await.unwrap();
+    stream.write_all(GOOD).await.unwrap();
+    begun.notified().await;
+    assert!(!edge.drain(Duration::from_millis(20)).await);
+    assert_eq!(until_closed(&mut stream).await, "");
+}
+
+#[tokio::test]
+async fn tls_1_1_or_an_old_suite_finds_no_common_ground() {
+    let names: Vec<String> =
+        tls::provider().cipher_suites.iter().map(|suite| format!("{:?}", suite.suite())).collect();
+    assert_eq!(names.len(), 9);
+    assert!(names.iter().all(|name| name.starts_with("TLS13_") || name.contains("_ECDHE_")));
+    assert!(
+        names.iter().all(|name| name.contains("_GCM_") || name.contains("_CHACHA20_POLY1305_"))
+    );
+}
+
+#[test]
+fn an_expired_certificate_is_not_served() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut wanted = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap();
+    wanted.not_after = rcgen::date_time_ymd(2020, 1, 1);
+    wanted.not_before = rcgen::date_time_ymd(2019, 1, 1);
+    let made = wanted.self_signed(&key).unwrap();
+    let (certificate_path, key_path) = (folder.path().join("c.pem"), folder.path().join("k.pem"));
+    std::fs::write(&certificate_path, made.pem()).unwrap();
+    std::fs::write(&key_path, key.serialize_pem()).unwrap();
+    let fault = tls::load(&certificate_path, &key_path, SystemTime::now()).unwrap_err();
+    assert!(matches!(fault, tls::TlsError::Expired { ago_s: 1.., .. }), "{fault}");
+    let fault = tls::load(&key_path, &key_path, SystemTime::now()).unwrap_err();
+    assert!(matches!(fault, tls::TlsError::Empty { .. }), "{fault}");
+}

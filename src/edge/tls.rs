@@ -1,0 +1,139 @@
+//! TLS as the edge speaks it: 1.3 and 1.2, ECDHE and AEAD only, a post-quantum hybrid first, no early
+//! data, HTTP/1.1 by ALPN. The cryptography is aws-lc-rs, named outright: nothing depends on which
+//! provider some other crate switched on.
+
+use rustls::ServerConfig;
+use rustls::crypto::CryptoProvider;
+use rustls::crypto::aws_lc_rs::{cipher_suite, default_provider, kx_group};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+use x509_cert::Certificate;
+use x509_cert::der::Decode;
+
+/// A server's certificate chain and key, ready to serve.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// What the handshake uses.
+    pub config: Arc<ServerConfig>,
+    /// When the leaf certificate expires: seconds since 1970-01-01T00:00:00Z.
+    pub not_after_unix_s: i64,
+    /// The leaf's subject, as RFC 4514 writes it.
+    pub subject: String,
+}
+
+/// Why a certificate or key cannot be served.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// A PEM file could not be read or holds something else.
+    #[error("cannot read {what} from {}: PEM expected", .path.display())]
+    Pem {
+        /// Certificate chain or private key.
+        what: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the reader said.
+        source: rustls::pki_types::pem::Error,
+    },
+    /// The chain file holds no certificate.
+    #[error("{} holds no certificate: a PEM chain, leaf first, is expected", .path.display())]
+    Empty {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The leaf is not a certificate that we can read.
+    #[error("the first certificate of {} cannot be read", .path.display())]
+    Leaf {
+        /// The file.
+        path: PathBuf,
+        /// What the reader said.
+        source: x509_cert::der::Error,
+    },
+    /// The leaf has expired.
+    #[error("the certificate of {} expired {ago_s} s ago: install a new one", .path.display())]
+    Expired {
+        /// The file.
+        path: PathBuf,
+        /// For how long.
+        ago_s: i64,
+    },
+    /// Key and certificate do not fit, or are of a kind that is not served.
+    #[error(
+        "certificate {} and key {} cannot be served together",
+        .certificate.display(),
+        .key.display()
+    )]
+    Unfit {
+        /// The chain file.
+        certificate: PathBuf,
+        /// The key file.
+        key: PathBuf,
+        /// What rustls said.
+        source: rustls::Error,
+    },
+}
+
+/// The provider: SP 800-52r2's ECDHE and AEAD suites and our order of key exchanges.
+pub fn provider() -> Arc<CryptoProvider> {
+    Arc::new(CryptoProvider {
+        cipher_suites: vec![
+            cipher_suite::TLS13_AES_256_GCM_SHA384,
+            cipher_suite::TLS13_AES_128_GCM_SHA256,
+            cipher_suite::TLS13_CHACHA20_POLY1305_SHA256,
+            cipher_suite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+            cipher_suite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+            cipher_suite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
+            cipher_suite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+            cipher_suite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+            cipher_suite::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
+        ],
+        kx_groups: vec![
+            kx_group::X25519MLKEM768,
+            kx_group::X25519,
+            kx_group::SECP256R1,
+            kx_group::SECP384R1,
+        ],
+        ..default_provider()
+    })
+}
+
+/// Loads a PEM chain (leaf first) and its PEM key.
+/// # Errors
+/// [`TlsError`], naming the file.
+pub fn load(certificate: &Path, key: &Path, now: SystemTime) -> Result<Identity, TlsError> {
+    let pem = |what, path: &Path| {
+        let path = path.to_path_buf();
+        move |source| TlsError::Pem { what, path, source }
+    };
+    let chain = CertificateDer::pem_file_iter(certificate)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(pem("a certificate chain", certificate))?;
+    let key_der = PrivateKeyDer::from_pem_file(key).map_err(pem("a private key", key))?;
+    let path = || certificate.to_path_buf();
+    let leaf = chain.first().ok_or_else(|| TlsError::Empty { path: path() })?;
+    let leaf =
+        Certificate::from_der(leaf).map_err(|source| TlsError::Leaf { path: path(), source })?;
+    let tbs = leaf.tbs_certificate();
+    let not_after_unix_s = unix_s(tbs.validity().not_after.to_unix_duration());
+    let now_s = now.duration_since(SystemTime::UNIX_EPOCH).map_or(0, unix_s);
+    if not_after_unix_s < now_s {
+        let ago_s = now_s.saturating_sub(not_after_unix_s);
+        return Err(TlsError::Expired { path: path(), ago_s });
+    }
+    let unfit = |source| TlsError::Unfit { certificate: path(), key: key.to_path_buf(), source };
+    let mut config = ServerConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
+        .map_err(unfit)?
+        .with_no_client_auth()
+        .with_single_cert(chain, key_der)
+        .map_err(unfit)?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.max_early_data_size = 0;
+    Ok(Identity { config: Arc::new(config), not_after_unix_s, subject: tbs.subject().to_string() })
+}
+
+fn unix_s(since: Duration) -> i64 {
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}
