@@ -18,6 +18,7 @@ pub mod merchant;
 pub mod run;
 pub mod scan;
 pub mod screen;
+pub mod serve;
 pub mod summary;
 pub mod token;
 pub mod tour;

@@ -168,9 +168,7 @@ impl World {
         };
         let mut merchants = Vec::new();
         for (profile, key) in owners {
-            if options.keep.is_some() {
-                key.keep(&path.join(format!("{}.key", profile.id)))?;
-            }
+            key.keep(&path.join(format!("{}.key", profile.id)))?;
             merchants.push(Arc::new(Merchant::new(profile, key.pair, &surroundings)));
         }
         let gateway = Mutex::new(gateway);
@@ -243,7 +241,8 @@ fn make_folder(keep: Option<&Path>) -> anyhow::Result<Folder> {
     Ok(Folder::Kept(path))
 }
 
-async fn published_keys(connections: &Connections) -> anyhow::Result<PublishedKeys> {
+/// The gateway's keys, as it publishes them.
+pub(crate) async fn published_keys(connections: &Connections) -> anyhow::Result<PublishedKeys> {
     let request = Signed {
         method: "GET",
         target: "/v1/keys".to_owned(),

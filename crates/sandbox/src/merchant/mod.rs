@@ -18,6 +18,7 @@ use data_encoding::{BASE64, HEXLOWER};
 use envelope::{EnvelopeError, Recipe};
 use jiff::Timestamp;
 use published::PublishedKeys;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use signature::{Signed, Signing};
 use std::fs::OpenOptions;
@@ -28,7 +29,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Who a merchant is, on both sides of the gateway.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Profile {
     /// Its id at the gateway.
     pub id: String,
