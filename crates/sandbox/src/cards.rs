@@ -46,7 +46,13 @@ pub const SPECIAL: &[Special] = &[
     special("4000000000000028", Behaviour::Blocked, 0, EXPIRY_YYMM, "declined: blocked (05)"),
     special("4000000000000036", Behaviour::Normal, ORDINARY_BALANCE, "2012", "expired (54)"),
     special("4000000000000044", Behaviour::Silent, ORDINARY_BALANCE, EXPIRY_YYMM, "bank is silent"),
-    special("4000000000000051", Behaviour::Late, ORDINARY_BALANCE, EXPIRY_YYMM, "answer comes late"),
+    special(
+        "4000000000000051",
+        Behaviour::Late,
+        ORDINARY_BALANCE,
+        EXPIRY_YYMM,
+        "answer comes late",
+    ),
     special("4000000000000069", Behaviour::Partial, ORDINARY_BALANCE, EXPIRY_YYMM, "half approved"),
 ];
 

@@ -42,9 +42,9 @@ pub async fn judged(
     say("starting bank, gateway and merchants");
     let world = Arc::new(World::open(options).await?);
     let stop_killing = CancellationToken::new();
-    let killer = faults.contains(&Fault::KillGateway).then(|| {
-        tokio::spawn(kill_now_and_then(world.clone(), seed, stop_killing.clone()))
-    });
+    let killer = faults
+        .contains(&Fault::KillGateway)
+        .then(|| tokio::spawn(kill_now_and_then(world.clone(), seed, stop_killing.clone())));
     let teller = say.clone();
     let all = workload.payments;
     let progress = move |done: u64| teller(&format!("{done} of {all} payments"));

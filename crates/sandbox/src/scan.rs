@@ -47,10 +47,9 @@ impl Canaries {
             }
         }
         for code in codes {
-            for text in [
-                format!("\"security_code\":\"{code}\""),
-                format!("CV{:02}{code}", code.len()),
-            ] {
+            for text in
+                [format!("\"security_code\":\"{code}\""), format!("CV{:02}{code}", code.len())]
+            {
                 canaries.add_text(&text, "a security code");
             }
         }
@@ -160,9 +159,9 @@ impl Canaries {
             while at < region.end {
                 let length = region.end.saturating_sub(at).min(PIECE_BYTES_U64);
                 let mut piece = Vec::new();
-                let read = memory
-                    .seek(SeekFrom::Start(at))
-                    .and_then(|_| io::Read::by_ref(&mut memory).take(length).read_to_end(&mut piece));
+                let read = memory.seek(SeekFrom::Start(at)).and_then(|_| {
+                    io::Read::by_ref(&mut memory).take(length).read_to_end(&mut piece)
+                });
                 // Some regions of the kernel's cannot be read by anybody.
                 if read.is_err() || piece.is_empty() {
                     break;
@@ -171,7 +170,11 @@ impl Canaries {
                 found.extend(self.in_bytes(&format!("memory, {}", region.name), &piece));
                 let overlap = u64::try_from(self.longest).unwrap_or(0);
                 let step = length.saturating_sub(overlap).max(1);
-                at = if at.saturating_add(length) >= region.end { region.end } else { at.saturating_add(step) };
+                at = if at.saturating_add(length) >= region.end {
+                    region.end
+                } else {
+                    at.saturating_add(step)
+                };
             }
             readable_regions = readable_regions.saturating_add(u32::from(any));
         }
@@ -238,12 +241,15 @@ mod tests {
             for after in ["", "z", "zz"] {
                 let text = format!("{before}{NUMBER}{after}");
                 for encoding in [&BASE64, &BASE64URL] {
-                    let found = canaries.in_bytes("here", encoding.encode(text.as_bytes()).as_bytes());
+                    let found =
+                        canaries.in_bytes("here", encoding.encode(text.as_bytes()).as_bytes());
                     assert!(!found.is_empty(), "{before:?} {after:?}");
                 }
             }
         }
-        assert!(canaries.in_bytes("here", b"400000******0018 947 CV03*** 4000000000010026").is_empty());
+        assert!(
+            canaries.in_bytes("here", b"400000******0018 947 CV03*** 4000000000010026").is_empty()
+        );
     }
 
     #[test]
