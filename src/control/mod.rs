@@ -1,2 +1,18 @@
-//! STOP: src/cli, src/control, src/main.rs and docs are being written by the integrator on main right now. Leave them alone;
-//! do src/config, src/observe, src/edge, deploy/tidegate.toml, keys-example and then report.
+//! The inner side: health and metrics for monitoring, and the socket by which the command line speaks
+//! to the daemon. Neither faces the Internet: one is an inner address, the other a file that only the
+//! daemon's user and root may open.
+
+pub mod view;
+
+mod serve;
+
+pub mod internal;
+
+pub mod socket;
+
+pub mod client;
+
+pub mod ports;
+
+#[cfg(test)]
+mod stories;
