@@ -103,3 +103,10 @@ impl Fault {
         }
     }
 }
+
+impl Fault {
+    /// A fault of a whole file that the configuration names.
+    pub fn of_file(file: &str, key: &str, message: &str) -> Self {
+        Self::elsewhere(file, key, message, "")
+    }
+}
