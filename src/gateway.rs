@@ -1,1 +1,248 @@
-//! Being written.
+//! Main control: builds the parts from configuration, wires their bounded queues, and stops them in
+//! order.
+//!
+//! Start: keys, definitions, store, engine, hosts, listeners; merchants come last. Stop: merchants
+//! first, then the engine once no payment waits for the host, then the hosts, the store last.
+
+mod hosts;
+
+mod merchants;
+mod ports;
+mod watch;
+
+use crate::calendar::BusinessDay;
+use crate::config::{self, Config};
+use crate::control::desk::Desk;
+use crate::control::{internal, socket};
+use crate::edge::http::Edge;
+use crate::engine_task::{Clock, EngineHandle, EngineParts, engine_task};
+use crate::host::Clock as _;
+use crate::keys::KeyStore;
+use crate::keys::sealed_file;
+use crate::observe::{self, Metrics};
+use crate::store::embedded::JournalStore;
+use crate::store::recovery::{self, Recovered};
+use crate::store::{self, StoreError};
+use anyhow::Context;
+pub use hosts::Hosts;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tidegate_payment::engine::{Engine, Out, Settings};
+use tidegate_payment::numbering::LeaseSizes;
+use tidegate_payment::time::Timestamp;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// How many numbers are leased at a time: at 500 payments a second a lease lasts ten seconds.
+const LEASES: LeaseSizes = LeaseSizes { stans: 5_000, rrns: 50_000 };
+/// How many events of the hosts may wait for the engine.
+const EVENTS_MAX: usize = 10_000;
+
+/// Runs the gateway of a configuration file until SIGTERM or SIGINT.
+/// # Errors
+/// Whatever keeps it from starting, or makes it stop on its own: a failed journal above all.
+pub fn run(file: &Path) -> anyhow::Result<()> {
+    let config = config::load(file)?;
+    observe::start_log(config.gateway.log.format, config.gateway.log.level)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut gateway = Gateway::start(config).await.context("the gateway did not start")?;
+        let failed = tokio::select! {
+            _ = terminate.recv() => None,
+            _ = interrupt.recv() => None,
+            ended = &mut gateway.engine_task => Some(ended),
+        };
+        match failed {
+            None => gateway.stop().await,
+            Some(ended) => {
+                gateway.ports.remove();
+                ended?.context("the engine stopped")
+            }
+        }
+    })
+}
+
+/// A running gateway.
+struct Gateway {
+    drain_timeout: Duration,
+    edges: Vec<Edge>,
+    engine: EngineHandle,
+    engine_task: JoinHandle<Result<(), StoreError>>,
+    stop_engine: CancellationToken,
+    hosts: Hosts,
+    stop_inner: CancellationToken,
+    ports: ports::Ports,
+}
+
+impl Gateway {
+    async fn start(config: Config) -> anyhow::Result<Self> {
+        tell_bounds(&config);
+        let metrics = Metrics::new();
+        let clock = Clock::start();
+        let keys = open_keys(&config)?;
+        let definitions = hosts::definitions(&config)?;
+        let (store, recovered) = open_store(&config, &clock)?;
+        let store = Arc::new(store);
+        let (events, heard) = mpsc::channel(EVENTS_MAX);
+        let hosts = Hosts::start(&config, &definitions, &keys, events, clock)?;
+
+        let mut engine =
+            Engine::new(settings(&config), config.hosts.iter().map(|it| it.name.clone()));
+        restore(&mut engine, &recovered)?;
+        let stop_engine = CancellationToken::new();
+        let parts = EngineParts {
+            engine,
+            store: Arc::clone(&store),
+            lines: hosts.clone(),
+            clock,
+            business_day: business_day(&config),
+            on_alarm: Box::new(|alarm| {
+                tracing::error!(?alarm, alarm = true, "an operator must know")
+            }),
+            events: heard,
+            inbox_max: config.engine.waiters_max,
+        };
+        let (handle, task) = engine_task(parts, stop_engine.clone());
+        let engine_task = tokio::spawn(task);
+
+        let stop_inner = CancellationToken::new();
+        let parts = merchants::Parts {
+            config: &config,
+            definitions: &definitions,
+            keys: Arc::clone(&keys),
+            engine: handle.clone(),
+            codes: hosts.codes(),
+            metrics: Arc::clone(&metrics),
+            nonces: recovered.nonces,
+            clock,
+        };
+        let edges = merchants::open(parts).await?;
+        let internal = TcpListener::bind(config.internal.listen)
+            .await
+            .with_context(|| format!("cannot listen on {}", config.internal.listen))?;
+        let internal_address = internal.local_addr()?;
+        let desk = Desk::new(handle.clone(), Arc::clone(&store), hosts.clone());
+        let control = socket::bind(&config.internal.control_socket).with_context(|| {
+            format!("cannot make the control socket {}", config.internal.control_socket.display())
+        })?;
+        let watch = watch::Watch::new(&config, &metrics, handle.clone(), &store, hosts.clone());
+        tokio::spawn(internal::serve(internal, watch.pages(), stop_inner.clone()));
+        tokio::spawn(socket::serve(control, Arc::new(desk), stop_inner.clone()));
+        tokio::spawn(watch.run(stop_inner.clone()));
+        let ports = ports::Ports::write(&config, &edges, internal_address)?;
+        tracing::info!(
+            gateway = config.gateway.name,
+            internal = %internal_address,
+            listeners = ?edges.iter().map(Edge::address).collect::<Vec<_>>(),
+            epoch = recovered.epoch,
+            open_payments = recovered.groups.len(),
+            "ready"
+        );
+        Ok(Self {
+            drain_timeout: config.gateway.drain_timeout,
+            edges,
+            engine: handle,
+            engine_task,
+            stop_engine,
+            hosts,
+            stop_inner,
+            ports,
+        })
+    }
+
+    /// Stops in order; what is not finished within the drain timeout is recovered at the next start.
+    async fn stop(self) -> anyhow::Result<()> {
+        tracing::info!("stopping: no new connections, payments under way are finished");
+        self.ports.remove();
+        let deadline = tokio::time::Instant::now() + self.drain_timeout;
+        let drains = self.edges.into_iter().map(|edge| edge.drain(self.drain_timeout));
+        let finished = futures_util::future::join_all(drains).await;
+        self.stop_engine.cancel();
+        let ended = tokio::time::timeout_at(deadline, self.engine_task).await;
+        drop(self.engine);
+        self.hosts.stop().await;
+        self.stop_inner.cancel();
+        match ended {
+            Ok(ended) => ended??,
+            Err(_) => tracing::warn!("payments were still under way: the next start reverses them"),
+        }
+        tracing::info!(all_answered = finished.iter().all(|finished| *finished), "stopped");
+        Ok(())
+    }
+}
+
+fn tell_bounds(config: &Config) {
+    for bound in config.bounds() {
+        let config::Bound { name, value, unit, because } = bound;
+        tracing::info!(bound = name, value, unit, because, "a bound that follows");
+    }
+}
+
+fn open_keys(config: &Config) -> anyhow::Result<Arc<dyn KeyStore>> {
+    let passphrase = config.keys.passphrase.read()?;
+    let ring = sealed_file::open(&config.keys.file, passphrase.as_bytes())?;
+    if ring.is_example() && config.gateway.mode == config::Mode::Production {
+        anyhow::bail!(
+            "[keys] file: {} holds example keys, and mode is \"production\"; make real ones with \
+             `tidegate keys init`",
+            config.keys.file.display()
+        );
+    }
+    Ok(Arc::new(ring))
+}
+
+fn open_store(config: &Config, clock: &Clock) -> anyhow::Result<(JournalStore, Recovered)> {
+    let settings = store::Settings {
+        segment_bytes: config.journal.segment_bytes,
+        batch_records_max: config.journal.batch_records_max,
+        unapplied_max: u64::try_from(config.journal.unapplied_max)?,
+        ballast_bytes: config.journal.ballast_bytes,
+        ..store::Settings::default()
+    };
+    // A nonce can come again for as long as its signature is fresh, on either side of our clock.
+    let windows = config.channels.iter().map(|channel| channel.signature_window);
+    let window = windows.max().unwrap_or_default().saturating_mul(2);
+    let since = clock.now().wall.0.saturating_sub(i64::try_from(window.as_micros())?);
+    Ok(recovery::open(&config.gateway.data_dir, settings, Timestamp(since))?)
+}
+
+fn restore(engine: &mut Engine, recovered: &Recovered) -> anyhow::Result<()> {
+    let mut out = Out::default();
+    for group in &recovered.groups {
+        engine.restore(group.clone(), &mut out);
+    }
+    if let Some(wrong) = out.effects.first() {
+        anyhow::bail!("the journal tells a payment that cannot be: {wrong:?}");
+    }
+    recovered.leases.iter().for_each(|lease| engine.restore_lease(lease));
+    if let Some(date) = recovered.date {
+        engine.restore_date(date);
+    }
+    Ok(())
+}
+
+fn settings(config: &Config) -> Settings {
+    // One engine obeys the longest wait of its hosts; each host refuses what is overdue for itself.
+    let host_reply = config.hosts.iter().map(|host| host.reply_timeout).max();
+    Settings {
+        host_reply: host_reply.unwrap_or(Duration::from_secs(15)),
+        reversal_gaps: config.reversal.gaps.clone(),
+        reversal_give_up: config.reversal.give_up_after,
+        unknown_original_wait: config.reversal.unknown_original_wait,
+        open_payments_max: config.engine.open_payments_max,
+        recent_payments_max: config.engine.recent_payments_max,
+        waiting_max: config.engine.waiters_max,
+        waiters_max: 64,
+        leases: LEASES,
+    }
+}
+
+fn business_day(config: &Config) -> BusinessDay {
+    BusinessDay { zone: config.gateway.time_zone.clone(), ends: config.gateway.business_day_ends }
+}

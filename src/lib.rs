@@ -4,10 +4,12 @@
 //! listens, [`channel`] authenticates, decodes and responds, [`engine_task`] runs the decisions of
 //! `tidegate-payment`, [`store`] makes them durable, [`host`] exchanges frames with the bank.
 
+pub mod calendar;
 pub mod channel;
 pub mod cli;
 pub mod config;
 pub mod control;
+pub mod definitions;
 pub mod edge;
 pub mod engine_task;
 pub mod gateway;
@@ -15,5 +17,4 @@ pub mod host;
 pub mod keys;
 pub mod observe;
 pub mod payment_path;
-pub mod settle;
 pub mod store;

@@ -1,4 +1,4 @@
-//! The daemon `tidegate` and its command line.
+//! The daemon and its command line; `tidegate --help` tells what there is.
 
 use std::process::ExitCode;
 

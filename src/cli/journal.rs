@@ -1,36 +1,84 @@
-//! `tidegate journal`: reads the journal on the disk.
+//! `tidegate journal`: the journal's files, with the gateway stopped or running.
 
-use super::arguments::{JournalArguments, JournalTask};
-use super::outcome::{Done, Exit, Failure, print_json};
-use super::parts::Parts;
+use super::{ConfigFile, print};
 use crate::config;
-use std::io::Write;
+use crate::store::export;
+use crate::store::verify::{self, Report};
+use anyhow::Context;
+use clap::Subcommand;
+use data_encoding::HEXLOWER;
+use serde_json::{Value, json};
+use std::io::{BufWriter, Write};
+use std::process::ExitCode;
 
-pub(super) fn journal(asked: &JournalArguments, parts: &Parts, out: &mut dyn Write) -> Done {
-    match &asked.what {
-        JournalTask::Export { reach } => {
-            (parts.export_journal)(&config::load(&reach.config)?, out)?;
-            Ok(Exit::Good)
-        }
-        JournalTask::Verify { reach, json } => {
-            let config = config::load(&reach.config)?;
-            let report = (parts.verify_journal)(&config)?;
-            if *json {
-                print_json(out, &report)?;
-                return Ok(if report.damage.is_none() { Exit::Good } else { Exit::Wrong });
+/// `tidegate journal …`
+#[derive(Debug, Subcommand)]
+pub(super) enum Journal {
+    /// Read every record, check it and its chain; say where it is damaged.
+    #[command(after_help = "Example: tidegate journal verify -c FILE")]
+    Verify {
+        #[command(flatten)]
+        file: ConfigFile,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Write every record as a line of JSON to standard output; cards by first six and last four.
+    #[command(after_help = "Example: tidegate journal export -c FILE > journal.jsonl")]
+    Export {
+        #[command(flatten)]
+        file: ConfigFile,
+    },
+}
+
+impl Journal {
+    pub(super) fn answer(&self) -> anyhow::Result<ExitCode> {
+        match self {
+            Self::Verify { file, json } => {
+                let config = config::load(&file.config)?;
+                let report = verify::verify(&config.gateway.data_dir)
+                    .context("the journal was verified and is not sound")?;
+                if *json {
+                    print::json(&as_json(&report));
+                } else {
+                    show(&report);
+                }
             }
-            let place = config.gateway.data_dir.join("journal");
-            if let Some(damage) = report.damage {
-                let attempted = format!("verifying the journal in {}", place.display());
-                return Err(Failure::wrong(attempted, damage));
+            Self::Export { file } => {
+                let config = config::load(&file.config)?;
+                let mut out = BufWriter::new(std::io::stdout().lock());
+                export::export(&config.gateway.data_dir, &mut out)
+                    .context("the journal was not exported to its end")?;
+                out.flush()?;
             }
-            let (records, segments) = (report.records, report.segments);
-            let last = report.last_sequence;
-            writeln!(
-                out,
-                "{records} records in {segments} segments are sound; the last is {last}"
-            )?;
-            Ok(Exit::Good)
         }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn as_json(report: &Report) -> Value {
+    json!({
+        "sound": true,
+        "segments": report.segments,
+        "batches": report.batches,
+        "records": report.records,
+        "last": report.last.0,
+        "chain": HEXLOWER.encode(&report.chain),
+        "epoch": report.epoch,
+        "torn_bytes": report.torn.map(|torn| torn.bytes),
+        "ledger": report.ledger.map(|ledger| ledger.0),
+    })
+}
+
+fn show(report: &Report) {
+    let Report { segments, batches, records, last, chain, epoch, torn, ledger } = report;
+    print::line(format!("sound: {records} records in {batches} batches and {segments} segments"));
+    print::line(format!("last record {}, chain {}", last.0, HEXLOWER.encode(chain)));
+    print::line(format!("opened to write {epoch} times"));
+    if let Some(torn) = torn {
+        print::line(format!("{} bytes of an unfinished batch at the end", torn.bytes));
+    }
+    if let Some(ledger) = ledger {
+        print::line(format!("the ledger follows up to record {}", ledger.0));
     }
 }

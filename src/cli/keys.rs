@@ -1,53 +1,57 @@
-//! `tidegate keys`: the gateway's own keys.
+//! `tidegate keys`: the sealed key file.
 
-use super::arguments::{KeyPlace, KeysArguments, KeysTask};
-use super::outcome::{Done, Exit, Failure, print_json};
-use super::parts::Parts;
-use crate::config::{self, SecretRef};
-use std::io::Write;
-use std::path::PathBuf;
-use zeroize::Zeroizing;
+use super::{ConfigFile, print};
+use crate::config;
+use crate::keys::KeyStore;
+use crate::keys::jwk::jwks;
+use crate::keys::sealed_file::{self, NewFile};
+use anyhow::Context;
+use clap::Subcommand;
+use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
 
-pub(super) fn keys(asked: &KeysArguments, parts: &Parts, out: &mut dyn Write) -> Done {
-    match &asked.what {
-        KeysTask::Init { place, example } => {
-            let (file, passphrase) = find(place)?;
-            (parts.init_keys)(&file, &passphrase, *example)?;
-            writeln!(out, "{}: keys made and sealed", file.display())?;
-        }
-        KeysTask::Public { place, json } => {
-            let (file, passphrase) = find(place)?;
-            let (set, example) = (parts.public_keys)(&file, &passphrase)?;
-            if *json {
-                print_json(out, &set)?;
-                return Ok(Exit::Good);
-            }
-            let keys = set.get("keys").and_then(serde_json::Value::as_array);
-            for key in keys.into_iter().flatten() {
-                let text = |name: &str| {
-                    let value = key.get(name).and_then(serde_json::Value::as_str);
-                    value.unwrap_or("-").to_owned()
-                };
-                let (id, kind, purpose, algorithm) =
-                    (text("kid"), text("kty"), text("use"), text("alg"));
-                writeln!(out, "{id}  {kind}  use {purpose}  {algorithm}")?;
-            }
-            if example {
-                writeln!(out, "throw-away keys: production mode refuses them")?;
-            }
-        }
-    }
-    Ok(Exit::Good)
+/// `tidegate keys …`
+#[derive(Debug, Subcommand)]
+pub(super) enum Keys {
+    /// Make the key file: card data, card hash, answer signing and encryption keys, all fresh.
+    #[command(after_help = "Example: tidegate keys init -c deploy/tidegate.toml\n\
+        The passphrase comes from where [keys] passphrase says. An existing file is not replaced.")]
+    Init {
+        #[command(flatten)]
+        file: ConfigFile,
+        /// Mark the keys as throw-away examples, which production mode refuses.
+        #[arg(long)]
+        example: bool,
+    },
+    /// Print the public keys as JWKS (RFC 7517), as merchants get them from /v1/keys.
+    #[command(after_help = "Example: tidegate keys public -c deploy/tidegate.toml")]
+    Public {
+        #[command(flatten)]
+        file: ConfigFile,
+    },
 }
 
-fn find(place: &KeyPlace) -> Result<(PathBuf, Zeroizing<String>), Failure> {
-    let (file, secret) = match &place.file {
-        Some(file) => (file.clone(), SecretRef::Env("TIDEGATE_KEY_PASSPHRASE".to_owned())),
-        None => {
-            let keys = config::load(&place.reach.config)?.keys;
-            (keys.file, keys.passphrase)
+impl Keys {
+    pub(super) fn answer(&self) -> anyhow::Result<ExitCode> {
+        match self {
+            Self::Init { file, example } => {
+                let config = config::load(&file.config)?;
+                let passphrase = config.keys.passphrase.read()?;
+                let created_s = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+                let created_s = i64::try_from(created_s)?;
+                let new = NewFile { example: *example, created_s, ..NewFile::default() };
+                sealed_file::init(&config.keys.file, passphrase.as_bytes(), new)
+                    .context("the key file was not made")?;
+                print::line(format!("made {}", config.keys.file.display()));
+            }
+            Self::Public { file } => {
+                let config = config::load(&file.config)?;
+                let passphrase = config.keys.passphrase.read()?;
+                let ring = sealed_file::open(&config.keys.file, passphrase.as_bytes())
+                    .context("the key file was not opened")?;
+                print::json(&jwks(&ring.public_keys()));
+            }
         }
-    };
-    let passphrase = secret.read();
-    Ok((file, passphrase.map_err(|fault| Failure::new("reading the passphrase", fault))?))
+        Ok(ExitCode::SUCCESS)
+    }
 }

@@ -1,74 +1,107 @@
-//! The command line. Every subcommand has an example in its `--help`, the same exit codes, and `--json`
-//! where a program would read it. What is asked for goes to standard output, everything else to
-//! standard error: what was attempted, what was found, what to do.
-
-mod arguments;
-
-mod outcome;
-
-mod run;
+//! The command line: what can be asked, and who answers.
+//!
+//! Exit codes: 0 done; 1 refused, failed, or faults were found; 2 the words were not understood.
 
 mod check;
-
-mod explain;
-
-mod operate;
-
 mod journal;
-
 mod keys;
+mod operate;
+mod print;
+mod wire;
 
-mod parts;
-
-mod signal;
-
-#[cfg(test)]
-mod stories;
-
-pub use check::{Checked, check_certificates, check_definitions};
-pub use outcome::{Exit, Failure};
-pub use parts::{
-    ExportJournal, InitKeys, JournalReport, Parts, PublicKeys, Run, VerifyJournal,
-};
-pub use signal::Stop;
-
-use arguments::{Arguments, Task};
-use clap::Parser;
+use clap::{Args, Parser, Subcommand};
 use std::ffi::OsString;
-use std::io::Write;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Does what the arguments say; the first one is the program's name.
-pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let (mut out, mut err) = (std::io::stdout(), std::io::stderr());
-    main_with(arguments, &Parts::built(), &mut out, &mut err).into()
+/// A bank's own payment gateway: signed and encrypted merchants' payments in, ISO 8583 to the host.
+#[derive(Debug, Parser)]
+#[command(name = "tidegate", version, max_term_width = 100)]
+#[command(after_help = "Exit codes: 0 done; 1 refused, failed or faults found; 2 not understood.")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
 }
 
-/// As [`main`], with the parts and the outputs handed in.
-pub fn main_with(
-    arguments: impl IntoIterator<Item = OsString>,
-    parts: &Parts,
-    out: &mut dyn Write,
-    err: &mut dyn Write,
-) -> Exit {
-    let task = match Arguments::try_parse_from(arguments) {
-        Ok(arguments) => arguments.task,
-        Err(told) => return outcome::usage(&told, out, err),
+/// Where the configuration is.
+#[derive(Debug, Args)]
+struct ConfigFile {
+    /// The configuration file; conf.d/*.toml beside it and TIDEGATE__* of the environment add to it.
+    #[arg(short, long = "config", value_name = "FILE")]
+    config: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the gateway until SIGTERM or SIGINT, then drain and stop.
+    #[command(after_help = "Example: tidegate run -c deploy/tidegate.toml")]
+    Run(ConfigFile),
+    /// Check configuration, definitions and their vectors; every fault at once.
+    #[command(after_help = "Example: tidegate check -c deploy/tidegate.toml --json")]
+    Check(check::Check),
+    /// Decode an ISO 8583 message field by field, masked; on error mark the failing byte.
+    #[command(after_help = "Example: tidegate explain -d iso87-ascii --hex 30383030822000…")]
+    Explain(wire::Explain),
+    /// Look at a payment.
+    #[command(subcommand)]
+    Payment(operate::Payment),
+    /// What waits for a person's word.
+    #[command(subcommand)]
+    Cases(operate::Cases),
+    /// The lines to the host.
+    #[command(subcommand)]
+    Line(operate::Line),
+    /// Counts and sums.
+    #[command(subcommand)]
+    Report(operate::Report),
+    /// The journal's files.
+    #[command(subcommand)]
+    Journal(journal::Journal),
+    /// The sealed key file.
+    #[command(subcommand)]
+    Keys(keys::Keys),
+}
+
+/// The command line's one entry. Prints results to standard output and errors to standard error.
+pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are no errors; clap knows which stream and which code they want.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
     };
-    let done = match task {
-        Task::Run(reach) => run::run(&reach, parts),
-        Task::Check(asked) => check::check(&asked, parts, out),
-        Task::Explain(asked) => explain::explain(&asked, out),
-        Task::Status(asked) => operate::status(&asked, out),
-        Task::Payment(asked) => operate::payment(&asked, out),
-        Task::Cases(asked) => operate::cases(&asked, out),
-        Task::Line(asked) => operate::line(&asked, out),
-        Task::Report(asked) => operate::report(&asked, out),
-        Task::Journal(asked) => journal::journal(&asked, parts, out),
-        Task::Keys(asked) => keys::keys(&asked, parts, out),
-    };
-    match done {
-        Ok(exit) => exit,
-        Err(failure) => outcome::tell(&failure, err),
+    match answer(cli.command) {
+        Ok(code) => code,
+        Err(error) => {
+            print::error(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn answer(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Run(file) => crate::gateway::run(&file.config).map(|()| ExitCode::SUCCESS),
+        Command::Check(check) => check.answer(),
+        Command::Explain(explain) => explain.answer(),
+        Command::Payment(payment) => payment.answer(),
+        Command::Cases(cases) => cases.answer(),
+        Command::Line(line) => line.answer(),
+        Command::Report(report) => report.answer(),
+        Command::Journal(journal) => journal.answer(),
+        Command::Keys(keys) => keys.answer(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
     }
 }

@@ -1,107 +1,75 @@
-//! The internal listener: `/healthz` (the process answers), `/readyz` (it can do its work), `/metrics`.
+//! The internal listener: `/healthz` (the process lives), `/readyz` (it does its work), `/metrics`.
 
-use super::serve::Server;
-use crate::observe::{Health, Metrics, Unmet};
+use crate::observe::{Health, Metrics};
+use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use axum::{Json, Router};
-use serde::Serialize;
-use std::io;
-use std::net::SocketAddr;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
-/// The internal listener could not open.
-#[derive(Debug, thiserror::Error)]
-#[error("the internal listener cannot listen on {address}: is the port taken?")]
-pub struct InternalError {
-    /// The address.
-    pub address: SocketAddr,
-    /// What the system said.
-    pub source: io::Error,
+/// Connections at once.
+const CONNECTIONS_MAX: usize = 64;
+/// How long a request's head may take.
+const HEADER_TIME: Duration = Duration::from_secs(5);
+/// How long a connection may last.
+const CONNECTION_TIME: Duration = Duration::from_secs(60);
+
+/// What the pages show.
+pub struct Pages {
+    /// Conditions of readiness.
+    pub health: Health,
+    /// All numbers; the closure brings the gauges up to date first.
+    pub metrics: Arc<Metrics>,
+    /// Brings gauges up to date that are read, not counted.
+    pub refresh: Box<dyn Fn(&Metrics) + Send + Sync>,
 }
 
-/// An open internal listener.
-pub struct Internal {
-    address: SocketAddr,
-    server: Server,
-}
-
-#[derive(Clone)]
-struct Shown {
-    health: Arc<Health>,
-    metrics: Arc<Metrics>,
-    refresh: Arc<dyn Fn() + Send + Sync>,
-}
-
-impl Internal {
-    /// Opens the listener. `refresh` runs before each page of metrics, to set what is only measured
-    /// when somebody asks (ages, disk room).
-    /// # Errors
-    /// [`InternalError`] when the address cannot be bound.
-    pub async fn open(
-        address: SocketAddr,
-        health: Arc<Health>,
-        metrics: Arc<Metrics>,
-        refresh: Arc<dyn Fn() + Send + Sync>,
-    ) -> Result<Self, InternalError> {
-        let fault = |source| InternalError { address, source };
-        let listener = TcpListener::bind(address).await.map_err(fault)?;
-        let address = listener.local_addr().map_err(fault)?;
-        let router = Router::new()
-            .route("/healthz", get(alive))
-            .route("/readyz", get(ready))
-            .route("/metrics", get(page))
-            .with_state(Shown { health, metrics, refresh });
-        let server = Server::new(router);
-        let serving = server.clone();
-        server.tasks.spawn(async move {
-            loop {
-                tokio::select! {
-                    () = serving.stop.cancelled() => return,
-                    accepted = listener.accept() => match accepted {
-                        Ok((stream, _)) => serving.connection(stream),
-                        Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
-                    },
-                }
-            }
+/// Serves the pages until `stop` is cancelled.
+pub async fn serve(listener: TcpListener, pages: Pages, stop: CancellationToken) {
+    let router = Router::new()
+        .route("/healthz", get(async || "alive\n"))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(metrics))
+        .with_state(Arc::new(pages));
+    let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = stop.cancelled() => return,
+        };
+        let (Ok((stream, _)), Ok(permit)) = (accepted, Arc::clone(&room).try_acquire_owned())
+        else {
+            continue;
+        };
+        let service = TowerToHyperService::new(router.clone());
+        tokio::spawn(async move {
+            let _permit = permit;
+            let mut builder = http1::Builder::new();
+            builder.timer(TokioTimer::new()).header_read_timeout(HEADER_TIME).half_close(false);
+            let connection = builder.serve_connection(TokioIo::new(stream), service);
+            // Whoever reads slowly is dropped; nothing is lost by it.
+            let _ = tokio::time::timeout(CONNECTION_TIME, connection).await;
         });
-        Ok(Self { address, server })
-    }
-
-    /// Where it listens, with the port that the system chose for port 0.
-    pub fn address(&self) -> SocketAddr {
-        self.address
-    }
-
-    /// Stops, waiting for answers under way no longer than told.
-    pub async fn drain(self, within: Duration) {
-        self.server.drain(within).await;
     }
 }
 
-async fn alive() -> Json<serde_json::Value> {
-    Json(serde_json::json!({ "alive": true }))
+async fn ready(State(pages): State<Arc<Pages>>) -> Response {
+    let unmet = pages.health.unmet();
+    let status = if unmet.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let body = serde_json::json!({ "ready": unmet.is_empty(), "unmet": unmet });
+    (status, axum::Json(body)).into_response()
 }
 
-#[derive(Serialize)]
-struct Readiness {
-    ready: bool,
-    unmet: Vec<Unmet>,
-}
-
-async fn ready(State(shown): State<Shown>) -> Response {
-    let unmet = shown.health.unmet();
-    let ready = unmet.is_empty();
-    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, Json(Readiness { ready, unmet })).into_response()
-}
-
-async fn page(State(shown): State<Shown>) -> Response {
-    (shown.refresh)();
-    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(header::CONTENT_TYPE, kind)], shown.metrics.text()).into_response()
+async fn metrics(State(pages): State<Arc<Pages>>) -> Response {
+    const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    (pages.refresh)(&pages.metrics);
+    ([(header::CONTENT_TYPE, OPEN_METRICS)], pages.metrics.text()).into_response()
 }

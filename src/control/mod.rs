@@ -1,18 +1,78 @@
-//! The inner side: health and metrics for monitoring, and the socket by which the command line speaks
-//! to the daemon. Neither faces the Internet: one is an inner address, the other a file that only the
-//! daemon's user and root may open.
-
-pub mod view;
-
-mod serve;
-
-pub mod internal;
-
-pub mod socket;
+//! The operator's side: a control socket for the command line, and an internal listener for health and
+//! metrics. Neither is reachable from the Internet side.
+//!
+//! The control socket is a Unix socket with mode 0600: whoever may open it may operate the gateway. One
+//! connection carries one [`Command`] as a line of JSON and one answer as a line of JSON.
 
 pub mod client;
+pub mod desk;
+pub mod internal;
+pub mod socket;
 
-pub mod ports;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-#[cfg(test)]
-mod stories;
+/// What an operator can ask of a running gateway.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Command {
+    /// One payment with its timeline.
+    Payment {
+        /// Its id.
+        id: String,
+    },
+    /// All open cases, oldest first.
+    Cases,
+    /// Try the reversal of a case again.
+    RetryCase {
+        /// The payment.
+        id: String,
+        /// Who says so.
+        by: String,
+        /// Why.
+        reason: String,
+    },
+    /// End a case.
+    CloseCase {
+        /// The payment.
+        id: String,
+        /// Who says so.
+        by: String,
+        /// Why.
+        reason: String,
+        /// How it ended.
+        resolution: Resolution,
+    },
+    /// Every host with its lines.
+    Lines,
+    /// How much of everything there is.
+    Status,
+    /// Counts and sums of one business date.
+    Totals {
+        /// `YYYY-MM-DD`.
+        date: String,
+    },
+}
+
+/// How a person ends a case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum Resolution {
+    /// The money went back: the merchant sees `reversed`.
+    Reversed,
+    /// The host never posted it: the merchant sees `declined`.
+    NeverPosted,
+}
+
+/// What the gateway answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// What was asked for.
+    Done(Value),
+    /// Why it was not done.
+    Refused(String),
+}
+
+/// A command's line may be this long.
+pub const COMMAND_BYTES_MAX: usize = 16 * 1024;

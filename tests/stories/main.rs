@@ -1,1 +1,10 @@
-//! Being written.
+//! Stories of the whole gateway, end to end, and the rules of its architecture.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test stops at the first surprise"
+)]
+
+mod architecture;

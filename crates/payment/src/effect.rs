@@ -4,7 +4,7 @@
 use crate::durable::Durable;
 use crate::id::{HostId, PaymentId};
 use crate::input::{Attempt, LoadKey, Waiter};
-use crate::payment::View;
+use crate::payment::{View, WrongTurn};
 use crate::request::{HostFields, Request};
 use crate::time::Mono;
 use alloc::boxed::Box;
@@ -98,5 +98,8 @@ pub enum Alarm {
     /// The numbers of a host's STAN space ran out.
     OutOfNumbers(HostId),
     /// A fault of the engine itself: a record that a state does not allow.
-    WrongTurn(String),
+    WrongTurn(WrongTurn),
+    /// The host refused to confirm the reversal of what it approved late: the result stands, the
+    /// books are in doubt until reconciliation.
+    Suspect(PaymentId),
 }

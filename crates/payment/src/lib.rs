@@ -10,6 +10,8 @@
 //! [`engine`] decides.
 #![no_std]
 #![forbid(unsafe_code)]
+#![deny(clippy::arithmetic_side_effects)]
+#![cfg_attr(test, allow(clippy::arithmetic_side_effects, reason = "a test may stop"))]
 
 extern crate alloc;
 #[cfg(test)]

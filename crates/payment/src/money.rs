@@ -154,7 +154,9 @@ impl fmt::Display for Money {
         let digits = u32::from(self.currency.minor_digits());
         let unit = 10_u64.pow(digits);
         let sign = if self.minor < 0 { "-" } else { "" };
-        let (major, rest) = (self.minor.unsigned_abs() / unit, self.minor.unsigned_abs() % unit);
+        let minor = self.minor.unsigned_abs();
+        let (major, rest) = (minor.checked_div(unit), minor.checked_rem(unit));
+        let (major, rest) = (major.unwrap_or(minor), rest.unwrap_or(0));
         match digits {
             0 => write!(f, "{sign}{major} {}", self.currency),
             2 => write!(f, "{sign}{major}.{rest:02} {}", self.currency),

@@ -28,8 +28,15 @@ pub struct Payment {
     pub answer: Option<HostAnswer>,
     /// The host's answer after the time-out, if one came.
     pub late_answer: Option<HostAnswer>,
-    /// The host twice knew no original of the reversal: reconciliation clears it.
+    /// What the host holds is in doubt though the result is final: reconciliation clears it.
     pub suspect: bool,
+    /// The reversal undoes a partial approval that the merchant does not take.
+    pub partial_refused: bool,
+    /// Since when a reversal is owed.
+    pub reversal_due_at: Option<Timestamp>,
+    /// After a late approval of what was already reversed: the attempt of the reversal that still
+    /// wants an answer.
+    pub repeat_owed: Option<u32>,
     /// How many records it has had.
     pub version: u32,
 }
@@ -138,6 +145,9 @@ impl Payment {
             answer: None,
             late_answer: None,
             suspect: false,
+            partial_refused: false,
+            reversal_due_at: None,
+            repeat_owed: None,
             version: 1,
         }
     }
@@ -152,6 +162,18 @@ impl Payment {
             Record::Answered(answered) => self.answer = Some(answered.answer.clone()),
             Record::LateAnswer(answered) => self.late_answer = Some(answered.answer.clone()),
             Record::Reversed(reversed) => self.suspect = reversed.suspect,
+            Record::TimedOut(timed_out) => {
+                self.partial_refused = timed_out.why == SilenceReason::PartialRefused;
+            }
+            Record::ReversalDue(due) => self.reversal_due_at = Some(due.at),
+            Record::CaseRetried(retried) => self.reversal_due_at = Some(retried.at),
+            Record::ReversalRepeated(repeated) if self.is_final() => {
+                self.repeat_owed = Some(repeated.attempt);
+            }
+            Record::ReversalAnswered(answered) if self.repeat_owed.is_some() => {
+                self.repeat_owed = None;
+                self.suspect |= answered.verdict != ReversalVerdict::Accepted;
+            }
             _ => {}
         }
         self.state = state;
@@ -193,10 +215,10 @@ impl Payment {
                 R::LateAnswer(_),
             ) => state,
             // After a late approval the reversal is repeated once more, though it was accepted.
-            (
-                state @ (S::Reversed | S::Parked(_) | S::Closed(_)),
-                R::ReversalRepeated(_) | R::ReversalAnswered(_),
-            ) => state,
+            (state @ (S::Reversed | S::Closed(_)), R::ReversalRepeated(_)) => state,
+            (state @ (S::Reversed | S::Closed(_) | S::Parked(_)), R::ReversalAnswered(_)) => state,
+            // An answer to any attempt closes the reversal, even when a person was called already.
+            (S::Parked(_), R::Reversed(_)) => S::Reversed,
             (state, record) => {
                 return Err(WrongTurn { id: self.id, state, record: record.name() });
             }
@@ -222,9 +244,43 @@ impl Payment {
         }
     }
 
-    /// Whether nothing more is owed: no answer awaited, no reversal under way, no case open.
-    pub fn is_settled(&self) -> bool {
+    /// Whether the result is final: no answer awaited, no reversal under way, no case open.
+    pub fn is_final(&self) -> bool {
         !matches!(self.verdict(), Verdict::Pending(_))
+    }
+
+    /// Whether nothing more is owed to anybody: final, and no repeat of the reversal outstanding.
+    pub fn is_settled(&self) -> bool {
+        self.is_final() && self.repeat_owed.is_none()
+    }
+
+    /// The latest attempt of the reversal, if one is under way.
+    pub fn reversal_attempt(&self) -> Option<u32> {
+        match self.state {
+            State::Reversing(reversing) => Some(reversing.attempt),
+            _ => self.repeat_owed,
+        }
+    }
+
+    /// The approval code of the original, if it was known when the reversal began (DE 38): all
+    /// attempts of a reversal carry the same fields, so a later answer adds nothing to them.
+    pub fn approval_code(&self) -> Option<&str> {
+        let known = self.late_answer.as_ref().filter(|_| self.partial_refused);
+        known.and_then(|answer| answer.approval_code.as_deref())
+    }
+
+    /// Folds a payment from all its records.
+    /// # Errors
+    /// [`WrongTurn`] where they do not follow one another; `Ok(None)` if the first is not `Accepted`.
+    pub fn fold(records: &[Record]) -> Result<Option<Self>, WrongTurn> {
+        let Some((Record::Accepted(accepted), rest)) = records.split_first() else {
+            return Ok(None);
+        };
+        let mut payment = Self::begin(accepted);
+        for record in rest {
+            payment.apply(record)?;
+        }
+        Ok(Some(payment))
     }
 
     /// Whether a person must look at it.

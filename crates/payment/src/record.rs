@@ -18,6 +18,28 @@ pub struct Group {
     pub preconditions: Vec<Precondition>,
 }
 
+/// What a group is about; there is one group under way for each at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum GroupSubject {
+    /// One payment.
+    Payment(PaymentId),
+    /// The business date.
+    Date,
+    /// Leases of numbers.
+    Leases,
+}
+
+impl Group {
+    /// What the group is about, by its first record.
+    pub fn subject(&self) -> GroupSubject {
+        match self.records.first() {
+            Some(Record::DateMoved(_)) => GroupSubject::Date,
+            Some(record) => record.payment().map_or(GroupSubject::Leases, GroupSubject::Payment),
+            None => GroupSubject::Leases,
+        }
+    }
+}
+
 /// What must be true when a group is written. The embedded store has one writer and never finds a
 /// conflict; a store shared by several nodes does.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,8 +1,9 @@
-//! Civil dates from counted days and back, in the proleptic Gregorian calendar, UTC. Valid for every year
-//! that four digits can write.
+//! Civil dates from counted days and back, in the proleptic Gregorian calendar, UTC. Valid for
+//! every year that four digits can write.
 //!
-//! The arithmetic is Howard Hinnant's `days_from_civil` and `civil_from_days` (public domain): years
-//! begin in March, so that the leap day is the last day of a year; 400 years have 146 097 days.
+//! The arithmetic is Howard Hinnant's `days_from_civil` and `civil_from_days` (public domain):
+//! years begin in March, so that the leap day is the last day of a year; 400 years have 146 097
+//! days.
 
 use tidegate_payment::time::Timestamp;
 

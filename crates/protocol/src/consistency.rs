@@ -1,7 +1,8 @@
-//! Checks a mapping against its dialect: every element exists and can carry what it shall, nothing that
-//! may not be repeated stands in a reversal, and replies can find their requests.
+//! Checks a mapping against its dialect: every element exists and can carry what it shall, nothing
+//! that may not be repeated stands in a reversal, and replies can find their requests.
 
 use tidegate_iso8583::{
+    field::{FieldSpec, Mask},
     mti::{Class, Mti},
     pack::Builder,
 };
@@ -10,14 +11,14 @@ use tidegate_payment::record::AnswerClass;
 use crate::{
     definition::Silence,
     dialect::HostDialect,
-    element::{Fact, Meaning, Scratch},
+    element::{Fact, Meaning},
     mapping::{Mapping, OperationPlan, Plan},
     source::Collector,
     toml_reader::At,
 };
 
-/// Tracks, PIN block and chip data: sensitive authentication data, which no mapping can fill and no reversal
-/// may carry (PCI DSS 3.3).
+/// Tracks, PIN block and chip data: sensitive authentication data, which no mapping can fill and no
+/// reversal may carry (PCI DSS 3.3).
 const SENSITIVE: [u8; 5] = [35, 36, 45, 52, 55];
 
 /// Elements that hold a card number: a constant there would be somebody's card.
@@ -74,7 +75,7 @@ fn check_operation(dialect: &HostDialect, plan: &OperationPlan, faults: &mut Col
             if !plan.has(fact) {
                 let message =
                     format!("no element of `{}` carries `{}`", plan.mti.value, fact.name());
-                faults.add(&plan.mti.span, message, "one");
+                faults.add(&plan.mti.span, message, "an element for it");
             }
         }
     }
@@ -122,50 +123,40 @@ fn check_plan(dialect: &HostDialect, part: Part, plan: &Plan, faults: &mut Colle
             let message = format!("DE{number}: holds a card number and nothing else");
             faults.add(&field.span, message, "`card.number`");
         }
-        check_facts(part, field, faults);
-        match meaning {
-            Meaning::Fact(fact) => {
-                if let Some(wanted) = fact.shape().misfit(spec) {
-                    let message = format!("DE{number} cannot carry `{}`", fact.name());
-                    faults.add(&field.span, message, &wanted);
-                }
+        check_facts(part, field, spec, faults);
+        if let Meaning::Constant(text) = meaning {
+            let mut builder = Builder::new(&dialect.wire, plan.mti.value);
+            if let Err(error) = builder.set(*number, text) {
+                faults.add(&field.span, error.to_string(), "");
             }
-            Meaning::Constant(text) => {
-                let mut builder = Builder::new(&dialect.wire, plan.mti.value);
-                if let Err(error) = builder.set(*number, text) {
-                    faults.add(&field.span, error.to_string(), "");
-                }
-            }
-            Meaning::Tagged(parts) => {
-                let longest =
-                    parts.iter().fold(0_usize, |sum, (_, fact)| sum + 4 + fact.shape().max);
-                let max = spec.length.max().min(Scratch::TAGGED_MAX);
-                if longest > max || parts.is_empty() {
-                    let message = format!("DE{number}: {longest} characters when all is there");
-                    faults.add(&field.span, message, &format!("1 to {max}"));
-                }
-                let ans = crate::element::Shape {
-                    content: tidegate_iso8583::field::Content::An,
-                    min: 1,
-                    max: longest,
-                };
-                if let Some(wanted) = ans.misfit(spec).filter(|_| longest <= max) {
-                    faults.add(&field.span, format!("DE{number} cannot carry tags"), &wanted);
-                }
-            }
+        } else if let Some(wanted) = meaning.shape().misfit(spec) {
+            let what = match meaning {
+                Meaning::Fact(fact) => format!("`{}`", fact.name()),
+                _ => "these tagged facts".to_owned(),
+            };
+            faults.add(&field.span, format!("DE{number} cannot carry {what}"), &wanted);
         }
     }
 }
 
 /// Refuses facts that the message cannot know or must not show.
-fn check_facts(part: Part, field: &At<(u8, Meaning)>, faults: &mut Collector<'_>) {
+fn check_facts(
+    part: Part,
+    field: &At<(u8, Meaning)>,
+    spec: &FieldSpec,
+    faults: &mut Collector<'_>,
+) {
     let (number, meaning) = &field.value;
-    let facts: Vec<Fact> = match meaning {
-        Meaning::Fact(fact) => vec![*fact],
-        Meaning::Tagged(parts) => parts.iter().map(|(_, fact)| *fact).collect(),
-        Meaning::Constant(_) => Vec::new(),
-    };
-    for fact in facts {
+    for fact in meaning.facts() {
+        let hidden = match fact {
+            Fact::SecurityCode => spec.mask == Mask::Never,
+            Fact::CardNumber => spec.mask != Mask::Clear,
+            _ => true,
+        };
+        if !hidden {
+            let message = format!("DE{number} would show `{}` to people", fact.name());
+            faults.add(&field.span, message, "an element that the dialect masks");
+        }
         let wanted = match (part, fact) {
             (Part::Reversal, Fact::SecurityCode) => "a fact that may be kept and repeated",
             (Part::Network, Fact::Stan | Fact::Transmitted | Fact::NetworkCode) => continue,
@@ -208,8 +199,8 @@ fn check_key(dialect: &HostDialect, key: &[u8], plan: &Plan, faults: &mut Collec
     }
 }
 
-/// A reversal names its original by the same elements: what the original takes from the payment, the reversal
-/// takes from the same place.
+/// A reversal names its original by the same elements: what the original takes from the payment,
+/// the reversal takes from the same place.
 fn check_same_sources(original: &Plan, reversal: &Plan, faults: &mut Collector<'_>) {
     for field in &reversal.fields {
         let (number, meaning) = &field.value;
@@ -294,7 +285,7 @@ fn check_answer(dialect: &HostDialect, mapping: &Mapping, faults: &mut Collector
         if let (true, Err(error)) =
             (dialect.wire.field(number).is_some(), builder.set(number, code))
         {
-            faults.add(span, format!("`{code}` is no response code"), &error.to_string());
+            faults.add(span, format!("`{code}` is no response code: {error}"), "");
         }
     }
     for (code, reason) in &mapping.reasons {

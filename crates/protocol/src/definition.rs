@@ -1,5 +1,5 @@
-//! A definition: a dialect and a mapping, checked against each other. With it a payment is translated
-//! and a host is understood.
+//! A definition: a dialect and a mapping, checked against each other. With it a payment is
+//! translated and a host is understood.
 
 use tidegate_iso8583::{
     dialect::Dialect,
@@ -36,14 +36,15 @@ impl Definition {
     /// Reads and checks both files.
     ///
     /// # Errors
-    /// Every fault of both files, with line and caret. Faults of one file against the other are found when
-    /// each is sound in itself.
+    /// Every fault of both files, with line and caret. Faults of one file against the other are
+    /// found when each is sound in itself.
     pub fn build(dialect: Source<'_>, mapping: Source<'_>) -> Result<Self, Faults> {
         let mut in_dialect = Collector::new(dialect);
         let mut in_mapping = Collector::new(mapping);
         let wire = dialect::read(dialect, &mut in_dialect);
         let meaning = mapping::read(mapping, &mut in_mapping);
-        if let (Some(wire), Some(meaning)) = (&wire, &meaning) {
+        let sound = in_dialect.is_empty() && in_mapping.is_empty();
+        if let (true, Some(wire), Some(meaning)) = (sound, &wire, &meaning) {
             consistency::check(wire, meaning, &mut in_mapping);
         }
         match (Collector::gather([in_dialect, in_mapping]), wire, meaning) {
@@ -71,14 +72,15 @@ impl Definition {
         Definitions { dialect: self.dialect.hash, mapping: self.mapping.hash }
     }
 
-    /// What is done when the host is silent about this operation; `None` if the mapping does not have it.
+    /// What is done when the host is silent about this operation; `None` if the mapping does not
+    /// have it.
     #[must_use]
     pub fn silence(&self, operation: Operation) -> Option<Silence> {
         self.plan(operation).map(|plan| plan.silence.value)
     }
 
-    /// Why a host declines with this code, as a stable name for merchants: `expired_card`. `None` for a code that
-    /// the mapping gives no reason for.
+    /// Why a host declines with this code, as a stable name for merchants: `expired_card`. `None`
+    /// for a code that the mapping gives no reason for.
     #[must_use]
     pub fn reason(&self, response_code: &str) -> Option<&str> {
         self.mapping.reasons.get(response_code).map(|reason| reason.value.as_str())
@@ -92,5 +94,57 @@ impl Definition {
 
     pub(crate) fn plan(&self, operation: Operation) -> Option<&OperationPlan> {
         self.mapping.operations.iter().find(|plan| plan.operation == operation)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::panic, clippy::unwrap_used, reason = "a test stops at the first surprise")]
+mod tests {
+    use super::*;
+    use crate::sample;
+
+    #[test]
+    fn a_fault_is_shown_with_its_line_and_a_caret() {
+        let source = sample::dialect();
+        let mapping = sample::MAPPING.replace("on_silence = \"reversal\"", "on_silence = \"hope\"");
+        let dialect = source.text.replace("mask = \"pan\"", "mask = \"clear\"");
+        let faults = Definition::build(
+            Source { text: &dialect, ..source },
+            Source { name: "mappings/iso87-ascii.toml", text: &mapping },
+        );
+        let shown = faults.map(|_| ()).unwrap_err().to_string();
+        let expected = "\
+error: DE2: carries card data
+  --> dialects/iso87-ascii/dialect.toml:39:1
+   |
+39 | 2   = { name = \"primary account number\", content = \"n\", length = \"..19\", \
+        mask = \"clear\" }
+   | ^ expected mask pan or never
+
+error: on_silence: unknown word `hope`
+  --> mappings/iso87-ascii.toml:16:14
+   |
+16 | on_silence = \"hope\"
+   |              ^^^^^^ expected one of `reversal`, `advice`, `inquiry`";
+        assert_eq!(shown, expected);
+    }
+
+    #[test]
+    fn hashes_are_those_of_the_texts() {
+        let hashes = sample::definition().hashes();
+        assert_ne!(hashes.dialect, hashes.mapping);
+        let other = format!("{}\n# a comment\n", sample::MAPPING);
+        let other = Definition::build(sample::dialect(), Source { name: "m", text: &other });
+        let other = other.unwrap().hashes();
+        assert_eq!(other.dialect, hashes.dialect);
+        assert_ne!(other.mapping, hashes.mapping);
+    }
+
+    #[test]
+    fn reasons_are_told_for_the_codes_that_have_one() {
+        let definition = sample::definition();
+        assert_eq!(definition.reason("54"), Some("expired_card"));
+        assert_eq!(definition.reason("05"), None);
+        assert_eq!(definition.silence(Operation::Purchase), Some(Silence::Reversal));
     }
 }

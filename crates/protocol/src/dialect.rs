@@ -112,6 +112,7 @@ pub(crate) fn read(source: Source<'_>, faults: &mut Collector<'_>) -> Option<Hos
     let fields = read_fields(&mut root, faults);
     root.finish("one of name, mti, bitmap, transmission_time, reply, repeat, match, field", faults);
     let (financial, network, compared) = read_keys(keys?, &fields, faults);
+    let fields: Vec<_> = fields.into_iter().filter_map(complete).collect();
     let spec = DialectSpec {
         name: name?.value.to_owned(),
         mti: mti?,
@@ -236,15 +237,24 @@ fn check_types(replies: &[At<(Mti, Mti)>], repeats: &[At<(Mti, Mti)>], faults: &
     }
 }
 
-fn read_fields(root: &mut Section<'_>, faults: &mut Collector<'_>) -> Vec<At<FieldSpec>> {
+/// An element by its number, and what is said about it if that could be read.
+type Field = At<(u8, Option<FieldSpec>)>;
+
+fn complete(field: Field) -> Option<At<FieldSpec>> {
+    let At { value: (_, spec), span } = field;
+    spec.map(|value| At { value, span })
+}
+
+fn read_fields(root: &mut Section<'_>, faults: &mut Collector<'_>) -> Vec<Field> {
     let section = root.need("field", faults).and_then(|item| item.section(faults));
     let Some(mut section) = section else { return Vec::new() };
     let mut fields = Vec::new();
     for (key, item) in section.rest() {
         let number = element(&key.with(key.value.as_str()), faults);
         let span = key.span.clone();
-        let spec = item.section(faults).and_then(|section| read_field(number?, section, faults));
-        fields.extend(spec.map(|value| At { value, span }));
+        let Some(number) = number else { continue };
+        let spec = item.section(faults).and_then(|section| read_field(number, section, faults));
+        fields.push(At { value: (number, spec), span });
     }
     fields
 }
@@ -331,11 +341,7 @@ fn read_padding(section: &mut Section<'_>, faults: &mut Collector<'_>) -> Option
 
 type Keys = (Option<Vec<u8>>, Option<Vec<u8>>, Option<Vec<u8>>);
 
-fn read_keys(
-    mut section: Section<'_>,
-    fields: &[At<FieldSpec>],
-    faults: &mut Collector<'_>,
-) -> Keys {
+fn read_keys(mut section: Section<'_>, fields: &[Field], faults: &mut Collector<'_>) -> Keys {
     let mut take = |key: &str, faults: &mut Collector<'_>| {
         let items = section.need(key, faults)?.list(faults)?;
         let read = |item| read_key(item, key != "compared", fields, faults);
@@ -352,23 +358,23 @@ fn read_keys(
 fn read_key(
     item: &Item<'_>,
     is_key: bool,
-    fields: &[At<FieldSpec>],
+    fields: &[Field],
     faults: &mut Collector<'_>,
 ) -> Option<u8> {
     let number: At<u8> = item.number("a number from 2 to 128", faults)?;
-    let Some(field) = fields.iter().find(|field| field.value.number == number.value) else {
+    let Some(field) = fields.iter().find(|field| field.value.0 == number.value) else {
         let message = format!("DE{}: the dialect does not define it", number.value);
         faults.add(&number.span, message, "an element of [field]");
         return None;
     };
-    if is_key && field.value.content == Content::B {
-        let message = format!("DE{}: bytes cannot pair messages", number.value);
-        faults.add(&number.span, message, "an element of text");
-    }
-    if is_key && field.value.mask != Mask::Clear {
-        let message =
-            format!("DE{}: a key is shown to people, but its mask hides it", number.value);
-        faults.add(&number.span, message, "an element with mask = \"clear\"");
+    if let (true, Some(spec)) = (is_key, &field.value.1) {
+        if spec.content == Content::B {
+            let message = format!("DE{}: bytes cannot pair messages", number.value);
+            faults.add(&number.span, message, "an element of text");
+        } else if spec.mask != Mask::Clear {
+            let message = format!("DE{}: keys are shown to people, this is hidden", number.value);
+            faults.add(&number.span, message, "an element with mask = \"clear\"");
+        }
     }
     Some(number.value)
 }

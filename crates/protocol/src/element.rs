@@ -1,5 +1,5 @@
-//! What can stand in an element of a host message: a closed list of meanings, each with the shape of
-//! its text and the place in a payment that it is taken from.
+//! What can stand in an element of a host message: a closed list of meanings, each with the shape
+//! of its text and the place in a payment that it is taken from.
 
 use std::fmt::Write as _;
 
@@ -144,7 +144,8 @@ impl Fact {
 }
 
 impl Shape {
-    /// What is wrong about an element that shall carry every text of this shape; `None` when it can.
+    /// What is wrong about an element that shall carry every text of this shape; `None` when it
+    /// can.
     pub(crate) fn misfit(&self, spec: &FieldSpec) -> Option<String> {
         let carries = match (self.content, spec.content) {
             (Content::N, Content::N | Content::An | Content::Ans)
@@ -169,7 +170,8 @@ impl Shape {
     }
 }
 
-/// What the elements of one message are taken from. Missing parts belong to messages that do not have them.
+/// What the elements of one message are taken from. Missing parts belong to messages that do not
+/// have them.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Facts<'a> {
     pub(crate) fields: Option<&'a HostFields>,
@@ -189,20 +191,48 @@ pub(crate) struct Network<'a> {
     pub(crate) transmitted: Timestamp,
 }
 
-/// Room for the text of one element. Wiped on drop; large enough for every fact and every tagged
-/// element that a mapping may hold, so that it never moves and leaves a copy behind.
+/// Room for the text of one element. Wiped on drop; larger than every element with a secret, so
+/// that it does not move and leave a copy behind.
 pub(crate) struct Scratch(Zeroizing<String>);
 
 impl Scratch {
-    /// The longest tagged element that a mapping may hold, in characters.
-    pub(crate) const TAGGED_MAX: usize = 200;
-
     pub(crate) fn new() -> Self {
-        Self(Zeroizing::new(String::with_capacity(Self::TAGGED_MAX)))
+        Self(Zeroizing::new(String::with_capacity(TAGGED_MAX)))
     }
 }
 
+/// The longest tagged element that a mapping may hold, in characters.
+pub(crate) const TAGGED_MAX: usize = 200;
+
 impl Meaning {
+    /// The facts that it is made of.
+    pub(crate) fn facts(&self) -> impl Iterator<Item = Fact> {
+        let (one, many) = match self {
+            Self::Fact(fact) => (Some(*fact), [].as_slice()),
+            Self::Constant(_) => (None, [].as_slice()),
+            Self::Tagged(parts) => (None, parts.as_slice()),
+        };
+        one.into_iter().chain(many.iter().map(|(_, fact)| *fact))
+    }
+
+    /// Every text that it can have.
+    pub(crate) fn shape(&self) -> Shape {
+        match self {
+            Self::Fact(fact) => fact.shape(),
+            Self::Constant(text) => {
+                Shape { content: Content::Ans, min: text.len(), max: text.len() }
+            }
+            Self::Tagged(parts) => {
+                let shapes = parts.iter().map(|(_, fact)| fact.shape());
+                let any = shapes.clone().any(|shape| shape.content == Content::Ans);
+                let content = if any { Content::Ans } else { Content::An };
+                // Two letters of tag and two digits of length precede each fact.
+                let lengths = shapes.map(|shape| shape.max.saturating_add(4));
+                Shape { content, min: 5, max: lengths.fold(0, usize::saturating_add) }
+            }
+        }
+    }
+
     /// The text of the element, without filling; `None` when the payment has no such fact.
     pub(crate) fn text<'a>(
         &'a self,
@@ -310,8 +340,8 @@ impl Fact {
     }
 }
 
-/// A text without the filling that the element puts around it: the form in which values are compared
-/// and keys are made.
+/// A text without the filling that the element puts around it: the form in which values are
+/// compared and keys are made.
 pub(crate) fn unfilled<'v>(spec: &FieldSpec, text: &'v str) -> &'v str {
     match spec.padding {
         Padding::None => text,

@@ -20,8 +20,8 @@ use crate::{
 /// By what the reply to a message will be recognised.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Keys {
-    /// The match key: edition and class of the message type, and the values of the elements that the
-    /// dialect names. Opaque, printable, and free of card data.
+    /// The match key: edition and class of the message type, and the values of the elements that
+    /// the dialect names. Opaque, printable, and free of card data.
     pub match_key: Vec<u8>,
 }
 
@@ -58,9 +58,9 @@ pub enum EncodeError {
 }
 
 impl Definition {
-    /// Appends the body of a message to `frame`: the request, or for [`Attempt::Reversal`] the reversal,
-    /// marked as a repeat when `out` says so. A repeat differs from the first message in its type and in
-    /// nothing else. The security code goes into a request alone.
+    /// Appends the body of a message to `frame`: the request, or for [`Attempt::Reversal`] the
+    /// reversal, marked as a repeat when `out` says so. A repeat differs from the first message in
+    /// its type and in nothing else. The security code goes into a request alone.
     ///
     /// The frame then holds a card number: the caller sends it and wipes it.
     ///
@@ -93,8 +93,8 @@ impl Definition {
         Ok(Keys { match_key: key })
     }
 
-    /// The keys by which replies to a recovered payment are recognised. The same as [`Definition::encode`] gave
-    /// before the restart, if the definition has the same hashes.
+    /// The keys by which replies to a recovered payment are recognised. The same as
+    /// [`Definition::encode`] gave before the restart, if the definition has the same hashes.
     ///
     /// # Errors
     /// [`EncodeError::Operation`] when the mapping does not have the operation.
@@ -175,8 +175,8 @@ impl OperationPlan {
     }
 
     /// DE90 of a reversal: the original's message type and its DE11, DE7, DE32 and DE33, each
-    /// right-justified and zero-filled; 42 digits. An element that the original does not carry is all
-    /// zeros. Standard: ISO 8583:1987, DE 90.
+    /// right-justified and zero-filled; 42 digits. An element that the original does not carry is
+    /// all zeros. Standard: ISO 8583:1987, DE 90.
     pub(crate) fn original_data(&self, out: &Outgoing) -> Option<String> {
         if out.attempt == Attempt::Original {
             return None;

@@ -119,12 +119,13 @@ pub enum Disagreement {
 }
 
 impl Definition {
-    /// Judges a reply against the message that it answers. `card_matches` is asked with the card number
-    /// of the reply, if it carries one. An amount below the one asked is right with a code for partial
-    /// approval and with no other.
+    /// Judges a reply against the message that it answers. `card_matches` is asked with the card
+    /// number of the reply, if it carries one. An amount below the one asked is right with a code
+    /// for partial approval and with no other.
     ///
     /// # Errors
-    /// [`Disagreement`]: the reply is to be quarantined and alarmed, and the payment goes on waiting.
+    /// [`Disagreement`]: the reply is to be quarantined and alarmed, and the payment goes on
+    /// waiting.
     pub fn judge(
         &self,
         reply: &HostMessage<'_>,
@@ -208,7 +209,8 @@ impl Definition {
     }
 }
 
-/// The amount of a reply. Absent, it is the one that was asked, unless the code says that it is another.
+/// The amount of a reply. Absent, it is the one that was asked, unless the code says that it is
+/// another.
 fn amount(
     plan: &Plan,
     message: &Message<'_>,

@@ -1,5 +1,5 @@
-//! A mapping file: what a payment means in a dialect. Which element carries what, which silence calls for
-//! what, and what each response code stands for.
+//! A mapping file: what a payment means in a dialect. Which element carries what, which silence
+//! calls for what, and what each response code stands for.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use tidegate_payment::{
 use crate::{
     definition::Silence,
     dialect::{element, read_mti},
-    element::{Fact, Meaning},
+    element::{Fact, Meaning, TAGGED_MAX},
     network::NetworkKind,
     source::{Collector, Source},
     toml_reader::{At, Item, Section, one_of, parse, word},
@@ -220,7 +220,13 @@ fn read_tagged(item: &Item<'_>, faults: &mut Collector<'_>) -> Option<Meaning> {
         let fact = word(name, "tagged", Fact::ALL, faults);
         parts.extend(fact.map(|fact| (tag.value.to_owned(), fact)));
     }
-    Some(Meaning::Tagged(parts))
+    let meaning = Meaning::Tagged(parts);
+    let length = meaning.shape().max;
+    if !(1..=TAGGED_MAX).contains(&length) {
+        let message = format!("the tagged facts may take {length} characters");
+        faults.add(&item.span, message, &format!("1 to {TAGGED_MAX}"));
+    }
+    Some(meaning)
 }
 
 /// Lists of response codes, one list for each meaning. Meanings without a list have no codes.

@@ -68,8 +68,8 @@ impl Definition {
         Ok(Keys { match_key })
     }
 
-    /// Appends the answer to a network request of the host to `frame`: the elements that our own network messages
-    /// have, as the host sent them, and the response code.
+    /// Appends the answer to a network request of the host to `frame`: the elements that our own
+    /// network messages have, as the host sent them, and the response code.
     ///
     /// # Errors
     /// [`EncodeError::NoReply`] when the dialect does not say what answers the message, and

@@ -15,7 +15,8 @@ use crate::{
     network::NetworkKind,
 };
 
-/// A message of the host. Borrows the bytes that it was read from; its `Debug` shows no value of a payment.
+/// A message of the host. Borrows the bytes that it was read from; its `Debug` shows no value of a
+/// payment.
 #[derive(Debug, Clone)]
 pub struct HostMessage<'a> {
     pub(crate) message: Message<'a>,
@@ -168,6 +169,6 @@ impl Definition {
         let code = fields.find(|field| field.value.1 == Meaning::Fact(Fact::NetworkCode));
         let code = code.and_then(|field| message.get(field.value.0));
         let known = |text| network.codes.iter().find(|(_, code)| code.value == text);
-        code.and_then(|text| known(text)).map_or(NetworkKind::Unknown, |(kind, _)| *kind)
+        code.and_then(known).map_or(NetworkKind::Unknown, |(kind, _)| *kind)
     }
 }

@@ -2,6 +2,8 @@
 
 #![allow(clippy::panic, reason = "a test stops at the first surprise")]
 
+use std::sync::OnceLock;
+
 use crate::{definition::Definition, source::Source};
 
 pub(crate) const DIALECT: &str =
@@ -16,6 +18,9 @@ pub(crate) fn mapping() -> Source<'static> {
     Source { name: "mappings/iso87-ascii.toml", text: MAPPING }
 }
 
-pub(crate) fn definition() -> Definition {
-    Definition::build(dialect(), mapping()).unwrap_or_else(|faults| panic!("{faults}"))
+pub(crate) fn definition() -> &'static Definition {
+    static BUILT: OnceLock<Definition> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        Definition::build(dialect(), mapping()).unwrap_or_else(|faults| panic!("{faults}"))
+    })
 }

@@ -81,6 +81,10 @@ impl<'t> Collector<'t> {
         self.found.push((span.start, fault));
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.found.is_empty()
+    }
+
     /// The faults of several files together; `None` when there are none.
     pub(crate) fn gather<const N: usize>(collectors: [Self; N]) -> Option<Faults> {
         let mut list = Vec::new();
@@ -91,7 +95,8 @@ impl<'t> Collector<'t> {
         (!list.is_empty()).then_some(Faults(list))
     }
 
-    /// What to answer should a file give no result and no fault. Never seen; kept so that nothing has to panic.
+    /// What to answer should a file give no result and no fault. Never seen; kept so that nothing
+    /// has to panic.
     pub(crate) fn incomplete(source: Source<'_>) -> Faults {
         let mut collector = Collector::new(source);
         collector.add(&(0..0), "the definition is incomplete", "");

@@ -1,5 +1,5 @@
-//! Reads TOML key by key, each value with its place, and collects every fault on the way: a key that
-//! is missing, unknown, or of the wrong type does not hide the next one.
+//! Reads TOML key by key, each value with its place, and collects every fault on the way: a key
+//! that is missing, unknown, or of the wrong type does not hide the next one.
 
 use std::{borrow::Cow, collections::BTreeMap, ops::Range};
 
@@ -36,8 +36,8 @@ pub(crate) struct Item<'t> {
     pub(crate) span: Range<usize>,
 }
 
-/// Parses a file. When it is not TOML, all places where it is not are noted and nothing else is read:
-/// a lost bracket would make faults of everything behind it.
+/// Parses a file. When it is not TOML, all places where it is not are noted and nothing else is
+/// read: a lost bracket would make faults of everything behind it.
 pub(crate) fn parse<'t>(source: Source<'t>, faults: &mut Collector<'_>) -> Option<DeTable<'t>> {
     let (table, errors) = DeTable::parse_recoverable(source.text);
     for error in &errors {

@@ -1,15 +1,15 @@
-//! Runs the test vectors that lie beside a definition: bytes and their meaning, both ways, and bytes that
-//! must be refused.
+//! Runs the test vectors that lie beside a definition: bytes and their meaning, both ways, and
+//! bytes that must be refused.
 //!
-//! A vector file has any number of these tables. Bytes are given as `wire_text` (ASCII, a text or a list of
-//! texts to be joined) or `wire_hex`.
+//! A vector file has any number of these tables. Bytes are given as `wire_text` (ASCII, a text or a
+//! list of texts to be joined) or `wire_hex`.
 //!
 //! | table | says | needs |
 //! |---|---|---|
-//! | `[[message]]` | the bytes are read as `mti` and `fields`, and written again as the same bytes | dialect |
+//! | `[[message]]` | the bytes are read as `mti` and `fields`, and written again so | dialect |
 //! | `[[bad]]` | the bytes are refused with the text `error` | dialect |
 //! | `[payment]` | the payment that the following tables are about | mapping |
-//! | `[[sent]]` | its `message` (`original`, `reversal` or `repeat`) is written as the bytes | mapping |
+//! | `[[sent]]` | its `message` (original, reversal or repeat) is written as the bytes | mapping |
 //! | `[[reply]]` | the bytes, as a reply `to` its `original` or `reversal`, say `says` | mapping |
 //! | `[[network]]` | the network `request` is written as the bytes | mapping |
 //! | `[[host]]` | the bytes are a network request of `kind`, answered by `answer_text` | mapping |
@@ -42,7 +42,8 @@ impl HostDialect {
     /// Runs the vectors of a dialect.
     ///
     /// # Errors
-    /// Every fault of the vector file itself, with line and caret; tables that need a mapping are among them.
+    /// Every fault of the vector file itself, with line and caret; tables that need a mapping are
+    /// among them.
     pub fn run_vectors(&self, source: Source<'_>) -> Result<Vec<VectorResult>, Faults> {
         run(self, None, source)
     }
@@ -106,7 +107,8 @@ fn message(
     if message.mti() != mti {
         return Err(format!("MTI: expected {mti}, found {}", message.mti()));
     }
-    for number in message.numbers().filter(|n| !fields.iter().any(|(known, _)| known == n)) {
+    let expected = |number: &u8| fields.iter().any(|(known, _)| known == number);
+    if let Some(number) = message.numbers().find(|number| !expected(number)) {
         return Err(format!("DE{number}: not expected"));
     }
     let mut builder = Builder::new(dialect.wire(), mti);
@@ -302,5 +304,101 @@ mod tests {
             let results = definition.dialect.run_vectors(source);
             assert!(failures(&results.unwrap()).is_empty(), "{}", source.name);
         }
+    }
+
+    #[track_caller]
+    fn fails(text: &str, expected: &str) {
+        let definition = sample::definition();
+        let payment = OF_MAPPING[0].text.split("[[sent]]").next().unwrap();
+        let text = format!("{payment}\n{text}");
+        let results = definition.run_vectors(Source { name: "v.toml", text: &text });
+        let results = results.unwrap_or_else(|faults| panic!("{faults}"));
+        assert_eq!(failures(&results), [format!("x: {expected}")]);
+    }
+
+    #[test]
+    fn a_vector_that_does_not_hold_says_how() {
+        let bytes = "wire_text = \"02000020000000000000000001\"";
+        fails(
+            &format!("[[message]]\nname = \"x\"\nmti = \"0210\"\n{bytes}\nfields = {{}}"),
+            "MTI: expected 0210, found 0200",
+        );
+        fails(
+            &format!("[[message]]\nname = \"x\"\nmti = \"0200\"\n{bytes}\nfields = {{}}"),
+            "DE11: not expected",
+        );
+        fails(
+            &format!(
+                "[[message]]\nname = \"x\"\nmti = \"0200\"\n{bytes}\n\
+                 fields = {{ 11 = \"000002\", 2 = \"4000000000000002\" }}"
+            ),
+            "DE11: expected `000002`, found `000001`",
+        );
+        fails(
+            &format!(
+                "[[message]]\nname = \"x\"\nmti = \"0200\"\n{bytes}\n\
+                 fields = {{ 11 = \"000001\", 2 = \"4000000000000002\" }}"
+            ),
+            "DE2: expected 16 characters (hidden), found nothing",
+        );
+        fails(&format!("[[bad]]\nname = \"x\"\nerror = \"e\"\n{bytes}"), "it was not refused");
+        fails(
+            "[[bad]]\nname = \"x\"\nerror = \"e\"\nwire_hex = \"30 32\"",
+            "it was refused with `MTI at byte 0: expected 4 digits, found only 2 bytes left`",
+        );
+        fails(
+            &format!("[[reply]]\nname = \"x\"\nto = \"original\"\nsays = \"yes\"\n{bytes}"),
+            "it says `answers something else: a 0200 was not asked for`",
+        );
+        fails(
+            &format!(
+                "[[network]]\nname = \"x\"\nrequest = \"echo\"\nstan = \"1\"\n\
+                 transmitted = \"2026-01-01T00:00:00Z\"\n{bytes}"
+            ),
+            "MTI: expected 0200, found 0800",
+        );
+        fails(
+            &format!("[[host]]\nname = \"x\"\nkind = \"k\"\nanswer_text = \"\"\n{bytes}"),
+            "it is a `a 0200 was not asked for`",
+        );
+    }
+
+    #[test]
+    fn a_changed_message_is_named_by_its_element() {
+        let vector = OF_MAPPING[0].text.split("[[sent]]").nth(2).unwrap();
+        let vector = vector.split_once("name = ").unwrap().1.split_once('\n').unwrap().1;
+        let fails_with = |from: &str, to: &str, expected: &str| {
+            assert_eq!(vector.matches(from).count(), 1, "{from}");
+            let changed = vector.replace(from, to);
+            fails(&format!("[[sent]]\nname = \"x\"\n{changed}"), expected);
+        };
+        fails_with("\"5942\"", "\"5943\"", "DE18: expected `5943`, found `5942`");
+        fails_with("\"0420\"", "\"0421\"", "MTI: expected 0421, found 0420");
+        fails_with(
+            "\"164000000000000002\"",
+            "\"164000000000000010\"",
+            "DE2: expected 16 characters (hidden), found 16 characters (hidden)",
+        );
+        fails_with("\"978\"", "\"97\"", "the bytes are others");
+    }
+
+    #[test]
+    fn a_vector_file_with_faults_shows_them() {
+        let text = "[[sent]]\nname = \"x\"\nmessage = \"revocation\"\nwire_hex = \"0\"\n\
+                    [[other]]\n[payment]\ncard = \"1\"\n";
+        let source = Source { name: "v.toml", text };
+        let definition = sample::definition();
+        let faults = definition.run_vectors(source).unwrap_err().to_string();
+        for expected in [
+            "message: unknown word `revocation`",
+            "not bytes in hex",
+            "unknown key `other`",
+            "`card` is not what it should be",
+            "the key `rrn` of `payment` is missing",
+        ] {
+            assert!(faults.contains(expected), "{expected} in {faults}");
+        }
+        let faults = definition.dialect.run_vectors(source).unwrap_err().to_string();
+        assert!(faults.contains("unknown key `sent`"), "{faults}");
     }
 }

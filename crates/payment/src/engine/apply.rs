@@ -1,0 +1,227 @@
+//! Makes a durable group true, and says what may now be shown to the world.
+
+use super::book::Flight;
+use super::decide::gap_after;
+use super::sequencer::UnderWay;
+use super::{Engine, Out};
+use crate::durable::Durable;
+use crate::effect::{Alarm, Effect, Outgoing};
+use crate::id::{HostId, PaymentId};
+use crate::input::Attempt;
+use crate::payment::Payment;
+use crate::record::{AnswerClass, Group, Record, ReversalVerdict};
+use crate::time::{Mono, Now};
+use alloc::boxed::Box;
+use alloc::string::ToString;
+use alloc::vec::Vec;
+
+impl Engine {
+    pub(super) fn apply(
+        &mut self,
+        now: Now,
+        group: Durable<Group>,
+        way: Option<UnderWay>,
+        out: &mut Out,
+    ) {
+        for record in &group.get().records {
+            self.apply_record(record, &group, out);
+        }
+        let Some(id) = group.get().records.first().and_then(Record::payment) else { return };
+        if let Some(entry) = self.book.get_mut(id) {
+            entry.proof = group.clone().map(|_| ());
+            if let Some(way) = way {
+                entry.terms = way.terms.or(entry.terms);
+                entry.waiters.extend(way.waiter.map(|waiter| (waiter, false)));
+            }
+        }
+        self.book.sort(id);
+        for record in &group.get().records {
+            self.follow(now, id, record, out);
+        }
+        self.tell_waiters(id, out);
+        self.free_numbers(id);
+    }
+
+    fn apply_record(&mut self, record: &Record, group: &Durable<Group>, out: &mut Out) {
+        match record {
+            Record::DateMoved(moved) => self.date = Some(moved.date),
+            Record::Leased(leased) => self.numbers.leased(&leased.block),
+            Record::Accepted(accepted) => {
+                self.book.insert(Payment::begin(accepted), group.clone().map(|_| ()));
+                if let Some(entry) = self.book.get_mut(accepted.id) {
+                    entry.from_before = false;
+                }
+            }
+            record => {
+                let entry = record.payment().and_then(|id| self.book.get_mut(id));
+                let turned = entry.map(|entry| entry.payment.apply(record));
+                if let Some(Err(wrong)) = turned {
+                    out.effects.push(Effect::Alarm(Alarm::WrongTurn(wrong)));
+                }
+            }
+        }
+    }
+
+    /// What a record that is now durable sets in motion.
+    fn follow(&mut self, now: Now, id: PaymentId, record: &Record, out: &mut Out) {
+        match record {
+            Record::SendIntent(_) => {
+                let deadline = now.mono.after(self.settings.host_reply);
+                self.book.start_timer(id, deadline);
+                self.send(id, Attempt::Original, false, deadline, out);
+            }
+            Record::NotSent(_) | Record::Answered(_) => {
+                self.book.stop_timer(id);
+                out.effects.push(Effect::Forget(id));
+            }
+            Record::TimedOut(_) => out.effects.push(Effect::Forget(id)),
+            Record::ReversalDue(_) => {
+                self.book.hold_card(id);
+                self.new_attempt(now, id, out);
+            }
+            Record::ReversalRepeated(_) | Record::CaseRetried(_) => self.new_attempt(now, id, out),
+            Record::ReversalAnswered(answered) => {
+                self.book.release_card(id);
+                if answered.verdict == ReversalVerdict::UnknownOriginal {
+                    self.wait_for_original(now, id);
+                } else {
+                    self.book.stop_timer(id);
+                }
+                self.alarm_if_in_doubt(id, out);
+            }
+            Record::Reversed(_) | Record::CaseClosed(_) => {
+                self.book.release_card(id);
+                self.book.stop_timer(id);
+            }
+            Record::ReversalParked(_) => {
+                self.book.release_card(id);
+                self.book.stop_timer(id);
+                out.effects.push(Effect::Alarm(Alarm::CaseOpened(id)));
+            }
+            Record::LateAnswer(late) => {
+                if matches!(late.answer.class, AnswerClass::Approved | AnswerClass::Partial) {
+                    out.effects.push(Effect::Alarm(Alarm::LateApproval(id)));
+                }
+            }
+            Record::Accepted(_) | Record::DateMoved(_) | Record::Leased(_) => {}
+        }
+    }
+
+    fn alarm_if_in_doubt(&self, id: PaymentId, out: &mut Out) {
+        let entry = self.book.get(id);
+        if entry.is_some_and(|entry| entry.payment.is_final() && entry.payment.suspect) {
+            out.effects.push(Effect::Alarm(Alarm::Suspect(id)));
+        }
+    }
+
+    /// The host knows no original: it may still be on its way inside the host, so the repeat waits.
+    fn wait_for_original(&mut self, now: Now, id: PaymentId) {
+        let again = now.mono.after(self.settings.unknown_original_wait);
+        if let Some(entry) = self.book.get_mut(id) {
+            entry.unknown_since.get_or_insert(now.mono);
+        }
+        self.book.start_timer(id, again);
+    }
+
+    fn new_attempt(&mut self, now: Now, id: PaymentId, out: &mut Out) {
+        if let Some(entry) = self.book.get_mut(id) {
+            entry.flight = Flight::Waiting;
+            entry.from_before = false;
+        }
+        self.send_reversal(now, id, out);
+    }
+
+    /// Hands the latest attempt of a reversal over, if its host can take it.
+    pub(super) fn send_reversal(&mut self, now: Now, id: PaymentId, out: &mut Out) {
+        let Some(entry) = self.book.get_mut(id) else { return };
+        let Some(attempt) = entry.payment.reversal_attempt() else { return };
+        if entry.flight != Flight::Waiting {
+            return;
+        }
+        let up = entry.host().is_some_and(|host| self.hosts_up.contains(host));
+        let Some(entry) = self.book.get_mut(id) else { return };
+        // Without a line it waits, at no cost, for `HostUp`; the timer stays to find it exhausted.
+        let again = gap_after(&self.settings, attempt, now.mono);
+        let repeat = attempt > 1 || entry.from_before;
+        if up {
+            entry.flight = Flight::HandedOver;
+        }
+        self.book.start_timer(id, again);
+        if up {
+            self.send(id, Attempt::Reversal(attempt), repeat, again, out);
+        }
+    }
+
+    fn send(
+        &mut self,
+        id: PaymentId,
+        attempt: Attempt,
+        repeat: bool,
+        deadline: Mono,
+        out: &mut Out,
+    ) {
+        let Some(entry) = self.book.get(id) else { return };
+        let Some(fields) = entry.payment.fields.clone() else { return };
+        let outgoing = Outgoing {
+            id,
+            attempt,
+            repeat,
+            request: entry.payment.request.clone(),
+            fields,
+            approval_code: entry.payment.approval_code().map(ToString::to_string),
+            deadline,
+        };
+        let durable = entry.proof.clone().map(|()| outgoing);
+        out.effects.push(Effect::Send(Box::new(durable)));
+    }
+
+    /// A message was written to a signed-on line.
+    pub(super) fn written(&mut self, now: Now, id: PaymentId, attempt: Attempt) {
+        let Attempt::Reversal(number) = attempt else { return };
+        let Some(entry) = self.book.get_mut(id) else { return };
+        if entry.payment.reversal_attempt() != Some(number) || entry.flight != Flight::HandedOver {
+            return;
+        }
+        entry.flight = Flight::Written;
+        self.book.release_card(id);
+        self.book.start_timer(id, gap_after(&self.settings, number, now.mono));
+    }
+
+    pub(super) fn host_up(&mut self, now: Now, host: HostId, up: bool, out: &mut Out) {
+        if !up {
+            self.hosts_up.remove(&host);
+            return;
+        }
+        self.hosts_up.insert(host.clone());
+        let waiting = self.book.open().filter(|entry| {
+            entry.flight == Flight::Waiting
+                && entry.host() == Some(&host)
+                && entry.payment.reversal_attempt().is_some()
+        });
+        let ids: Vec<_> = waiting.map(|entry| entry.payment.id).collect();
+        for id in ids {
+            self.send_reversal(now, id, out);
+        }
+    }
+
+    /// Everybody who waits hears the outcome once it is more than "in progress".
+    fn tell_waiters(&mut self, id: PaymentId, out: &mut Out) {
+        use crate::payment::{PendingReason, Verdict};
+        let Some(entry) = self.book.get_mut(id) else { return };
+        if entry.payment.verdict() == Verdict::Pending(PendingReason::InProgress) {
+            return;
+        }
+        for (waiter, replayed) in core::mem::take(&mut entry.waiters) {
+            out.effects.push(Effect::Reply(waiter, entry.outcome(replayed)));
+        }
+    }
+
+    fn free_numbers(&mut self, id: PaymentId) {
+        let Some(entry) = self.book.get(id).filter(|entry| entry.payment.is_settled()) else {
+            return;
+        };
+        if let Some(fields) = &entry.payment.fields {
+            self.numbers.release(&fields.route.host, fields.stan);
+        }
+    }
+}

@@ -1,0 +1,240 @@
+//! The payments in memory: all that are open, and the recent ones; with their indexes and timers.
+
+use crate::card::CardHash;
+use crate::durable::{Durable, Sequence};
+use crate::effect::Reply;
+use crate::id::{HostId, IdempotencyKey, MerchantId, OrderId, PaymentId};
+use crate::input::{Terms, Waiter};
+use crate::payment::{Payment, View};
+use crate::request::{Operation, Request};
+use crate::time::Mono;
+use alloc::boxed::Box;
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
+
+/// One payment in memory: what is durable of it, and what lives only as long as the process.
+#[derive(Debug)]
+pub struct Entry {
+    /// What its records say.
+    pub payment: Payment,
+    /// Proof that they are durable.
+    pub(super) proof: Durable<()>,
+    /// Who waits for its outcome, and whether as a retry.
+    pub(super) waiters: Vec<(Waiter, bool)>,
+    /// The merchant's options, as long as the request is unanswered.
+    pub(super) terms: Option<Terms>,
+    /// Where the latest attempt of its reversal is.
+    pub(super) flight: Flight,
+    /// When the host first answered that it knows no original.
+    pub(super) unknown_since: Option<Mono>,
+    /// Whether an earlier run of the gateway may have sent the latest attempt.
+    pub(super) from_before: bool,
+    timer: Option<Mono>,
+}
+
+/// Where the latest attempt of a reversal is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Flight {
+    /// Not handed over, or it came back unsent.
+    Waiting,
+    /// Handed over; nobody has said yet whether it was written.
+    HandedOver,
+    /// Written to a signed-on line.
+    Written,
+}
+
+impl Entry {
+    pub(super) fn shown(&self) -> Durable<View> {
+        let view = self.payment.view();
+        self.proof.clone().map(|()| view)
+    }
+
+    pub(super) fn outcome(&self, replayed: bool) -> Reply {
+        Reply::Outcome { view: Box::new(self.shown()), replayed }
+    }
+
+    pub(super) fn is_shown_to(&self, merchant: &Option<MerchantId>) -> bool {
+        merchant.as_ref().is_none_or(|merchant| *merchant == self.payment.request.merchant)
+    }
+
+    /// Whether a later timer was started since: one that came before it means nothing any more.
+    pub(super) fn waits_until_after(&self, now: Mono) -> bool {
+        self.timer.is_some_and(|at| at > now)
+    }
+
+    pub(super) fn host(&self) -> Option<&HostId> {
+        self.payment.fields.as_ref().map(|fields| &fields.route.host)
+    }
+}
+
+type Key = (MerchantId, Operation, IdempotencyKey);
+type Order = (MerchantId, OrderId);
+
+#[derive(Debug, Default)]
+pub(super) struct Book {
+    entries: BTreeMap<PaymentId, Entry>,
+    by_key: BTreeMap<Key, PaymentId>,
+    by_order: BTreeMap<Order, BTreeSet<PaymentId>>,
+    open: BTreeSet<PaymentId>,
+    settled: BTreeSet<(Sequence, PaymentId)>,
+    timers: BTreeSet<(Mono, PaymentId)>,
+    /// Cards with a reversal that has not been written to a line since it became due.
+    cards_held: BTreeMap<CardHash, BTreeSet<PaymentId>>,
+}
+
+impl Book {
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub(super) fn get(&self, id: PaymentId) -> Option<&Entry> {
+        self.entries.get(&id)
+    }
+
+    pub(super) fn get_mut(&mut self, id: PaymentId) -> Option<&mut Entry> {
+        self.entries.get_mut(&id)
+    }
+
+    pub(super) fn open(&self) -> impl Iterator<Item = &Entry> {
+        self.open.iter().filter_map(|id| self.entries.get(id))
+    }
+
+    pub(super) fn open_count(&self) -> usize {
+        self.open.len()
+    }
+
+    pub(super) fn of_request(&self, request: &Request) -> Option<&Entry> {
+        let key = (request.merchant.clone(), request.operation, request.key.clone());
+        self.by_key.get(&key).and_then(|id| self.entries.get(id))
+    }
+
+    /// All payments of an order in memory, oldest first (ids sort by time).
+    pub(super) fn of_order(&self, merchant: &MerchantId, order: &OrderId) -> Vec<&Entry> {
+        let ids = self.by_order.get(&(merchant.clone(), order.clone()));
+        ids.into_iter().flatten().filter_map(|id| self.entries.get(id)).collect()
+    }
+
+    pub(super) fn insert(&mut self, payment: Payment, proof: Durable<()>) {
+        let id = payment.id;
+        let request = &payment.request;
+        let merchant = request.merchant.clone();
+        self.by_key.insert((merchant.clone(), request.operation, request.key.clone()), id);
+        self.by_order.entry((merchant, request.order.clone())).or_default().insert(id);
+        let entry = Entry {
+            payment,
+            proof,
+            waiters: Vec::new(),
+            terms: None,
+            flight: Flight::Waiting,
+            unknown_since: None,
+            from_before: true,
+            timer: None,
+        };
+        self.entries.insert(id, entry);
+        self.sort(id);
+    }
+
+    /// Files a payment under open or settled, after its state or its proof changed.
+    pub(super) fn sort(&mut self, id: PaymentId) {
+        let Some(entry) = self.entries.get(&id) else { return };
+        if entry.payment.is_settled() {
+            self.open.remove(&id);
+            self.settled.insert((entry.proof.sequence(), id));
+        } else {
+            self.open.insert(id);
+        }
+    }
+
+    /// Drops settled payments that the projection holds, oldest first, down to `keep` of them.
+    pub(super) fn forget_settled(&mut self, projected: Sequence, keep: usize) {
+        while self.settled.len() > keep {
+            let Some(&(sequence, id)) = self.settled.first() else { return };
+            if sequence > projected {
+                return;
+            }
+            self.settled.remove(&(sequence, id));
+            // A late answer may have moved it on since: then a younger line stands for it.
+            let current = self.entries.get(&id).map(|entry| entry.proof.sequence());
+            if current == Some(sequence) && !self.open.contains(&id) {
+                self.remove(id);
+            }
+        }
+    }
+
+    fn remove(&mut self, id: PaymentId) {
+        self.stop_timer(id);
+        let Some(entry) = self.entries.remove(&id) else { return };
+        let request = entry.payment.request;
+        self.by_key.remove(&(request.merchant.clone(), request.operation, request.key));
+        let order = (request.merchant, request.order);
+        if let Some(ids) = self.by_order.get_mut(&order) {
+            ids.remove(&id);
+            if ids.is_empty() {
+                self.by_order.remove(&order);
+            }
+        }
+    }
+
+    pub(super) fn start_timer(&mut self, id: PaymentId, at: Mono) {
+        self.stop_timer(id);
+        if let Some(entry) = self.entries.get_mut(&id) {
+            entry.timer = Some(at);
+            self.timers.insert((at, id));
+        }
+    }
+
+    pub(super) fn stop_timer(&mut self, id: PaymentId) {
+        let timer = self.entries.get_mut(&id).and_then(|entry| entry.timer.take());
+        if let Some(at) = timer {
+            self.timers.remove(&(at, id));
+        }
+    }
+
+    pub(super) fn next_timer(&self) -> Option<Mono> {
+        self.timers.first().map(|(at, _)| *at)
+    }
+
+    /// The payments whose timer has come; the timers are spent.
+    pub(super) fn due(&mut self, now: Mono) -> Vec<PaymentId> {
+        let mut ids = Vec::new();
+        while let Some(&(at, id)) = self.timers.first() {
+            if at > now {
+                break;
+            }
+            self.stop_timer(id);
+            ids.push(id);
+        }
+        ids
+    }
+
+    /// The latest attempt of a reversal came back unsent: it waits until `at`, or for its host.
+    pub(super) fn unsent(&mut self, id: PaymentId, at: Mono) {
+        let handed_over = |entry: &&mut Entry| entry.flight == Flight::HandedOver;
+        if let Some(entry) = self.entries.get_mut(&id).filter(handed_over) {
+            entry.flight = Flight::Waiting;
+            self.start_timer(id, at);
+        }
+    }
+
+    pub(super) fn hold_card(&mut self, id: PaymentId) {
+        if let Some(entry) = self.entries.get(&id) {
+            let card = entry.payment.request.card.hash;
+            self.cards_held.entry(card).or_default().insert(id);
+        }
+    }
+
+    pub(super) fn release_card(&mut self, id: PaymentId) {
+        let Some(entry) = self.entries.get(&id) else { return };
+        let card = entry.payment.request.card.hash;
+        if let Some(ids) = self.cards_held.get_mut(&card) {
+            ids.remove(&id);
+            if ids.is_empty() {
+                self.cards_held.remove(&card);
+            }
+        }
+    }
+
+    pub(super) fn is_card_held(&self, card: CardHash) -> bool {
+        self.cards_held.contains_key(&card)
+    }
+}

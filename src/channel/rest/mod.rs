@@ -1,0 +1,254 @@
+//! The native channel: JSON over HTTPS, requests and answers signed by RFC 9421, card data in JWE.
+//!
+//! [`serve`] is one request from the edge to the edge: [`authenticate`], [`decode`], [`screen`], the
+//! core, [`respond`]. What computes runs on the worker pool. A payment belongs to the gateway: the
+//! caller runs [`serve`] in a task of its own, so that a client that disconnects cancels nothing.
+
+mod authenticate;
+mod decode;
+mod problem;
+mod respond;
+mod screen;
+#[cfg(test)]
+mod stories;
+
+pub use authenticate::Unauthenticated;
+pub use problem::{Code, Problem};
+pub use screen::{Screened, screen};
+
+use super::merchant::{Merchant, Merchants};
+use super::replay::ReplayWindow;
+use super::signature::{Binding, PublicAddress};
+use crate::edge::seam::{Answer, Received};
+use crate::keys::KeyStore;
+use crate::keys::pool::WorkerPool;
+use futures_util::future::BoxFuture;
+use std::sync::Arc;
+use tidegate_payment::card::SecurityCode;
+use tidegate_payment::effect::{Refusal, Reply};
+use tidegate_payment::id::{ChannelId, MerchantId, PaymentId};
+use tidegate_payment::input::QueryBy;
+use tidegate_payment::request::Request;
+use tidegate_payment::time::Timestamp;
+
+/// A request that may go to the engine. It has no Debug: a security code travels with it.
+pub struct DecodedRequest {
+    /// What is asked; all that may be written down.
+    pub request: Request,
+    /// The profile of who asks: acceptor, terms, zone and host for the engine's input.
+    pub merchant: Arc<Merchant>,
+    /// Travels beside the engine in a slot that is wiped.
+    pub security_code: Option<SecurityCode>,
+}
+
+/// What lies behind the channel: the engine's task.
+pub trait Core: Send + Sync {
+    /// Takes a request and gives its outcome, or a refusal before anything was accepted.
+    fn submit(&self, request: DecodedRequest) -> BoxFuture<'_, Reply>;
+
+    /// Looks payments of a merchant up; never asks the host.
+    fn query(&self, merchant: MerchantId, by: QueryBy) -> BoxFuture<'_, Reply>;
+}
+
+/// Counts what was refused, by reason.
+pub trait Tally: Send + Sync {
+    /// A request that was not authenticated; the reason of [`Unauthenticated::reason`].
+    fn not_authenticated(&self, reason: &'static str);
+
+    /// A request that was refused: a [`Code::name`], or a reason why card data could not be read.
+    fn refused(&self, reason: &'static str);
+}
+
+/// What configuration says about the channel.
+#[derive(Debug, Clone)]
+pub struct RestSettings {
+    /// The channel's name.
+    pub channel: ChannelId,
+    /// Where merchants reach it; signatures are checked against this, never against `Host`.
+    pub address: PublicAddress,
+    /// How far a message's `created` may be from our clock, in seconds.
+    pub signature_window_s: i64,
+    /// What `Retry-After` says, in seconds.
+    pub retry_after_s: u32,
+}
+
+/// All that the channel works with.
+pub struct RestParts {
+    /// From configuration.
+    pub settings: RestSettings,
+    /// Who may ask.
+    pub merchants: Merchants,
+    /// The bank's keys.
+    pub keys: Arc<dyn KeyStore>,
+    /// Nonces seen; one window for all channels and listeners that share merchants.
+    pub replay: Arc<ReplayWindow>,
+    /// Where signatures and decryption are computed.
+    pub pool: Arc<WorkerPool>,
+    /// The engine's task.
+    pub core: Arc<dyn Core>,
+    /// Counters.
+    pub tally: Arc<dyn Tally>,
+    /// The wall clock.
+    pub clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+}
+
+impl RestParts {
+    fn now_s(&self) -> i64 {
+        (self.clock)().0.div_euclid(1_000_000)
+    }
+}
+
+/// Serves one request.
+pub async fn serve(received: Received, parts: &Arc<RestParts>) -> Answer {
+    let endpoint = match route(&received) {
+        Ok(endpoint) => endpoint,
+        Err(problem) => return problem.answer(parts.settings.retry_after_s),
+    };
+    let posted = matches!(endpoint, Endpoint::Pay);
+    let worker = Arc::clone(parts);
+    let taken = parts.pool.try_run(move || take(&received, &endpoint, &worker)).await;
+    let (binding, reply) = match taken {
+        Err(error) => {
+            tracing::warn!(%error, "a request was not looked at");
+            parts.tally.refused(Code::Busy.name());
+            return respond::unsigned_busy(parts);
+        }
+        Ok(Taken::Answered(answer)) => return answer,
+        Ok(Taken::Pay(binding, request)) => (binding, parts.core.submit(*request).await),
+        Ok(Taken::Ask(binding, merchant, by)) => (binding, parts.core.query(merchant, by).await),
+    };
+    note(&reply, parts);
+    let worker = Arc::clone(parts);
+    let signed = parts.pool.run(move || {
+        let answer = respond::answer(&reply, posted, worker.settings.retry_after_s);
+        respond::sign(answer, &binding, &worker, worker.now_s())
+    });
+    match signed.await {
+        Ok(answer) => answer,
+        Err(error) => {
+            tracing::error!(%error, "an answer was not made");
+            respond::unsigned_busy(parts)
+        }
+    }
+}
+
+/// What a request is for.
+enum Endpoint {
+    /// `POST /v1/payments`.
+    Pay,
+    /// `GET /v1/payments/{id}`, the id not yet read.
+    One(String),
+    /// `GET /v1/payments?...`, the query not yet read.
+    Order(String),
+    /// `GET /v1/keys`.
+    Keys,
+}
+
+fn route(received: &Received) -> Result<Endpoint, Problem> {
+    let (path, query) = match received.target.split_once('?') {
+        Some((path, query)) => (path, Some(query)),
+        None => (received.target.as_str(), None),
+    };
+    let one = path.strip_prefix("/v1/payments/").filter(|id| !id.is_empty());
+    let (endpoint, allowed) = match (received.method.as_str(), path, query, one) {
+        ("POST", "/v1/payments", None, _) => (Some(Endpoint::Pay), ""),
+        ("GET", "/v1/payments", Some(query), _) => (Some(Endpoint::Order(query.into())), ""),
+        ("GET", _, None, Some(id)) => (Some(Endpoint::One(id.into())), ""),
+        ("GET", "/v1/keys", None, _) => (Some(Endpoint::Keys), ""),
+        (_, "/v1/payments", ..) => (None, "GET, POST"),
+        (_, "/v1/keys", None, _) | (_, _, None, Some(_)) => (None, "GET"),
+        _ => return Err(Problem::new(Code::NotFound, "There is nothing at this address.")),
+    };
+    match endpoint {
+        Some(Endpoint::Pay) => Ok(Endpoint::Pay),
+        Some(_) if !received.body.is_empty() => {
+            Err(Problem::new(Code::Malformed, "A GET has no body here."))
+        }
+        Some(endpoint) => Ok(endpoint),
+        // `GET /v1/payments` without a query and `POST` with one come here too.
+        None if matches!(received.method.as_str(), "GET" | "POST") && path == "/v1/payments" => {
+            Err(Problem::new(Code::Malformed, "GET wants ?order_id=, POST wants no query."))
+        }
+        None => Err(Problem {
+            expected: Some(allowed.into()),
+            ..Problem::new(Code::MethodNotAllowed, "The method does not go with this address.")
+        }),
+    }
+}
+
+/// What became of a request on the worker.
+enum Taken {
+    Answered(Answer),
+    Pay(Binding, Box<DecodedRequest>),
+    Ask(Binding, MerchantId, QueryBy),
+}
+
+/// Authenticates, decodes and screens: everything that computes, in one go on one worker.
+fn take(received: &Received, endpoint: &Endpoint, parts: &RestParts) -> Taken {
+    if matches!(endpoint, Endpoint::Keys) {
+        return Taken::Answered(respond::keys_answer(parts));
+    }
+    let now_s = parts.now_s();
+    let (sender, admitted) = match authenticate::authenticate(received, endpoint, parts, now_s) {
+        Ok(known) => known,
+        Err(error) => {
+            parts.tally.not_authenticated(error.reason());
+            let (listener, peer) = (&received.listener, received.peer);
+            tracing::warn!(%listener, %peer, reason = error.reason(), %error, "not authenticated");
+            let problem = Problem::not_authenticated();
+            return Taken::Answered(problem.answer(parts.settings.retry_after_s));
+        }
+    };
+    let decoded = match (admitted, endpoint) {
+        (Err(_), _) => Err(Refusal::Busy.into()),
+        (Ok(()), Endpoint::Pay) => pay(received, &sender, parts),
+        (Ok(()), Endpoint::One(id)) => PaymentId::parse(id)
+            .map(|id| Asked::Query(QueryBy::Id(id)))
+            .map_err(|_| Refusal::NotFound.into()),
+        (Ok(()), Endpoint::Order(query)) => decode::order_query(query).map(Asked::Query),
+        (Ok(()), Endpoint::Keys) => Err(Refusal::NotFound.into()),
+    };
+    match decoded {
+        Ok(Asked::Pay(request)) => Taken::Pay(sender.binding, request),
+        Ok(Asked::Query(by)) => Taken::Ask(sender.binding, sender.merchant.id.clone(), by),
+        Err(problem) => {
+            parts.tally.refused(problem.code.name());
+            let merchant = &sender.merchant.id;
+            tracing::info!(%merchant, code = problem.code.name(), field = problem.field, "refused");
+            let answer = problem.answer(parts.settings.retry_after_s);
+            Taken::Answered(respond::sign(answer, &sender.binding, parts, now_s))
+        }
+    }
+}
+
+enum Asked {
+    Pay(Box<DecodedRequest>),
+    Query(QueryBy),
+}
+
+fn pay(
+    received: &Received,
+    sender: &authenticate::Authenticated,
+    parts: &RestParts,
+) -> Result<Asked, Problem> {
+    let decoded = decode::payment(received, sender, parts)?;
+    screen(decoded.request.operation, decoded.request.amount, &decoded.merchant)?;
+    Ok(Asked::Pay(Box::new(decoded)))
+}
+
+/// Logs and counts what the core said.
+fn note(reply: &Reply, parts: &RestParts) {
+    match reply {
+        Reply::Outcome { view, replayed } => {
+            let view = view.get();
+            let (payment, merchant) = (view.id, &view.request.merchant);
+            tracing::info!(%payment, %merchant, verdict = ?view.verdict, replayed, "replied");
+        }
+        Reply::List(views) => tracing::debug!(count = views.len(), "listed"),
+        Reply::Refusal(refusal) => {
+            let code = Problem::from(*refusal).code.name();
+            parts.tally.refused(code);
+            tracing::info!(code, "refused");
+        }
+    }
+}

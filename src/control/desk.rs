@@ -1,0 +1,246 @@
+//! Carries operators' commands out: asks the engine, the ledger and the hosts.
+
+use super::socket::Backend;
+use super::{Answer, Command, Resolution};
+use crate::engine_task::EngineHandle;
+use crate::gateway::Hosts;
+use crate::store::embedded::JournalStore;
+use crate::store::{Store, StoreError, export};
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::time::Duration;
+use tidegate_payment::effect::Reply;
+use tidegate_payment::id::PaymentId;
+use tidegate_payment::input::{CaseAct, Input, OperatorAct, Query, QueryBy};
+use tidegate_payment::payment::{PendingReason, Verdict, View};
+use tidegate_payment::record;
+use tidegate_payment::time::{BusinessDate, Timestamp};
+
+/// How long a look at the ledger waits for what is durable but not applied yet.
+const CATCH_UP: Duration = Duration::from_secs(2);
+
+/// The desk of the bank's staff.
+pub struct Desk {
+    engine: EngineHandle,
+    store: Arc<JournalStore>,
+    hosts: Hosts,
+}
+
+/// Why a command was not carried out, in words for an operator.
+struct Refused(String);
+
+impl From<StoreError> for Refused {
+    fn from(error: StoreError) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl Backend for Desk {
+    async fn answer(&self, command: Command) -> Answer {
+        let done = match command {
+            Command::Payment { id } => self.payment(&id).await,
+            Command::Cases => self.cases().await,
+            Command::RetryCase { id, by, reason } => {
+                self.operate(&id, by, reason, CaseAct::Retry).await
+            }
+            Command::CloseCase { id, by, reason, resolution } => {
+                let resolution = match resolution {
+                    Resolution::Reversed => record::Resolution::Reversed,
+                    Resolution::NeverPosted => record::Resolution::DeclinedNeverPosted,
+                };
+                self.operate(&id, by, reason, CaseAct::Close(resolution)).await
+            }
+            Command::Lines => Ok(self.lines().await),
+            Command::Status => Ok(self.status()),
+            Command::Totals { date } => self.totals(&date).await,
+        };
+        done.map_or_else(|Refused(why)| Answer::Refused(why), Answer::Done)
+    }
+}
+
+impl Desk {
+    /// A desk over the parts of a running gateway.
+    pub fn new(engine: EngineHandle, store: Arc<JournalStore>, hosts: Hosts) -> Self {
+        Self { engine, store, hosts }
+    }
+
+    async fn payment(&self, id: &str) -> Result<Value, Refused> {
+        let id = parse_id(id)?;
+        let ask = |waiter| Input::Query(Query { waiter, merchant: None, by: QueryBy::Id(id) });
+        let view = view_of(self.engine.ask(ask).await)?;
+        self.shown(&view).await
+    }
+
+    async fn operate(
+        &self,
+        id: &str,
+        by: String,
+        reason: String,
+        act: CaseAct,
+    ) -> Result<Value, Refused> {
+        let id = parse_id(id)?;
+        if reason.trim().is_empty() {
+            return Err(Refused("a reason is wanted: it is kept in the journal".to_owned()));
+        }
+        let act = |waiter| Input::Operator(OperatorAct { waiter, id, by, reason, act });
+        let view = view_of(self.engine.ask(act).await)?;
+        self.shown(&view).await
+    }
+
+    /// A payment and its timeline, as far as the ledger has it.
+    async fn shown(&self, view: &View) -> Result<Value, Refused> {
+        self.catch_up().await;
+        let id = view.id;
+        let timeline = self.store.read(move |reader| reader.payment_timeline(id)).await?;
+        let events = timeline.iter().map(|entry| {
+            let mut record = export::masked(&entry.record, entry.sequence, 0);
+            let at = record.as_object_mut().and_then(|record| record.remove("at"));
+            json!({ "at": at, "event": entry.record.name(), "detail": record })
+        });
+        let events: Vec<_> = events.collect();
+        Ok(json!({ "payment": show(view), "timeline": events }))
+    }
+
+    async fn cases(&self) -> Result<Value, Refused> {
+        self.catch_up().await;
+        let cases = self.store.read(|reader| reader.cases()).await?;
+        let mut shown = Vec::new();
+        for case in cases {
+            shown.push(json!({
+                "id": case.id.to_string(),
+                "since": rfc3339(case.accepted_at),
+                "merchant": case.merchant,
+                "order_id": case.order_id,
+                "amount": format!("{} {}", case.amount_minor, case.currency),
+                "reason": case.state,
+            }));
+        }
+        Ok(Value::Array(shown))
+    }
+
+    async fn lines(&self) -> Value {
+        let mut lines = Vec::new();
+        for host in self.hosts.status().await {
+            for line in &host.lines {
+                lines.push(json!({
+                    "host": host.host,
+                    "line": line.line,
+                    "address": line.address,
+                    "state": line.state,
+                    "since_ms": line.since_ms,
+                    "last_received_ms": line.last_received_ms,
+                    "in_flight": line.in_flight,
+                    "signed_on": line.signed_on,
+                    "half_open": line.half_open,
+                    "received": line.received,
+                    "unparsable": line.unparsable,
+                    "quarantined": host.quarantined_in_all(),
+                    "quarantined_by_reason": host.quarantined,
+                }));
+            }
+        }
+        Value::Array(lines)
+    }
+
+    fn status(&self) -> Value {
+        let status = self.engine.status();
+        let gauges = self.store.gauges();
+        json!({
+            "awaiting_host": status.awaiting_host,
+            "reversing": status.reversing,
+            "oldest_reversal": status.oldest_reversal.map(rfc3339),
+            "cases": status.cases,
+            "in_memory": status.in_memory,
+            "waiting": status.waiting,
+            "journal_written": gauges.written.0,
+            "ledger_applied": gauges.applied.0,
+        })
+    }
+
+    async fn totals(&self, date: &str) -> Result<Value, Refused> {
+        let date = parse_date(date)?;
+        self.catch_up().await;
+        let totals = self.store.read(move |reader| reader.totals(date)).await?;
+        let rows = totals.iter().map(|total| {
+            json!({
+                "merchant": total.merchant,
+                "currency": total.currency,
+                "result": total.verdict,
+                "count": total.count,
+                "sum": total.asked_minor,
+                "approved": total.approved_minor,
+            })
+        });
+        Ok(Value::Array(rows.collect()))
+    }
+
+    /// Waits, not for long, until the ledger holds what is durable now.
+    async fn catch_up(&self) {
+        let written = self.store.gauges().written;
+        let mut applied = self.store.applied();
+        let caught_up = applied.wait_for(|applied| *applied >= written);
+        if tokio::time::timeout(CATCH_UP, caught_up).await.is_err() {
+            tracing::warn!("the ledger is behind: an operator sees it as it is");
+        }
+    }
+}
+
+fn view_of(reply: Reply) -> Result<View, Refused> {
+    match reply {
+        Reply::Outcome { view, .. } => Ok(view.into_inner()),
+        Reply::Refusal(refusal) => Err(Refused(refusal.to_string())),
+        Reply::List(_) => Err(Refused("the engine answered another question".to_owned())),
+    }
+}
+
+fn parse_id(id: &str) -> Result<PaymentId, Refused> {
+    PaymentId::parse(id).map_err(|error| Refused(error.to_string()))
+}
+
+fn parse_date(text: &str) -> Result<BusinessDate, Refused> {
+    let date: jiff::civil::Date = text
+        .parse()
+        .map_err(|_| Refused(format!("{text:?} is no date: YYYY-MM-DD is expected")))?;
+    Ok(BusinessDate {
+        year: date.year().unsigned_abs(),
+        month: date.month().unsigned_abs(),
+        day: date.day().unsigned_abs(),
+    })
+}
+
+fn rfc3339(at: Timestamp) -> String {
+    jiff::Timestamp::from_microsecond(at.0).map_or_else(|_| at.0.to_string(), |at| at.to_string())
+}
+
+/// A payment as the bank's staff may see it.
+fn show(view: &View) -> Value {
+    let (result, reason) = match view.verdict {
+        Verdict::Approved => ("approved", None),
+        Verdict::Reversed => ("reversed", None),
+        Verdict::Declined(reason) => ("declined", Some(format!("{reason:?}"))),
+        Verdict::Pending(PendingReason::InProgress) => ("pending", Some("in_progress".to_owned())),
+        Verdict::Pending(PendingReason::HostTimeout) => {
+            ("pending", Some("host_timeout".to_owned()))
+        }
+        Verdict::Pending(PendingReason::UnderReview) => {
+            ("pending", Some("under_review".to_owned()))
+        }
+    };
+    let request = &view.request;
+    let fields = view.fields.as_ref();
+    json!({
+        "id": view.id.to_string(),
+        "merchant": request.merchant.as_str(),
+        "order_id": request.order.as_str(),
+        "amount": request.amount.to_string(),
+        "card": format!("{}…{}", request.card.bin, request.card.last4),
+        "result": result,
+        "reason": reason,
+        "response_code": view.response_code,
+        "rrn": fields.map(|fields| fields.rrn.as_str()),
+        "stan": fields.map(|fields| fields.stan.to_string()),
+        "business_date": fields.map(|fields| fields.business_date.to_string()),
+        "accepted_at": rfc3339(view.accepted_at),
+        "version": view.version,
+    })
+}

@@ -1,0 +1,169 @@
+//! The hosts of a gateway: their definitions, their lines, and where the engine's messages go.
+
+use crate::config::{self, Config};
+use crate::definitions::{self, DefinitionError};
+use crate::engine_task::{Clock, Lines};
+use crate::host::slot::Slots;
+use crate::host::status::HostStatus;
+use crate::host::wording::{Cards, UnsealError};
+use crate::host::{self, Dice, HostHandle, HostParts, HostSettings, LineSettings};
+use crate::keys::KeyStore;
+use anyhow::Context;
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::thread::available_parallelism;
+use subtle::ConstantTimeEq;
+use tidegate_iso8583::frame::FrameFormat;
+use tidegate_line::limits::Limits;
+use tidegate_payment::card::{CardRef, Pan};
+use tidegate_payment::durable::Durable;
+use tidegate_payment::effect::Outgoing;
+use tidegate_payment::id::{HostId, PaymentId};
+use tidegate_payment::input::Input;
+use tidegate_payment::record::NotSentReason;
+use tidegate_protocol::definition::Definition;
+use tokio::sync::mpsc;
+
+/// The definition of each host.
+pub(super) type DefinitionTable = BTreeMap<HostId, Arc<Definition>>;
+
+/// Loads the definition of each host.
+pub(super) fn definitions(config: &Config) -> Result<DefinitionTable, DefinitionError> {
+    let folder = &config.gateway.protocols_dir;
+    let load = |host: &config::Host| {
+        let definition = definitions::load(folder, &host.dialect, &host.mapping)?;
+        Ok((host.name.clone(), Arc::new(definition)))
+    };
+    config.hosts.iter().map(load).collect()
+}
+
+/// All hosts of a gateway; cheap to clone.
+#[derive(Clone)]
+pub struct Hosts {
+    hosts: Arc<BTreeMap<HostId, HostHandle>>,
+    codes: Arc<Slots>,
+}
+
+impl Hosts {
+    /// Starts all hosts: their lines connect and sign on at once.
+    pub(super) fn start(
+        config: &Config,
+        definitions: &DefinitionTable,
+        keys: &Arc<dyn KeyStore>,
+        events: mpsc::Sender<Input>,
+        clock: Clock,
+    ) -> anyhow::Result<Self> {
+        let codes = Arc::new(Slots::new(config.engine.open_payments_max));
+        let mut hosts = BTreeMap::new();
+        for host in &config.hosts {
+            let definition = definitions.get(&host.name).context("a host without a definition")?;
+            let parts = HostParts {
+                settings: settings(host)?,
+                wording: Arc::clone(definition) as Arc<_>,
+                cards: Arc::new(SealedCards(Arc::clone(keys))),
+                codes: Arc::clone(&codes),
+                inputs: events.clone(),
+                clock: Arc::new(clock),
+                dice: dice(),
+            };
+            hosts.insert(host.name.clone(), host::start(parts)?);
+        }
+        Ok(Self { hosts: Arc::new(hosts), codes })
+    }
+
+    /// Where security codes wait for their host frame.
+    pub(super) fn codes(&self) -> Arc<Slots> {
+        Arc::clone(&self.codes)
+    }
+
+    /// What operators see of every host.
+    pub async fn status(&self) -> Vec<HostStatus> {
+        let mut all = Vec::new();
+        for host in self.hosts.values() {
+            all.extend(host.status().await);
+        }
+        all
+    }
+
+    /// Signs all lines off and closes them, if nobody else holds the hosts any more.
+    pub(super) async fn stop(self) {
+        if let Some(hosts) = Arc::into_inner(self.hosts) {
+            for host in hosts.into_values() {
+                host.stop().await;
+            }
+        }
+    }
+}
+
+impl Lines for Hosts {
+    fn send(&self, message: Box<Durable<Outgoing>>) -> Result<(), Box<Input>> {
+        let Outgoing { id, attempt, ref fields, .. } = *message.get();
+        match self.hosts.get(&fields.route.host) {
+            Some(host) => host.send(message),
+            None => Err(Box::new(Input::NotSent(id, attempt, NotSentReason::NoLine))),
+        }
+    }
+
+    fn forget(&self, id: PaymentId) {
+        self.codes.forget(id);
+    }
+}
+
+fn settings(host: &config::Host) -> anyhow::Result<HostSettings> {
+    let defaults = Limits::default();
+    let in_flight_max = u32::try_from(host.in_flight_max)?;
+    let remembered = u32::try_from(host.late_answer_window)?;
+    let encoders = available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    Ok(HostSettings {
+        id: host.name.clone(),
+        lines: host
+            .lines
+            .iter()
+            .map(|line| LineSettings { id: line.name.clone(), address: line.address.clone() })
+            .collect(),
+        limits: Limits {
+            in_flight_max,
+            owed_in_flight_max: (in_flight_max / 4).max(1),
+            late_max: remembered,
+            answered_max: remembered,
+            sign_on_timeout: host.sign_on_timeout,
+            echo_after: host.echo_after,
+            echo_timeout: host.sign_on_timeout.min(host.echo_after),
+            reconnect_min: host.reconnect_min,
+            reconnect_max: host.reconnect_max,
+            ..defaults
+        },
+        frame: match host.frame {
+            config::Frame::LengthBe2 => FrameFormat::LengthBe2,
+            config::Frame::LengthAscii4 => FrameFormat::LengthAscii4,
+        },
+        frame_bytes_max: host.reply_frame_bytes_max,
+        connect_timeout: host.connect_timeout,
+        queue_max: NonZeroUsize::new(host.in_flight_max).unwrap_or(NonZeroUsize::MIN),
+        encoders,
+    })
+}
+
+/// Uniform random numbers of the operating system.
+fn dice() -> Dice {
+    Box::new(|| {
+        let mut bytes = [0; 4];
+        // Without randomness the waits between connects lose their jitter, nothing more.
+        let filled = aws_lc_rs::rand::fill(&mut bytes);
+        filled.map_or(0, |()| u32::from_be_bytes(bytes))
+    })
+}
+
+/// The key store, as the bank side needs it.
+struct SealedCards(Arc<dyn KeyStore>);
+
+impl Cards for SealedCards {
+    fn unseal(&self, card: &CardRef) -> Result<Pan, UnsealError> {
+        self.0.unseal(card).map_err(|error| UnsealError(error.to_string()))
+    }
+
+    fn is_same(&self, card: &CardRef, number: &str) -> bool {
+        Pan::parse(number).is_ok_and(|pan| self.0.card_hash(&pan).0.ct_eq(&card.hash.0).into())
+    }
+}

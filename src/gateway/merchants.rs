@@ -1,0 +1,166 @@
+//! The merchants' side: opens every channel's listener over the payment path.
+
+use super::hosts::DefinitionTable;
+use crate::channel::merchant::{Merchant, MerchantKey, Merchants};
+use crate::channel::replay::ReplayWindow;
+use crate::channel::rest::{self, RestParts, RestSettings, Tally};
+use crate::channel::signature::PublicAddress;
+use crate::config::{self, Config};
+use crate::edge::http::{Edge, Opening};
+use crate::edge::seam::Received;
+use crate::edge::tls;
+use crate::engine_task::{Clock, EngineHandle};
+use crate::host::Clock as _;
+use crate::host::slot::Slots;
+use crate::keys::KeyStore;
+use crate::keys::pool::WorkerPool;
+use crate::observe::Metrics;
+use crate::payment_path::PaymentPath;
+use anyhow::Context;
+use std::sync::Arc;
+use std::time::SystemTime;
+use tidegate_payment::id::{MerchantId, Nonce};
+use tidegate_payment::input::Terms;
+use tidegate_payment::request::{Acceptor, Operation, Route};
+use tidegate_payment::time::Timestamp;
+
+/// What `Retry-After` says.
+const RETRY_AFTER_S: u32 = 2;
+
+/// What the listeners are made of.
+pub(super) struct Parts<'a> {
+    pub(super) config: &'a Config,
+    pub(super) definitions: &'a DefinitionTable,
+    pub(super) keys: Arc<dyn KeyStore>,
+    pub(super) engine: EngineHandle,
+    pub(super) codes: Arc<Slots>,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) nonces: Vec<(MerchantId, Nonce, Timestamp)>,
+    pub(super) clock: Clock,
+}
+
+/// Opens all listeners, in the order of configuration.
+pub(super) async fn open(parts: Parts<'_>) -> anyhow::Result<Vec<Edge>> {
+    let core = Arc::new(path(&parts)?);
+    let replay = Arc::new(replay_window(&parts)?);
+    let mut edges = Vec::new();
+    for channel in &parts.config.channels {
+        let opening = Opening {
+            name: channel.name.to_string(),
+            address: channel.listen,
+            identity: tls::load(&channel.tls.certificate, &channel.tls.key, SystemTime::now())?,
+            limits: channel.limits.clone(),
+        };
+        let clock = parts.clock;
+        let rest = Arc::new(RestParts {
+            settings: RestSettings {
+                channel: channel.name.clone(),
+                address: PublicAddress::parse(&channel.public_address)?,
+                signature_window_s: i64::try_from(channel.signature_window.as_secs())?,
+                retry_after_s: RETRY_AFTER_S,
+            },
+            merchants: Merchants::build(merchants(parts.config)?)?,
+            keys: Arc::clone(&parts.keys),
+            replay: Arc::clone(&replay),
+            pool: Arc::new(pool(channel)?),
+            core: Arc::clone(&core) as Arc<_>,
+            tally: Arc::new(Counters(Arc::clone(&parts.metrics))),
+            clock: Arc::new(move || clock.now().wall),
+        });
+        let handler = move |received: Received| {
+            let rest = Arc::clone(&rest);
+            async move { rest::serve(received, &rest).await }
+        };
+        let edge = Edge::open(opening, Arc::new(handler), Arc::clone(&parts.metrics)).await?;
+        edges.push(edge);
+    }
+    Ok(edges)
+}
+
+fn path(parts: &Parts<'_>) -> anyhow::Result<PaymentPath> {
+    let route = |host: &config::Host| {
+        let definition =
+            parts.definitions.get(&host.name).context("a host without a definition")?;
+        let route = Route {
+            host: host.name.clone(),
+            acquirer: host.acquirer.clone(),
+            forwarder: host.forwarder.clone(),
+            definitions: definition.hashes(),
+        };
+        anyhow::Ok((host.name.clone(), route))
+    };
+    let replies = parts.config.hosts.iter().map(|host| host.reply_timeout);
+    Ok(PaymentPath {
+        engine: parts.engine.clone(),
+        clock: parts.clock,
+        codes: Arc::clone(&parts.codes),
+        code_lifetime: replies.max().unwrap_or_default(),
+        routes: parts.config.hosts.iter().map(route).collect::<anyhow::Result<_>>()?,
+    })
+}
+
+/// One window for all listeners, taking back what the journal remembers.
+fn replay_window(parts: &Parts<'_>) -> anyhow::Result<ReplayWindow> {
+    let channels = &parts.config.channels;
+    let window = channels.iter().map(|channel| channel.signature_window).max().unwrap_or_default();
+    let in_flight: usize = channels.iter().map(|it| it.limits.requests_in_flight_max).sum();
+    // Room for the whole window at the rate at which requests under way can turn over in 10 ms.
+    let nonces_max =
+        in_flight.saturating_mul(100).saturating_mul(usize::try_from(window.as_secs())?);
+    let seconds = |at: Timestamp| at.0.div_euclid(1_000_000);
+    let replay = ReplayWindow::new(
+        i64::try_from(window.as_secs())?,
+        nonces_max.clamp(100_000, 5_000_000),
+        seconds(parts.clock.now().wall),
+    );
+    for (merchant, nonce, created) in &parts.nonces {
+        replay.recover(merchant, nonce, seconds(*created));
+    }
+    Ok(replay)
+}
+
+fn pool(channel: &config::Channel) -> std::io::Result<WorkerPool> {
+    let threads = std::thread::available_parallelism()?.get();
+    WorkerPool::start(channel.name.as_str(), threads, channel.limits.requests_in_flight_max)
+}
+
+fn merchants(config: &Config) -> anyhow::Result<Vec<Merchant>> {
+    config.merchants.iter().map(merchant).collect()
+}
+
+fn merchant(merchant: &config::Merchant) -> anyhow::Result<Merchant> {
+    let keys = merchant.keys.iter();
+    let keys = keys.map(|key| MerchantKey::new(&key.id, "ed25519", &key.public_key));
+    Ok(Merchant {
+        id: merchant.id.clone(),
+        keys: keys.collect::<Result<_, _>>()?,
+        operations: vec![Operation::Purchase],
+        currencies: merchant.currencies.clone(),
+        amount_max: merchant.amount_max.clone(),
+        terms: Terms {
+            one_payment_per_order: merchant.one_payment_per_order,
+            partial_approval: merchant.partial_approval,
+        },
+        acceptor: Acceptor {
+            category: merchant.category.clone(),
+            terminal: merchant.terminal.clone(),
+            number: merchant.acceptor.clone(),
+            name_location: merchant.name_location.clone(),
+        },
+        zone: merchant.time_zone.clone(),
+        host: merchant.host.clone(),
+    })
+}
+
+/// Counts refusals.
+struct Counters(Arc<Metrics>);
+
+impl Tally for Counters {
+    fn not_authenticated(&self, reason: &'static str) {
+        self.0.authentication_failed(reason);
+    }
+
+    fn refused(&self, reason: &'static str) {
+        self.0.refused(reason);
+    }
+}

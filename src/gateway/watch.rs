@@ -1,0 +1,134 @@
+//! Keeps an eye on the parts: gauges for metrics, conditions of readiness.
+
+use super::hosts::Hosts;
+use crate::config::Config;
+use crate::control::internal::Pages;
+use crate::engine_task::EngineHandle;
+use crate::host::status::HostStatus;
+use crate::observe::{Beat, Condition, Health, Metrics};
+use crate::store::embedded::JournalStore;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Weak};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio_util::sync::CancellationToken;
+
+/// How often the parts are looked at.
+const INTERVAL: Duration = Duration::from_millis(500);
+
+/// What is watched. It holds the store weakly, so that a stop is not held up by whoever watches.
+pub(super) struct Watch {
+    metrics: Arc<Metrics>,
+    engine: EngineHandle,
+    store: Weak<JournalStore>,
+    hosts: Hosts,
+    heard: Beat,
+    ready_age_max: Duration,
+    data_dir: PathBuf,
+}
+
+impl Watch {
+    pub(super) fn new(
+        config: &Config,
+        metrics: &Arc<Metrics>,
+        engine: EngineHandle,
+        store: &Arc<JournalStore>,
+        hosts: Hosts,
+    ) -> Self {
+        Self {
+            metrics: Arc::clone(metrics),
+            engine,
+            store: Arc::downgrade(store),
+            hosts,
+            heard: Beat::default(),
+            ready_age_max: config.internal.ready_age_max,
+            data_dir: config.gateway.data_dir.clone(),
+        }
+    }
+
+    /// The pages of the internal listener.
+    pub(super) fn pages(&self) -> Pages {
+        let store = Weak::clone(&self.store);
+        let journal = Condition {
+            name: "the journal takes work".to_owned(),
+            check: Box::new(move || journal_takes_work(&store)),
+        };
+        let heard = self.heard.condition("a signed-on line heard the host", self.ready_age_max);
+        let (engine, store) = (self.engine.clone(), Weak::clone(&self.store));
+        let data_dir = self.data_dir.clone();
+        Pages {
+            health: Health::new(vec![heard, journal]),
+            metrics: Arc::clone(&self.metrics),
+            refresh: Box::new(move |metrics| {
+                show_engine(metrics, &engine);
+                show_store(metrics, &store);
+                if let Ok(room) = rustix::fs::statvfs(&data_dir) {
+                    let free = room.f_bavail.saturating_mul(room.f_frsize);
+                    metrics.disk_free_bytes.set(i64::try_from(free).unwrap_or(i64::MAX));
+                }
+            }),
+        }
+    }
+
+    /// Looks at the hosts until `stop` is cancelled.
+    pub(super) async fn run(self, stop: CancellationToken) {
+        let mut ticks = tokio::time::interval(INTERVAL);
+        let mut quarantined = BTreeMap::new();
+        loop {
+            tokio::select! {
+                _ = ticks.tick() => {}
+                () = stop.cancelled() => return,
+            }
+            for host in self.hosts.status().await {
+                self.look(&host, &mut quarantined);
+            }
+        }
+    }
+
+    fn look(&self, host: &HostStatus, quarantined: &mut BTreeMap<String, u64>) {
+        let fresh = u64::try_from(self.ready_age_max.as_millis()).unwrap_or(u64::MAX);
+        for line in &host.lines {
+            let serving = line.state == "serving";
+            self.metrics.line(&host.host, &line.line, serving);
+            if serving && line.last_received_ms.is_some_and(|age| age <= fresh) {
+                self.heard.mark();
+            }
+        }
+        let before = quarantined.entry(host.host.clone()).or_default();
+        let now = host.quarantined_in_all();
+        for _ in *before..now {
+            self.metrics.quarantined(&host.host, "any");
+        }
+        *before = now;
+    }
+}
+
+fn journal_takes_work(store: &Weak<JournalStore>) -> Result<(), String> {
+    let gauges = store.upgrade().map(|store| store.gauges());
+    match gauges {
+        None => Err("the gateway is stopping".to_owned()),
+        Some(gauges) if gauges.failed => Err("a write or sync failed".to_owned()),
+        Some(gauges) if gauges.short_of_room => Err("the disk has no room".to_owned()),
+        Some(gauges) if gauges.written.0 == 0 => Err("nothing was committed yet".to_owned()),
+        Some(_) => Ok(()),
+    }
+}
+
+fn show_engine(metrics: &Metrics, engine: &EngineHandle) {
+    let status = engine.status();
+    let gauge = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+    metrics.open_payments.set(gauge(status.awaiting_host));
+    metrics.open_reversals.set(gauge(status.reversing));
+    metrics.cases_open.set(gauge(status.cases));
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros();
+    let now = i64::try_from(now).unwrap_or(i64::MAX);
+    let age = status.oldest_reversal.map_or(0, |since| now.saturating_sub(since.0) / 1_000_000);
+    metrics.oldest_open_reversal_s.set(age);
+}
+
+fn show_store(metrics: &Metrics, store: &Weak<JournalStore>) {
+    if let Some(gauges) = store.upgrade().map(|store| store.gauges()) {
+        let lag = gauges.written.0.saturating_sub(gauges.applied.0);
+        metrics.projection_lag_records.set(i64::try_from(lag).unwrap_or(i64::MAX));
+    }
+}

@@ -1,0 +1,114 @@
+//! What was sent in each exchange, kept for as long as the line could still pair a reply with it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tidegate_line::name::{ExchangeId, LineIndex};
+use tidegate_payment::durable::Durable;
+use tidegate_payment::effect::Outgoing;
+use tidegate_payment::id::PaymentId;
+use tidegate_payment::input::Attempt;
+
+/// A durable message, shared by those who wait for its reply.
+pub(super) type Sent = Arc<Durable<Outgoing>>;
+
+/// The exchanges. Bounded by the limits of [`tidegate_line`], which says what it forgets.
+#[derive(Debug, Default)]
+pub(super) struct Exchanges {
+    last: u64,
+    by_message: BTreeMap<Message, ExchangeId>,
+    kept: BTreeMap<ExchangeId, Kept>,
+}
+
+/// All attempts of a reversal are one exchange: the answer to any of them closes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Message {
+    Original(PaymentId),
+    Reversal(PaymentId),
+}
+
+#[derive(Debug)]
+struct Kept {
+    message: Message,
+    sent: Sent,
+    line: Option<LineIndex>,
+}
+
+impl Message {
+    fn of(sent: &Sent) -> Self {
+        match sent.get().attempt {
+            Attempt::Original => Self::Original(sent.get().id),
+            Attempt::Reversal(_) => Self::Reversal(sent.get().id),
+        }
+    }
+}
+
+impl Exchanges {
+    /// The exchange of a message that is about to be sent: that of its earlier attempts, or a new
+    /// one.
+    pub(super) fn begin(&mut self, sent: Sent) -> ExchangeId {
+        let message = Message::of(&sent);
+        let exchange = self.by_message.get(&message).copied().unwrap_or_else(|| {
+            self.last = self.last.saturating_add(1);
+            ExchangeId(self.last)
+        });
+        let line = self.kept.get(&exchange).and_then(|kept| kept.line);
+        self.by_message.insert(message, exchange);
+        self.kept.insert(exchange, Kept { message, sent, line });
+        exchange
+    }
+
+    /// The exchange of the original of this reversal, if it is not known yet: it was sent before a
+    /// restart, or was forgotten.
+    pub(super) fn begin_original(&mut self, reversal: &Sent) -> Option<ExchangeId> {
+        let original = Message::Original(reversal.get().id);
+        if self.by_message.contains_key(&original) {
+            return None;
+        }
+        let sent = Durable::clone(reversal).map(|sent| Outgoing {
+            attempt: Attempt::Original,
+            repeat: false,
+            ..sent
+        });
+        Some(self.begin(Arc::new(sent)))
+    }
+
+    /// What was sent, and where, in this exchange.
+    pub(super) fn sent(&self, exchange: ExchangeId) -> Option<&Sent> {
+        self.kept.get(&exchange).map(|kept| &kept.sent)
+    }
+
+    /// The line of the original of this message, or of its own earlier attempt.
+    pub(super) fn line_of_original(&self, sent: &Sent) -> Option<LineIndex> {
+        let original = self.by_message.get(&Message::Original(sent.get().id))?;
+        self.kept.get(original)?.line
+    }
+
+    /// A message of this exchange goes out on this line.
+    pub(super) fn on_line(&mut self, exchange: ExchangeId, line: LineIndex) {
+        if let Some(kept) = self.kept.get_mut(&exchange) {
+            kept.line = Some(line);
+        }
+    }
+
+    pub(super) fn forget(&mut self, exchange: ExchangeId) {
+        if let Some(kept) = self.kept.remove(&exchange) {
+            self.by_message.remove(&kept.message);
+        }
+    }
+}
+
+/// The attempt as the line counts it: 0 is the original.
+pub(super) fn number_of(attempt: Attempt) -> u32 {
+    match attempt {
+        Attempt::Original => 0,
+        Attempt::Reversal(number) => number,
+    }
+}
+
+/// The attempt that the line counts so, in an exchange of this message.
+pub(super) fn attempt_of(sent: &Sent, number: u32) -> Attempt {
+    match sent.get().attempt {
+        Attempt::Original => Attempt::Original,
+        Attempt::Reversal(_) => Attempt::Reversal(number),
+    }
+}

@@ -1,0 +1,133 @@
+//! The one writer of the journal: appends batches, one write and one sync each.
+
+use super::disk::{Disk, DiskFile};
+use super::frame::{BatchWriter, Place, SECTOR};
+use super::room::{Fresh, Room, RoomPlan, make_fresh, remove_unused};
+use super::scan::Tail;
+use super::segment::{SegmentHead, file_name};
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+/// The journal, open to write. After an append that failed it must not be used again.
+pub struct Journal {
+    disk: Arc<dyn Disk>,
+    room: Room,
+    active: Active,
+    place: Place,
+    epoch: u32,
+}
+
+/// The segment that is written.
+struct Active {
+    file: Box<dyn DiskFile>,
+    bytes: u64,
+    position: u64,
+}
+
+impl Journal {
+    /// Continues a journal that was scanned to its `tail`: cuts a torn batch, and writes and syncs the
+    /// last whole one again. A run whose last sync failed may have left that one readable and yet not
+    /// durable, and a second sync alone would not tell.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn open(disk: Arc<dyn Disk>, tail: &Tail, plan: RoomPlan) -> io::Result<Self> {
+        let epoch = tail.epoch.saturating_add(1);
+        remove_unused(disk.as_ref())?;
+        let active = match &tail.segment {
+            Some((name, head)) => continue_segment(disk.as_ref(), name, *head, tail)?,
+            None => begin_journal(disk.as_ref(), epoch, plan.segment_bytes)?,
+        };
+        let room = Room::open(Arc::clone(&disk), plan)?;
+        Ok(Self { disk, room, active, place: tail.place, epoch })
+    }
+
+    /// A batch that continues the journal.
+    pub(crate) fn batch(&self) -> BatchWriter {
+        BatchWriter::new(self.place)
+    }
+
+    /// Makes a batch durable and gives back its bytes.
+    ///
+    /// # Errors
+    /// What the system says. Nothing is known then of this batch, and nothing may be written after it.
+    pub(crate) fn append(&mut self, batch: BatchWriter) -> io::Result<Vec<u8>> {
+        let (bytes, place) = batch.finish(self.epoch);
+        let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        if self.active.position.saturating_add(length) > self.active.bytes {
+            self.active = self.next_segment()?;
+        }
+        let needed = self.active.position.saturating_add(length);
+        if needed > self.active.bytes {
+            return Err(io::Error::other("a batch is larger than a journal segment"));
+        }
+        self.active.file.write_at(self.active.position, &bytes)?;
+        self.active.file.sync()?;
+        self.active.position = needed;
+        self.place = place;
+        Ok(bytes)
+    }
+
+    /// The last durable record.
+    pub fn place(&self) -> Place {
+        self.place
+    }
+
+    /// Which opening of the journal this is.
+    pub fn epoch(&self) -> u32 {
+        self.epoch
+    }
+
+    /// True while there is no room for a next segment.
+    pub fn short_of_room(&self) -> Arc<AtomicBool> {
+        self.room.short()
+    }
+
+    fn next_segment(&self) -> io::Result<Active> {
+        let fresh = self.room.take()?;
+        let (first, chain) = (self.place.next(), self.place.chain);
+        let head = SegmentHead { bytes: fresh.bytes, first, chain, epoch: self.epoch };
+        begin_segment(self.disk.as_ref(), fresh, head)
+    }
+}
+
+fn continue_segment(
+    disk: &dyn Disk,
+    name: &str,
+    head: SegmentHead,
+    tail: &Tail,
+) -> io::Result<Active> {
+    let file = disk.open(name)?;
+    if let Some(torn) = tail.torn {
+        let bytes = usize::try_from(torn.bytes).unwrap_or(0).next_multiple_of(SECTOR);
+        file.write_at(torn.offset, &vec![0; bytes])?;
+    }
+    if let Some((offset, bytes)) = &tail.last_batch {
+        file.write_at(*offset, bytes)?;
+    }
+    file.sync()?;
+    // The run before may have ended between the segment's rename and its sync.
+    disk.sync_names()?;
+    Ok(Active { file, bytes: head.bytes, position: tail.position })
+}
+
+fn begin_journal(disk: &dyn Disk, epoch: u32, bytes: u64) -> io::Result<Active> {
+    let fresh = make_fresh(disk, "unused-0".to_owned(), bytes)?;
+    let place = Place::START;
+    let head = SegmentHead { bytes, first: place.next(), chain: place.chain, epoch };
+    begin_segment(disk, fresh, head)
+}
+
+/// Turns a zeroed file into a segment: its head is durable before its name is.
+fn begin_segment(
+    disk: &dyn Disk,
+    Fresh { file, name, .. }: Fresh,
+    head: SegmentHead,
+) -> io::Result<Active> {
+    file.write_at(0, &head.encode())?;
+    file.sync()?;
+    disk.rename(&name, &file_name(head.first))?;
+    let position = u64::try_from(SECTOR).unwrap_or(u64::MAX);
+    Ok(Active { file, bytes: head.bytes, position })
+}
