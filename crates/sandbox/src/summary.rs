@@ -42,6 +42,8 @@ pub struct Summary {
     pub suspect: u64,
     /// How many violations the checker found.
     pub violations: u64,
+    /// How many, by invariant.
+    pub by_invariant: BTreeMap<&'static str, u64>,
     /// The first of them.
     pub found: Vec<Violation>,
     /// Payments a second, from the first sending to the last answer.
@@ -106,6 +108,7 @@ impl Summary {
             pending: count(Ending::Pending),
             suspect: number(suspects(evidence)),
             violations: number(violations.len()),
+            by_invariant: by_invariant(violations),
             found: violations.iter().take(VIOLATIONS_SHOWN).cloned().collect(),
             tps: payments.saturating_mul(1_000_000).checked_div(load_us).unwrap_or(0),
             own_delay_us: Percentiles::of(&delays),
@@ -129,6 +132,15 @@ impl Percentiles {
         };
         Self { p50: at(500), p99: at(990), p999: at(999) }
     }
+}
+
+fn by_invariant(violations: &[Violation]) -> BTreeMap<&'static str, u64> {
+    let mut counts: BTreeMap<&'static str, u64> = BTreeMap::new();
+    for violation in violations {
+        let count = counts.entry(violation.invariant).or_default();
+        *count = count.saturating_add(1);
+    }
+    counts
 }
 
 fn suspects(evidence: &Evidence) -> usize {

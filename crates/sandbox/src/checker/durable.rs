@@ -8,6 +8,9 @@ use crate::history::{Act, Phase, Told};
 /// The journal and the sandbox read the same clock, at different moments and resolutions.
 const CLOCK_SLACK_US: i64 = 2_000;
 
+/// How late the bank reads, at most, what a gateway wrote before it was killed.
+const LAST_WORDS_US: u64 = 1_000_000;
+
 /// D1: every purchase on the wire has its intent in the journal, decided before; every reversal too,
 /// and each repeat its own record, but that a restart may send an intended attempt once more.
 pub(super) fn intent_first(index: &Index<'_>) -> Findings {
@@ -48,7 +51,9 @@ pub(super) fn intent_first(index: &Index<'_>) -> Findings {
 }
 
 fn restarts_between(index: &Index<'_>, first: Option<&Sighting<'_>>, until_us: u64) -> usize {
-    let from_us = first.map_or(u64::MAX, |sighting| sighting.event.at_us);
+    // What a killed gateway has written may be read by the bank after the next one was started.
+    let first_us = first.map_or(u64::MAX, |sighting| sighting.event.at_us);
+    let from_us = first_us.saturating_sub(LAST_WORDS_US);
     let lives = index.evidence.lives.iter();
     lives.filter(|life| (from_us..=until_us).contains(&life.started_us)).count()
 }

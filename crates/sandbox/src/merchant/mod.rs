@@ -176,7 +176,13 @@ impl Merchant {
             terminal: self.profile.terminal.clone(),
             acceptor: self.profile.acceptor.clone(),
         };
-        self.exchange(order.op, act, Some(asked), request).await
+        let exchange = self.exchange(order.op, act, Some(asked), request).await;
+        if exchange.answer.as_ref().is_some_and(|answer| answer.shows(&order.number)) {
+            self.note(order.op, act, Phase::Info, |event| {
+                event.note = Some("disbelief: the answer carries a card number".to_owned());
+            });
+        }
+        exchange
     }
 
     /// Pays: sends, and sends again with the same key, sealed and signed afresh, until the gateway has
