@@ -119,7 +119,7 @@ fn the_shipped_file_names_every_default() {
     let text = std::fs::read_to_string(self::shipped()).unwrap();
     let named = |field: &str| {
         let words = |line: &str| line.split([' ', '{', '"']).any(|word| word == field);
-        text.lines().any(|line| words(line))
+        text.lines().any(words)
     };
     let parts = include_str!("raw.rs").split([',', '{', '}', '\n']);
     let keys = parts.filter_map(|part| part.trim().split_once(": "));
