@@ -241,7 +241,8 @@ impl Gateway {
         let Some((mut child, started_us)) = self.child.take() else { return Ok(()) };
         let ended_us = self.clock.now_us();
         self.lives.push(Life { started_us, ended_us, killed: false });
-        let signal = Command::new("sh").arg("-c").arg(format!("kill -TERM {}", child.id())).status();
+        let signal =
+            Command::new("sh").arg("-c").arg(format!("kill -TERM {}", child.id())).status();
         signal.map_err(io_error("asking the gateway to stop"))?;
         let began = Instant::now();
         loop {
@@ -273,9 +274,8 @@ impl Gateway {
     pub fn journal(&self) -> Result<(String, Vec<JournalRecord>), GatewayError> {
         self.command(&["journal", "verify"])?;
         let export = self.command(&["journal", "export"])?;
-        let records = JournalRecord::read_all(&export).map_err(|why| {
-            GatewayError::Unreadable { what: "the journal's export".into(), why }
-        })?;
+        let records = JournalRecord::read_all(&export)
+            .map_err(|why| GatewayError::Unreadable { what: "the journal's export".into(), why })?;
         Ok((export, records))
     }
 

@@ -211,10 +211,8 @@ impl Work {
         let tries = self.workload.tries;
         let exchange = if self.workload.tricks && dice.per_mille(20) {
             // The same payment twice at once: both must hear the same.
-            let (one, two) = tokio::join!(
-                payer.pay(&order, prepared, tries),
-                payer.pay(&order, None, tries)
-            );
+            let (one, two) =
+                tokio::join!(payer.pay(&order, prepared, tries), payer.pay(&order, None, tries));
             two?;
             one?
         } else {

@@ -60,6 +60,10 @@ struct Arguments {
     /// The protocol definitions, if not those of the source tree.
     #[arg(long, value_name = "DIR")]
     protocols: Option<PathBuf>,
+    /// Make the gateway misbehave in this way, to see it caught.
+    #[cfg(feature = "sabotage")]
+    #[arg(long, value_name = "NAME")]
+    sabotage: Option<String>,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -140,6 +144,10 @@ async fn act(arguments: Arguments) -> anyhow::Result<bool> {
     options.keep.clone_from(&arguments.keep);
     if let Some(wait) = arguments.reply_timeout {
         options.reply_timeout = Duration::from_millis(wait);
+    }
+    #[cfg(feature = "sabotage")]
+    if let Some(name) = &arguments.sabotage {
+        options.environment.push(("TIDEGATE_SABOTAGE".to_owned(), name.clone()));
     }
     let screen = Screen::new();
     if arguments.serve {

@@ -1,11 +1,11 @@
 //! A judged run: load under faults, drain, two more lives for the journal, the checker's verdict.
 
 use crate::bank::fault::Fault;
+use crate::cards;
 use crate::checker::evidence::Evidence;
 use crate::checker::{Violation, check};
 use crate::dice::Dice;
 use crate::drain::{Ending, ask, drain};
-use crate::cards;
 use crate::load::{self, Load, Workload};
 use crate::scan::{Canaries, Found};
 use crate::summary::{Measured, Summary};
@@ -45,9 +45,9 @@ pub async fn judged(
     say("starting bank, gateway and merchants");
     let world = Arc::new(World::open(options).await?);
     let stop_killing = CancellationToken::new();
-    let killer = faults.contains(&Fault::KillGateway).then(|| {
-        tokio::spawn(kill_now_and_then(world.clone(), seed, stop_killing.clone()))
-    });
+    let killer = faults
+        .contains(&Fault::KillGateway)
+        .then(|| tokio::spawn(kill_now_and_then(world.clone(), seed, stop_killing.clone())));
     let teller = say.clone();
     let all = workload.payments;
     let progress = move |done: u64| teller(&format!("{done} of {all} payments"));
@@ -98,11 +98,7 @@ async fn in_memory(world: &World, load: &Load) -> anyhow::Result<Vec<Violation>>
 }
 
 /// X1, X2: nor in any file of the run, nor in the exports.
-fn in_files(
-    world: &World,
-    load: &Load,
-    exports: &[String; 2],
-) -> anyhow::Result<Vec<Violation>> {
+fn in_files(world: &World, load: &Load, exports: &[String; 2]) -> anyhow::Result<Vec<Violation>> {
     let canaries = canaries(load);
     let mut found = canaries.in_folder(world.path()).context("reading the run's files")?;
     for export in exports {
@@ -122,7 +118,8 @@ fn canaries(load: &Load) -> Canaries {
 }
 
 fn leaks(found: BTreeSet<Found>) -> Vec<Violation> {
-    let violation = |Found { what, place }| Violation { invariant: "X1", about: place, found: what };
+    let violation =
+        |Found { what, place }| Violation { invariant: "X1", about: place, found: what };
     found.into_iter().map(violation).collect()
 }
 

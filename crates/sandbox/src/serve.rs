@@ -120,8 +120,8 @@ pub async fn pay(payment: Payment, screen: Screen) -> anyhow::Result<bool> {
     let card: Card = serde_json::from_str(&read("world.json")?)?;
     let pem = read("tls.pem")?;
     let key_file = payment.folder.join(format!("{}.key", card.merchant.id));
-    let signing_key = SigningKey::read(&key_file)
-        .with_context(|| format!("reading {}", key_file.display()))?;
+    let signing_key =
+        SigningKey::read(&key_file).with_context(|| format!("reading {}", key_file.display()))?;
     let connections = Connections::new(&pem, PUBLIC_NAME, card.address, PATIENCE);
     let connections = Arc::new(connections.map_err(|why| anyhow!(why))?);
     let keys = published_keys(&connections).await?;

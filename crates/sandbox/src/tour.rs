@@ -62,13 +62,8 @@ pub async fn tour(options: Options, screen: Screen) -> anyhow::Result<(Summary, 
         keep_evidence(tour.world.path(), &exports)?;
     }
     let violations = checker::check(&evidence);
-    let measured = Measured {
-        seed,
-        faults: Vec::new(),
-        load: load.elapsed,
-        whole: began.elapsed(),
-        cpu_us,
-    };
+    let measured =
+        Measured { seed, faults: Vec::new(), load: load.elapsed, whole: began.elapsed(), cpu_us };
     let summary = Summary::of(&endings, &evidence, &violations, measured);
     tell_summary(screen, &summary);
     Ok((summary, violations.is_empty()))
@@ -116,7 +111,8 @@ impl Tour {
             .collect();
         let screen = self.screen;
         screen.line(&format!("  folder    {}", self.world.path().display()));
-        screen.line(&format!("  bank      a host with books of its own; lines {}", lines.join(", ")));
+        screen
+            .line(&format!("  bank      a host with books of its own; lines {}", lines.join(", ")));
         if let (Some(address), Some(ports)) = (gateway.rest_address(), gateway.ports()) {
             let (internal, pid) = (ports.internal, ports.pid);
             screen.line(&format!(
@@ -190,7 +186,8 @@ impl Tour {
         let replayed = self.merchant.send(order, Act::Replay, request).await;
         self.tell_answer(&replayed, false);
         let heard = self.purchases_at_the_bank().saturating_sub(before);
-        self.screen.detail(&format!("both look alike from outside; the bank heard {heard} messages"));
+        self.screen
+            .detail(&format!("both look alike from outside; the bank heard {heard} messages"));
         Ok(())
     }
 
@@ -200,7 +197,8 @@ impl Tour {
     }
 
     async fn late(&mut self) -> anyhow::Result<()> {
-        self.screen.heading("7. The approval comes after the deadline: it is never told, and reversed");
+        self.screen
+            .heading("7. The approval comes after the deadline: it is never told, and reversed");
         self.in_doubt("4000000000000051", 510_000).await
     }
 
@@ -216,8 +214,7 @@ impl Tour {
         let order = self.order("4000000000000044", 770_000, Recipe::EcdhEs);
         let request = self.merchant.prepare(&order)?;
         let (merchant, paid) = (self.merchant.clone(), order.clone());
-        let sending =
-            tokio::spawn(async move { merchant.send(&paid, Act::Pay, &request).await });
+        let sending = tokio::spawn(async move { merchant.send(&paid, Act::Pay, &request).await });
         let began = Instant::now();
         while self.messages_of(&order).is_empty() && began.elapsed() < PATIENCE {
             tokio::time::sleep(Duration::from_millis(2)).await;
@@ -229,7 +226,8 @@ impl Tour {
         }
         self.screen.detail("the gateway is killed; the merchant's connection is lost");
         self.world.start_gateway().await?;
-        self.screen.detail("it starts again, finds the payment in its journal, and owes a reversal");
+        self.screen
+            .detail("it starts again, finds the payment in its journal, and owes a reversal");
         let exchange = self.merchant.pay(&order, None, TRIES).await?;
         let Outcome::Told(told) = &exchange.outcome else {
             anyhow::bail!("after the restart the payment was {:?}", exchange.outcome);
@@ -244,13 +242,8 @@ impl Tour {
     /// Many at once, then everything told so far is joined to them.
     async fn crowd(&mut self, seed: u64) -> anyhow::Result<Load> {
         self.screen.heading(&format!("9. {CROWD} payments at once, some of them sent twice"));
-        let workload = Workload {
-            payments: CROWD,
-            concurrency: 10,
-            rate: None,
-            tricks: true,
-            tries: TRIES,
-        };
+        let workload =
+            Workload { payments: CROWD, concurrency: 10, rate: None, tricks: true, tries: TRIES };
         let mut load = load::run(&self.world, seed, workload, |_| {}).await?;
         let milliseconds = load.elapsed.as_millis();
         self.screen.detail(&format!("answered within {milliseconds} ms"));
@@ -332,7 +325,8 @@ impl Tour {
             Outcome::Busy => ("busy".to_owned(), ""),
             Outcome::Unknown => ("not to be believed".to_owned(), ""),
         };
-        let replayed = if answer.header("idempotency-replayed").is_some() { ", replayed" } else { "" };
+        let replayed =
+            if answer.header("idempotency-replayed").is_some() { ", replayed" } else { "" };
         let what = format!("{} {said}{replayed}, after {took} us{believed}", answer.status);
         screen.step("gateway", "merchant", &what);
         if whole {

@@ -52,8 +52,7 @@ pub struct Options {
 impl Options {
     /// An honest world of one merchant.
     pub fn honest(seed: u64, program: Vec<OsString>, protocols: PathBuf) -> Self {
-        let habits =
-            Habits { unknown_original: UnknownOriginal::Remembered, terse_replies: false };
+        let habits = Habits { unknown_original: UnknownOriginal::Remembered, terse_replies: false };
         Self {
             seed,
             faults: BTreeSet::new(),
@@ -172,7 +171,18 @@ impl World {
             merchants.push(Arc::new(Merchant::new(profile, key.pair, &surroundings)));
         }
         let gateway = Mutex::new(gateway);
-        Ok(Self { folder, clock, plan, capture, history, bank, gateway, connections, keys, merchants })
+        Ok(Self {
+            folder,
+            clock,
+            plan,
+            capture,
+            history,
+            bank,
+            gateway,
+            connections,
+            keys,
+            merchants,
+        })
     }
 
     /// Where everything lies.

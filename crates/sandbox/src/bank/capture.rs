@@ -115,9 +115,7 @@ impl Capture {
     /// The messages with this text in a field, in order: for telling a payment's story.
     pub fn with_field(&self, field: u8, text: &str) -> Vec<WireEvent> {
         let kept = self.0.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let about = |event: &&WireEvent| {
-            matches!(&event.seen, Seen::Message(_, message) if message.get(field) == text)
-        };
+        let about = |event: &&WireEvent| matches!(&event.seen, Seen::Message(_, message) if message.get(field) == text);
         kept.events.iter().filter(about).cloned().collect()
     }
 

@@ -172,8 +172,7 @@ impl Desk {
             self.later(wait, Visit::DecideNow { connection, message: request });
             return;
         }
-        let extent =
-            if fate == Fate::HeldInSilence { Extent::HeldAlone } else { Extent::Posted };
+        let extent = if fate == Fate::HeldInSilence { Extent::HeldAlone } else { Extent::Posted };
         let lost = matches!(fate, Fate::Lost | Fate::LineDropped { posted: false });
         let reply = (!lost).then(|| self.host.authorise(self.clock.now_us(), &request, extent));
         if let Fate::LineDropped { .. } = fate {
@@ -183,13 +182,7 @@ impl Desk {
         }
     }
 
-    fn answer(
-        &mut self,
-        connection: u32,
-        fate: Fate,
-        mut reply: Message,
-        out: &mut Vec<Outgoing>,
-    ) {
+    fn answer(&mut self, connection: u32, fate: Fate, mut reply: Message, out: &mut Vec<Outgoing>) {
         let think = self.think();
         match fate {
             Fate::Answered => out.push((think, parcel(connection, reply))),

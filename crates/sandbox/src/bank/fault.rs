@@ -106,8 +106,7 @@ impl Plan {
 
     /// What happens to this purchase.
     pub fn for_purchase(&self, request: &Message, behaviour: Behaviour) -> Fate {
-        let mut dice =
-            Dice::named(self.seed, &format!("{}/{}", request.get(2), request.get(4)));
+        let mut dice = Dice::named(self.seed, &format!("{}/{}", request.get(2), request.get(4)));
         match behaviour {
             Behaviour::Silent => return Fate::PostedInSilence,
             Behaviour::Late => return Fate::AnsweredLate(self.after_deadline(&mut dice)),
@@ -192,9 +191,7 @@ mod tests {
         let plan = plan(&[Fault::Silence, Fault::Late, Fault::DropLine]);
         let silent = (0..10_000)
             .map(|n| plan.for_purchase(&purchase("4000000000010001", 1, n), Behaviour::Normal))
-            .filter(|fate| {
-                matches!(fate, Fate::Lost | Fate::HeldInSilence | Fate::PostedInSilence)
-            })
+            .filter(|fate| matches!(fate, Fate::Lost | Fate::HeldInSilence | Fate::PostedInSilence))
             .count();
         assert!((500..720).contains(&silent), "{silent} of 10000");
     }

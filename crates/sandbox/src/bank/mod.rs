@@ -70,8 +70,7 @@ impl Bank {
             Some(path) => Ledger::in_file(path)?,
             None => Ledger::in_memory(),
         };
-        let host =
-            Host::new(ledger, settings.habits, capture.tokens().clone(), settings.seed);
+        let host = Host::new(ledger, settings.habits, capture.tokens().clone(), settings.seed);
         let (visits, inbox) = mpsc::unbounded_channel();
         let runtime = tokio::runtime::Handle::current();
         let desk = Desk::new(host, plan, capture.clone(), clock, settings, visits.clone(), runtime);

@@ -30,10 +30,11 @@ pub(super) fn intent_first(index: &Index<'_>) -> Findings {
                 ),
             ] {
                 for (place, sighting) in sightings.iter().enumerate() {
-                    let sent_us = index.wall_us(sighting.event.at_us).saturating_add(CLOCK_SLACK_US);
-                    let intents = records.iter().filter(|record| {
-                        kinds.contains(&&*record.kind) && record.at_us <= sent_us
-                    });
+                    let sent_us =
+                        index.wall_us(sighting.event.at_us).saturating_add(CLOCK_SLACK_US);
+                    let intents = records
+                        .iter()
+                        .filter(|record| kinds.contains(&&*record.kind) && record.at_us <= sent_us);
                     let restarts = match what {
                         "a purchase" => 0,
                         _ => restarts_between(index, sightings.first(), sighting.event.at_us),
@@ -68,9 +69,10 @@ pub(super) fn outcome_first(index: &Index<'_>) -> Findings {
         for (event, told) in &payment.told {
             let told_us = index.wall_us(event.at_us).saturating_add(CLOCK_SLACK_US);
             let kinds = kinds_behind(told);
-            let known = index.records(&told.id).iter().any(|record| {
-                kinds.contains(&&*record.kind) && record.at_us <= told_us
-            });
+            let known = index
+                .records(&told.id)
+                .iter()
+                .any(|record| kinds.contains(&&*record.kind) && record.at_us <= told_us);
             if !known {
                 let about = format!("payment {op} ({})", told.id);
                 let found = format!("told {}; the journal has no {kinds:?} before", told.result);
@@ -135,7 +137,10 @@ pub(super) fn recovery_is_idempotent(index: &Index<'_>) -> Findings {
     }
     for (sequence, kind, payment) in after.iter().skip(before.len()) {
         let found = format!("record {sequence} ({kind}) was added though nothing was open");
-        if !index.payments.values().any(|p| p.is_parked() && p.last().is_some_and(|t| t.id == *payment))
+        if !index
+            .payments
+            .values()
+            .any(|p| p.is_parked() && p.last().is_some_and(|t| t.id == *payment))
         {
             findings.push((format!("payment {payment}"), found));
         }

@@ -29,8 +29,10 @@ pub(super) fn one_original(index: &Index<'_>) -> Findings {
             // A request under a false signature or a used key is another invariant's business.
             Some(_) => {}
             None if talk.purchases.is_empty() => {}
-            None => findings
-                .push((format!("reference {reference}"), "a purchase that nobody asked for".into())),
+            None => findings.push((
+                format!("reference {reference}"),
+                "a purchase that nobody asked for".into(),
+            )),
         }
     }
     let twice = sent.into_iter().filter(|(_, count)| *count > 1);
@@ -209,9 +211,11 @@ pub(super) fn answers_match(index: &Index<'_>) -> Findings {
 pub(super) fn references_kept(index: &Index<'_>) -> Findings {
     let mut findings = Vec::new();
     for (reference, talk) in &index.talks {
-        let originals = talk.purchases.iter().chain(&talk.reversals).map(|sighting| {
-            [2, 7, 11, 41, 42].map(|field| sighting.message.get(field))
-        });
+        let originals = talk
+            .purchases
+            .iter()
+            .chain(&talk.reversals)
+            .map(|sighting| [2, 7, 11, 41, 42].map(|field| sighting.message.get(field)));
         if originals.collect::<BTreeSet<_>>().len() > 1 {
             findings.push((format!("reference {reference}"), "names two payments".to_owned()));
         }

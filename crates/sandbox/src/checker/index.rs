@@ -64,9 +64,8 @@ impl Payment<'_> {
 
     /// Whether it waits for a person.
     pub fn is_parked(&self) -> bool {
-        self.last().is_some_and(|told| {
-            !told.is_final() && told.reason.as_deref() == Some("under_review")
-        })
+        self.last()
+            .is_some_and(|told| !told.is_final() && told.reason.as_deref() == Some("under_review"))
     }
 }
 
@@ -235,9 +234,9 @@ impl Talk<'_> {
     /// The host's replies that agree with the request in every field that they echo.
     pub fn true_replies(&self) -> impl Iterator<Item = &Sighting<'_>> {
         let request = self.purchases.first().map(|sighting| sighting.message);
-        self.replies.iter().filter(move |reply| {
-            request.is_some_and(|request| agrees(request, reply.message))
-        })
+        self.replies
+            .iter()
+            .filter(move |reply| request.is_some_and(|request| agrees(request, reply.message)))
     }
 }
 

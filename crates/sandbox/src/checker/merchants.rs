@@ -62,9 +62,11 @@ pub(super) fn no_cross_talk(index: &Index<'_>) -> Findings {
     for (op, payment, asked) in index.asked() {
         for (event, told) in &payment.told {
             let bin = asked.card.get(..6).unwrap_or("");
-            let last4 = asked.card.split('#').next().and_then(|masked| {
-                masked.get(masked.len().checked_sub(4)?..)
-            });
+            let last4 = asked
+                .card
+                .split('#')
+                .next()
+                .and_then(|masked| masked.get(masked.len().checked_sub(4)?..));
             let same = told.order_id == asked.order_id
                 && told.card.bin == bin
                 && Some(told.card.last4.as_str()) == last4;

@@ -54,8 +54,7 @@ pub(super) fn late_approvals_reversed(index: &Index<'_>) -> Findings {
 /// next second.
 fn was_received(index: &Index<'_>, sent: &WireEvent) -> bool {
     let until = sent.at_us.saturating_add(1_000_000);
-    let survived =
-        |life: &Life| life.started_us <= sent.at_us && life.ended_us > until;
+    let survived = |life: &Life| life.started_us <= sent.at_us && life.ended_us > until;
     let closed = index.evidence.wire.iter().any(|event| {
         event.connection == sent.connection
             && event.seen == Seen::Closed
@@ -85,8 +84,8 @@ pub(super) fn answered_not_reversed(index: &Index<'_>) -> Findings {
     for (op, payment, _) in index.asked() {
         let Some(told) = payment.last() else { continue };
         let answered = index.records(&told.id).iter().any(|record| record.kind == "answered");
-        let final_by_host = matches!(told.result.as_str(), "approved" | "declined")
-            && told.response_code.is_some();
+        let final_by_host =
+            matches!(told.result.as_str(), "approved" | "declined") && told.response_code.is_some();
         let reversed = index.talks_of(payment).any(|talk| !talk.reversals.is_empty());
         if (answered || final_by_host) && reversed {
             let about = format!("payment {op} ({})", told.id);
@@ -131,7 +130,8 @@ pub(super) fn restart_reverses_first(index: &Index<'_>) -> Findings {
         );
         if let Some((_, reference)) = overtook {
             let about = format!("payment {op} ({})", told.id);
-            findings.push((about, format!("{reference} for its card went out before its reversal")));
+            findings
+                .push((about, format!("{reference} for its card went out before its reversal")));
         }
     }
     findings

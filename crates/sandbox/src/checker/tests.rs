@@ -33,8 +33,7 @@ struct Run {
 impl Run {
     fn new() -> Self {
         let tokens = Tokens::fresh().unwrap();
-        let habits =
-            Habits { unknown_original: UnknownOriginal::Remembered, terse_replies: false };
+        let habits = Habits { unknown_original: UnknownOriginal::Remembered, terse_replies: false };
         let host = Host::new(Ledger::in_memory(), habits, tokens.clone(), 1);
         let lives = vec![Life { started_us: 0, ended_us: u64::MAX, killed: false }];
         let evidence = Evidence { lives, ..Evidence::default() };
@@ -287,9 +286,11 @@ const LIES: &[Lie] = &[
         answered.unwrap().line["record"]["amount"]["minor"] = json!(1);
     }),
     ("M8", "an account makes money", |e| {
-        let account = e.books.balances.iter_mut().find(|((account, _), _)| {
-            matches!(account, Account::Merchant(_))
-        });
+        let account = e
+            .books
+            .balances
+            .iter_mut()
+            .find(|((account, _), _)| matches!(account, Account::Merchant(_)));
         *account.unwrap().1 += 1;
     }),
     ("M8", "an entry is missing", |e| {

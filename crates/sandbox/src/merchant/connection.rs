@@ -154,10 +154,8 @@ impl Connections {
                 return Ok((sender, life));
             }
         };
-        let none = |fault: &dyn std::fmt::Display| Lost::NoConnection {
-            address,
-            why: fault.to_string(),
-        };
+        let none =
+            |fault: &dyn std::fmt::Display| Lost::NoConnection { address, why: fault.to_string() };
         let stream = TcpStream::connect(address).await.map_err(|fault| none(&fault))?;
         let _ = stream.set_nodelay(true);
         let stream = self.tls.connect(self.server.clone(), stream).await;

@@ -84,8 +84,8 @@ fn seal_by_agreement(kid: &str, x: &[u8], y: &[u8], plaintext: &[u8]) -> Made<St
 
 fn seal_by_rsa(kid: &str, n: &[u8], e: &[u8], plaintext: &[u8]) -> Made<String> {
     let refused = |_| EnvelopeError::Refused("gateway's RSA key");
-    let key = RsaPublicKey::new(BigUint::from_bytes_be(n), BigUint::from_bytes_be(e))
-        .map_err(refused)?;
+    let key =
+        RsaPublicKey::new(BigUint::from_bytes_be(n), BigUint::from_bytes_be(e)).map_err(refused)?;
     let mut content_key = [0; 32];
     aws_lc_rs::rand::fill(&mut content_key)
         .map_err(|_| EnvelopeError::Refused("machine's randomness"))?;
@@ -136,7 +136,11 @@ fn concat_kdf_for(enc: &str, bits: u32, secret: &[u8], apu: &str, apv: &str) -> 
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test stops at the first surprise")]
+#[allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test stops at the first surprise"
+)]
 mod tests {
     use super::*;
     use rsa::traits::PublicKeyParts as _;

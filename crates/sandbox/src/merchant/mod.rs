@@ -308,7 +308,9 @@ impl Merchant {
             });
             return match read {
                 Ok(told) => (Phase::Ok, Outcome::Told(Box::new(told.clone())), Some(told), None),
-                Err(why) => (Phase::Info, Outcome::Unknown, None, Some(format!("disbelief: {why}"))),
+                Err(why) => {
+                    (Phase::Info, Outcome::Unknown, None, Some(format!("disbelief: {why}")))
+                }
             };
         }
         let code = serde_json::from_slice::<Value>(&answer.body)

@@ -45,7 +45,8 @@ impl PublishedKeys {
     /// # Errors
     /// A sentence, if it is no JWK set or a key lacks a part.
     pub fn read(document: &[u8]) -> Result<Self, String> {
-        let document: Value = serde_json::from_slice(document).map_err(|fault| fault.to_string())?;
+        let document: Value =
+            serde_json::from_slice(document).map_err(|fault| fault.to_string())?;
         let keys = document.get("keys").and_then(Value::as_array).ok_or("no member \"keys\"")?;
         let mut list = Vec::new();
         for key in keys {

@@ -35,10 +35,10 @@ pub struct Signing<'a> {
     pub nonce: &'a str,
 }
 
-const POST_COMPONENTS: &str =
-    r#"("@method" "@target-uri" "content-digest" "idempotency-key")"#;
+const POST_COMPONENTS: &str = r#"("@method" "@target-uri" "content-digest" "idempotency-key")"#;
 const GET_COMPONENTS: &str = r#"("@method" "@target-uri")"#;
-const ANSWER_COMPONENTS: &str = r#"("@status" "content-digest" "@method";req "@target-uri";req "signature";req;key="sig1")"#;
+const ANSWER_COMPONENTS: &str =
+    r#"("@status" "content-digest" "@method";req "@target-uri";req "signature";req;key="sig1")"#;
 
 impl Signing<'_> {
     /// A signed POST.
