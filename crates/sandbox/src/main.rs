@@ -2,13 +2,13 @@
 
 use clap::{Parser, Subcommand};
 use sandbox::bank::fault::Fault;
-use sandbox::gateway::GatewayError;
+use sandbox::gateway::fault::GatewayError;
 use sandbox::load::Workload;
 use sandbox::merchant::Tries;
 use sandbox::screen::Screen;
 use sandbox::serve::{Payment, pay, serve};
 use sandbox::summary::Summary;
-use sandbox::tour::{tell_summary, tour};
+use sandbox::tour::tour;
 use sandbox::world::Options;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -176,7 +176,7 @@ async fn act(arguments: Arguments) -> anyhow::Result<bool> {
     };
     let judged = sandbox::run::judged(options, workload, Arc::new(progress)).await?;
     screen.heading(&format!("{payments} payments, seed {}", arguments.seed));
-    tell_summary(screen, &judged.summary);
+    judged.summary.tell(screen);
     finish(&judged.summary, arguments.json)?;
     Ok(judged.violations.is_empty() && judged.summary.pending == 0)
 }

@@ -65,38 +65,8 @@ pub async fn tour(options: Options, screen: Screen) -> anyhow::Result<(Summary, 
     let measured =
         Measured { seed, faults: Vec::new(), load: load.elapsed, whole: began.elapsed(), cpu_us };
     let summary = Summary::of(&endings, &evidence, &violations, measured);
-    tell_summary(screen, &summary);
+    summary.tell(screen);
     Ok((summary, violations.is_empty()))
-}
-
-/// The figures and the verdict, for people.
-pub fn tell_summary(screen: Screen, summary: &Summary) {
-    let Summary { payments, approved, declined, reversed, refused, parked, pending, .. } = summary;
-    screen.line(&format!(
-        "  {payments} payments: {approved} approved, {declined} declined, {reversed} reversed, \
-         {refused} refused, {parked} with a person, {pending} pending ({} suspect)",
-        summary.suspect
-    ));
-    let delay = summary.own_delay_us;
-    screen.line(&format!(
-        "  the gateway's own delay: {} us for half of them, {} us for 99 of 100, {} us for 999 of \
-         1000 ({} payments measured)",
-        delay.p50, delay.p99, delay.p999, summary.own_delay_payments
-    ));
-    screen.line(&format!(
-        "  {} payments a second, {} us of processor time each; killed {} times; {} s in all",
-        summary.tps, summary.gateway_cpu_us_per_payment, summary.kills, summary.seconds
-    ));
-    let checked = checker::INVARIANTS.len();
-    if summary.violations == 0 {
-        screen.verdict(true, &format!("{checked} invariants checked from outside, all hold"));
-    } else {
-        let found = format!("{checked} invariants checked, {} violations:", summary.violations);
-        screen.verdict(false, &found);
-        for violation in &summary.found {
-            screen.line(&format!("    {violation}"));
-        }
-    }
 }
 
 impl Tour {
