@@ -91,9 +91,12 @@ pub fn on_file(number: &str) -> Option<OnFile> {
     )
 }
 
-/// The number of the sandbox's ordinary account `index`; the special cards lie below index 1000.
+/// The number of the sandbox's ordinary account `index`. Its digits look like chance, so that finding
+/// them anywhere is no accident.
 pub fn ordinary(index: u32) -> String {
-    let body = format!("400000{:09}", u64::from(index).saturating_add(1000));
+    // Another index, another account: the factor has no divisor in common with ten.
+    let account = u64::from(index).wrapping_mul(648_391_711).wrapping_add(271_828_183);
+    let body = format!("400000{:09}", account.checked_rem(1_000_000_000).unwrap_or(0));
     (0..10_u8)
         .map(|digit| format!("{body}{digit}"))
         .find(|number| check_digit_is_valid(number))
@@ -124,14 +127,17 @@ pub fn check_digit_is_valid(number: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeSet;
 
     #[test]
     fn every_test_card_has_a_valid_check_digit() {
         for special in SPECIAL {
             assert!(check_digit_is_valid(special.number), "{}", special.number);
         }
-        for index in 0..500 {
-            let number = ordinary(index);
+        let numbers: BTreeSet<_> = (0..500).map(ordinary).collect();
+        assert_eq!(numbers.len(), 500);
+        for number in numbers {
+            assert!(SPECIAL.iter().all(|special| special.number != number));
             assert_eq!(number.len(), 16);
             assert!(check_digit_is_valid(&number), "{number}");
             assert_eq!(on_file(&number).map(|card| card.behaviour), Some(Behaviour::Normal));

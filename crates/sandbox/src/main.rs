@@ -2,13 +2,13 @@
 
 use clap::{Parser, Subcommand};
 use sandbox::bank::fault::Fault;
-use sandbox::gateway::GatewayError;
+use sandbox::gateway::fault::GatewayError;
 use sandbox::load::Workload;
 use sandbox::merchant::Tries;
 use sandbox::screen::Screen;
 use sandbox::serve::{Payment, pay, serve};
 use sandbox::summary::Summary;
-use sandbox::tour::{tell_summary, tour};
+use sandbox::tour::tour;
 use sandbox::world::Options;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -60,6 +60,10 @@ struct Arguments {
     /// The protocol definitions, if not those of the source tree.
     #[arg(long, value_name = "DIR")]
     protocols: Option<PathBuf>,
+    /// Make the gateway misbehave in this way, to see it caught.
+    #[cfg(feature = "sabotage")]
+    #[arg(long, value_name = "NAME")]
+    sabotage: Option<String>,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -141,6 +145,10 @@ async fn act(arguments: Arguments) -> anyhow::Result<bool> {
     if let Some(wait) = arguments.reply_timeout {
         options.reply_timeout = Duration::from_millis(wait);
     }
+    #[cfg(feature = "sabotage")]
+    if let Some(name) = &arguments.sabotage {
+        options.environment.push(("TIDEGATE_SABOTAGE".to_owned(), name.clone()));
+    }
     let screen = Screen::new();
     if arguments.serve {
         serve(options, screen).await?;
@@ -168,7 +176,7 @@ async fn act(arguments: Arguments) -> anyhow::Result<bool> {
     };
     let judged = sandbox::run::judged(options, workload, Arc::new(progress)).await?;
     screen.heading(&format!("{payments} payments, seed {}", arguments.seed));
-    tell_summary(screen, &judged.summary);
+    judged.summary.tell(screen);
     finish(&judged.summary, arguments.json)?;
     Ok(judged.violations.is_empty() && judged.summary.pending == 0)
 }

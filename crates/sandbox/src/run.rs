@@ -1,14 +1,17 @@
 //! A judged run: load under faults, drain, two more lives for the journal, the checker's verdict.
 
 use crate::bank::fault::Fault;
+use crate::cards;
 use crate::checker::evidence::Evidence;
 use crate::checker::{Violation, check};
 use crate::dice::Dice;
 use crate::drain::{Ending, ask, drain};
 use crate::load::{self, Load, Workload};
+use crate::scan::{Canaries, Found};
 use crate::summary::{Measured, Summary};
 use crate::world::{Options, World};
 use anyhow::Context as _;
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -58,12 +61,21 @@ pub async fn judged(
     say(&format!("faults are off after {kills} kills; waiting for every payment to be final"));
     let endings = drain(&world, &load, patience).await?;
     let cpu_us = world.gateway.lock().await.cpu_us();
+    let mut leaks = Vec::new();
+    if workload.tricks {
+        say("looking for card data in memory and files");
+        leaks = in_memory(&world, &load).await?;
+    }
     let (evidence, exports) = close(&world, &load, &*say).await?;
     if keep {
         keep_evidence(world.path(), &exports)?;
     }
+    if workload.tricks {
+        leaks.extend(in_files(&world, &load, &exports)?);
+    }
     say("judging");
-    let violations = check(&evidence);
+    let mut violations = check(&evidence);
+    violations.extend(leaks);
     let measured = Measured {
         seed,
         faults: faults.into_iter().collect(),
@@ -73,6 +85,42 @@ pub async fn judged(
     };
     let summary = Summary::of(&endings, &evidence, &violations, measured);
     Ok(Judged { summary, violations, endings, evidence })
+}
+
+/// X1, X2: the card numbers of payments that ended more than a second ago, and all security codes, are
+/// not in the gateway's memory.
+async fn in_memory(world: &World, load: &Load) -> anyhow::Result<Vec<Violation>> {
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    let gateway = world.gateway.lock().await;
+    let pid = gateway.ports().context("the gateway does not run")?.pid;
+    let canaries = canaries(load);
+    Ok(leaks(canaries.in_memory_of(pid).context("reading the gateway's memory")?))
+}
+
+/// X1, X2: nor in any file of the run, nor in the exports.
+fn in_files(world: &World, load: &Load, exports: &[String; 2]) -> anyhow::Result<Vec<Violation>> {
+    let canaries = canaries(load);
+    let mut found = canaries.in_folder(world.path()).context("reading the run's files")?;
+    for export in exports {
+        found.extend(canaries.in_bytes("journal export", export.as_bytes()));
+    }
+    Ok(leaks(found))
+}
+
+/// Enough cards to find a leak by, few enough to look for quickly.
+const CANARIES: usize = 50;
+
+fn canaries(load: &Load) -> Canaries {
+    let numbers: BTreeSet<&str> =
+        load.ends.iter().map(|end| end.order.number.as_str()).take(CANARIES).collect();
+    let codes: Vec<String> = numbers.iter().map(|number| cards::security_code(number)).collect();
+    Canaries::of(numbers.iter().copied(), codes.iter().map(String::as_str))
+}
+
+fn leaks(found: BTreeSet<Found>) -> Vec<Violation> {
+    let violation =
+        |Found { what, place }| Violation { invariant: "X1", about: place, found: what };
+    found.into_iter().map(violation).collect()
 }
 
 /// Every payment is asked for once more; then the gateway stops, shows its journal, lives once more,

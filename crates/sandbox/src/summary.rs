@@ -1,11 +1,12 @@
 //! What a run comes to: counts, the gateway's own delay, its processor time, the verdict.
 
 use crate::bank::fault::Fault;
-use crate::checker::Violation;
 use crate::checker::evidence::Evidence;
 use crate::checker::index::Index;
+use crate::checker::{INVARIANTS, Violation};
 use crate::drain::Ending;
 use crate::history::{Act, Phase};
+use crate::screen::Screen;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -42,6 +43,8 @@ pub struct Summary {
     pub suspect: u64,
     /// How many violations the checker found.
     pub violations: u64,
+    /// How many, by invariant.
+    pub by_invariant: BTreeMap<&'static str, u64>,
     /// The first of them.
     pub found: Vec<Violation>,
     /// Payments a second, from the first sending to the last answer.
@@ -106,6 +109,7 @@ impl Summary {
             pending: count(Ending::Pending),
             suspect: number(suspects(evidence)),
             violations: number(violations.len()),
+            by_invariant: by_invariant(violations),
             found: violations.iter().take(VIOLATIONS_SHOWN).cloned().collect(),
             tps: payments.saturating_mul(1_000_000).checked_div(load_us).unwrap_or(0),
             own_delay_us: Percentiles::of(&delays),
@@ -116,6 +120,36 @@ impl Summary {
             faults: measured.faults,
             load_ms: load_us.checked_div(1000).unwrap_or(0),
             seconds: measured.whole.as_secs(),
+        }
+    }
+
+    /// The figures and the verdict, for people.
+    pub fn tell(&self, screen: Screen) {
+        let Self { payments, approved, declined, reversed, refused, parked, pending, .. } = self;
+        screen.line(&format!(
+            "  {payments} payments: {approved} approved, {declined} declined, {reversed} reversed, \
+             {refused} refused, {parked} with a person, {pending} pending ({} suspect)",
+            self.suspect
+        ));
+        let delay = self.own_delay_us;
+        screen.line(&format!(
+            "  the gateway's own delay: {} us for half of them, {} us for 99 of 100, {} us for 999 of \
+             1000 ({} payments measured)",
+            delay.p50, delay.p99, delay.p999, self.own_delay_payments
+        ));
+        screen.line(&format!(
+            "  {} payments a second, {} us of processor time each; killed {} times; {} s in all",
+            self.tps, self.gateway_cpu_us_per_payment, self.kills, self.seconds
+        ));
+        let checked = INVARIANTS.len();
+        if self.violations == 0 {
+            screen.verdict(true, &format!("{checked} invariants checked from outside, all hold"));
+        } else {
+            let found = format!("{checked} invariants checked, {} violations:", self.violations);
+            screen.verdict(false, &found);
+            for violation in &self.found {
+                screen.line(&format!("    {violation}"));
+            }
         }
     }
 }
@@ -129,6 +163,15 @@ impl Percentiles {
         };
         Self { p50: at(500), p99: at(990), p999: at(999) }
     }
+}
+
+fn by_invariant(violations: &[Violation]) -> BTreeMap<&'static str, u64> {
+    let mut counts: BTreeMap<&'static str, u64> = BTreeMap::new();
+    for violation in violations {
+        let count = counts.entry(violation.invariant).or_default();
+        *count = count.saturating_add(1);
+    }
+    counts
 }
 
 fn suspects(evidence: &Evidence) -> usize {

@@ -65,38 +65,8 @@ pub async fn tour(options: Options, screen: Screen) -> anyhow::Result<(Summary, 
     let measured =
         Measured { seed, faults: Vec::new(), load: load.elapsed, whole: began.elapsed(), cpu_us };
     let summary = Summary::of(&endings, &evidence, &violations, measured);
-    tell_summary(screen, &summary);
+    summary.tell(screen);
     Ok((summary, violations.is_empty()))
-}
-
-/// The figures and the verdict, for people.
-pub fn tell_summary(screen: Screen, summary: &Summary) {
-    let Summary { payments, approved, declined, reversed, refused, parked, pending, .. } = summary;
-    screen.line(&format!(
-        "  {payments} payments: {approved} approved, {declined} declined, {reversed} reversed, \
-         {refused} refused, {parked} with a person, {pending} pending ({} suspect)",
-        summary.suspect
-    ));
-    let delay = summary.own_delay_us;
-    screen.line(&format!(
-        "  the gateway's own delay: {} us for half of them, {} us for 99 of 100, {} us for 999 of \
-         1000 ({} payments measured)",
-        delay.p50, delay.p99, delay.p999, summary.own_delay_payments
-    ));
-    screen.line(&format!(
-        "  {} payments a second, {} us of processor time each; killed {} times; {} s in all",
-        summary.tps, summary.gateway_cpu_us_per_payment, summary.kills, summary.seconds
-    ));
-    let checked = checker::INVARIANTS.len();
-    if summary.violations == 0 {
-        screen.verdict(true, &format!("{checked} invariants checked from outside, all hold"));
-    } else {
-        let found = format!("{checked} invariants checked, {} violations:", summary.violations);
-        screen.verdict(false, &found);
-        for violation in &summary.found {
-            screen.line(&format!("    {violation}"));
-        }
-    }
 }
 
 impl Tour {
@@ -132,7 +102,7 @@ impl Tour {
 
     async fn approved(&mut self) -> anyhow::Result<(Order, Signed, Told)> {
         self.screen.heading("1. A purchase, from JSON to ISO 8583 and back");
-        let order = self.order("4000000000000002", 1234, Recipe::EcdhEs);
+        let order = self.order("4000000000000002", 123_456, Recipe::EcdhEs);
         let (request, exchange) = self.pay_aloud(&order, true).await?;
         let told = expect(&exchange, "approved")?;
         Ok((order, request, told))
@@ -140,15 +110,16 @@ impl Tour {
 
     async fn approved_by_rsa(&mut self) -> anyhow::Result<()> {
         self.screen.heading("2. Another envelope: RSA-OAEP-256 instead of ECDH-ES");
-        let order = self.order("4000000000000002", 2050, Recipe::RsaOaep256);
+        let order = self.order("4000000000000002", 205_000, Recipe::RsaOaep256);
         let (_, exchange) = self.pay_aloud(&order, false).await?;
         expect(&exchange, "approved").map(|_| ())
     }
 
     async fn declined(&mut self) -> anyhow::Result<()> {
         self.screen.heading("3. Declined cards: an answer like any other, never an HTTP error");
-        for number in ["4000000000000010", "4000000000000028", "4000000000000036"] {
-            let order = self.order(number, 990, Recipe::EcdhEs);
+        let cards = ["4000000000000010", "4000000000000028", "4000000000000036"];
+        for (number, minor) in cards.into_iter().zip([199_900, 199_901, 199_902]) {
+            let order = self.order(number, minor, Recipe::EcdhEs);
             let (_, exchange) = self.pay_aloud(&order, false).await?;
             expect(&exchange, "declined")?;
         }
@@ -161,17 +132,17 @@ impl Tour {
         let before = self.purchases_at_the_bank();
         let request = self.merchant.prepare(order)?;
         let exchange = self.merchant.send(order, Act::Retry, &request).await;
-        self.tell_answer(&exchange);
+        self.tell_answer(&exchange, false);
         let again = expect(&exchange, "approved")?;
         anyhow::ensure!(again.id == told.id, "a retry was answered with another payment");
         let heard = self.purchases_at_the_bank().saturating_sub(before);
         self.screen.detail(&format!("answered from the record; the bank heard {heard} messages"));
-        let other = Order { minor: 999_999, ..order.clone() };
+        let other = Order { minor: 3_000_000, ..order.clone() };
         let request = self.merchant.prepare(&other)?;
         let exchange = self.merchant.send(&other, Act::Mismatch, &request).await;
         self.screen.line("");
         self.screen.detail("the same key with another amount:");
-        self.tell_answer(&exchange);
+        self.tell_answer(&exchange, false);
         Ok(())
     }
 
@@ -181,9 +152,9 @@ impl Tour {
         let before = self.purchases_at_the_bank();
         self.next = self.next.saturating_add(1);
         let forged = forge(&self.merchant, order, self.next).await?;
-        self.tell_answer(&forged);
+        self.tell_answer(&forged, false);
         let replayed = self.merchant.send(order, Act::Replay, request).await;
-        self.tell_answer(&replayed);
+        self.tell_answer(&replayed, false);
         let heard = self.purchases_at_the_bank().saturating_sub(before);
         self.screen
             .detail(&format!("both look alike from outside; the bank heard {heard} messages"));
@@ -192,13 +163,13 @@ impl Tour {
 
     async fn silent(&mut self) -> anyhow::Result<()> {
         self.screen.heading("6. The bank takes the money and falls silent");
-        self.in_doubt("4000000000000044", 4200).await
+        self.in_doubt("4000000000000044", 420_000).await
     }
 
     async fn late(&mut self) -> anyhow::Result<()> {
         self.screen
             .heading("7. The approval comes after the deadline: it is never told, and reversed");
-        self.in_doubt("4000000000000051", 5100).await
+        self.in_doubt("4000000000000051", 510_000).await
     }
 
     async fn in_doubt(&mut self, number: &str, minor: i64) -> anyhow::Result<()> {
@@ -210,7 +181,7 @@ impl Tour {
 
     async fn killed(&mut self) -> anyhow::Result<()> {
         self.screen.heading("8. kill -9 while the bank holds a payment");
-        let order = self.order("4000000000000044", 7700, Recipe::EcdhEs);
+        let order = self.order("4000000000000044", 770_000, Recipe::EcdhEs);
         let request = self.merchant.prepare(&order)?;
         let (merchant, paid) = (self.merchant.clone(), order.clone());
         let sending = tokio::spawn(async move { merchant.send(&paid, Act::Pay, &request).await });
@@ -232,7 +203,7 @@ impl Tour {
             anyhow::bail!("after the restart the payment was {:?}", exchange.outcome);
         };
         anyhow::ensure!(told.result != "approved", "a payment in doubt was approved");
-        self.tell_answer(&exchange);
+        self.tell_answer(&exchange, false);
         self.tell_end(&order, told).await?;
         self.ends.push(End { merchant: 0, order, outcome: exchange.outcome });
         Ok(())
@@ -250,6 +221,7 @@ impl Tour {
         Ok(load)
     }
 
+    /// An order. Amounts are above all those of the crowd, so that each is known again on the wire.
     fn order(&mut self, number: &str, minor: i64, recipe: Recipe) -> Order {
         self.next = self.next.saturating_add(1);
         let op = self.next;
@@ -257,8 +229,7 @@ impl Tour {
             op,
             key: format!("tour-{op}"),
             order_id: format!("A-{op}"),
-            // Apart from all others, so that the payment is known again on the wire.
-            minor: minor.saturating_add(i64::try_from(op).unwrap_or(0)),
+            minor,
             currency: "EUR".to_owned(),
             number: number.to_owned(),
             with_code: true,
@@ -277,7 +248,7 @@ impl Tour {
         for event in self.messages_of(order) {
             self.screen.message(&event, whole);
         }
-        self.tell_answer(&exchange);
+        self.tell_answer(&exchange, whole);
         let outcome = exchange.outcome.clone();
         self.ends.push(End { merchant: 0, order: order.clone(), outcome });
         Ok((request, exchange))
@@ -308,7 +279,7 @@ impl Tour {
         screen.detail(&body.to_string());
     }
 
-    fn tell_answer(&self, exchange: &Exchange) {
+    fn tell_answer(&self, exchange: &Exchange, whole: bool) {
         let screen = self.screen;
         let Some(answer) = &exchange.answer else {
             screen.detail("no answer");
@@ -328,7 +299,24 @@ impl Tour {
             if answer.header("idempotency-replayed").is_some() { ", replayed" } else { "" };
         let what = format!("{} {said}{replayed}, after {took} us{believed}", answer.status);
         screen.step("gateway", "merchant", &what);
-        screen.detail(&cut(&String::from_utf8_lossy(&answer.body), 600));
+        if whole {
+            for name in ["content-digest", "signature-input", "signature"] {
+                let value = answer.header(name).unwrap_or_default();
+                screen.detail(&format!("{name}: {}", cut(&value, 100)));
+            }
+            screen.detail(&String::from_utf8_lossy(&answer.body));
+        } else if let Outcome::Told(told) = &exchange.outcome {
+            let word = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
+            screen.detail(&format!(
+                "payment {}, response code {}, approval code {}, reference {}",
+                told.id,
+                word(&told.response_code),
+                word(&told.approval_code),
+                word(&told.rrn)
+            ));
+        } else {
+            screen.detail(&cut(&String::from_utf8_lossy(&answer.body), 200));
+        }
     }
 
     /// Waits until a payment in doubt is final, and tells how it came to be.
@@ -351,7 +339,7 @@ impl Tour {
             self.screen.message(event, false);
         }
         self.screen.detail(&format!("GET /v1/payments/{}", told.id));
-        self.tell_answer(&end);
+        self.tell_answer(&end, false);
         expect(&end, "reversed").map(|_| ())
     }
 

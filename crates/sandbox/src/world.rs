@@ -10,9 +10,10 @@ use crate::dice::Dice;
 use crate::gateway::{self, Gateway, PUBLIC_ADDRESS, PUBLIC_NAME, Waits};
 use crate::history::History;
 use crate::merchant::connection::Connections;
+use crate::merchant::key::{SigningKey, signing_key};
 use crate::merchant::published::PublishedKeys;
 use crate::merchant::signature::Signed;
-use crate::merchant::{Merchant, Profile, Surroundings, signing_key};
+use crate::merchant::{Merchant, Profile, Surroundings};
 use crate::token::Tokens;
 use anyhow::{Context as _, anyhow};
 use std::collections::BTreeSet;
@@ -106,8 +107,6 @@ pub struct World {
     pub gateway: Mutex<Gateway>,
     /// The merchants' connections.
     pub connections: Arc<Connections>,
-    /// The gateway's published keys.
-    pub keys: PublishedKeys,
     /// The merchants.
     pub merchants: Vec<Arc<Merchant>>,
 }
@@ -137,10 +136,7 @@ impl World {
             swap_wait: options.reply_timeout.checked_div(4).unwrap_or_default(),
         };
         let bank = Bank::open(settings, LINES, clock, plan.clone(), capture.clone()).await?;
-        let mut owners = Vec::new();
-        for profile in profiles(options.merchants) {
-            owners.push((profile, signing_key()?));
-        }
+        let owners = owners(options.merchants)?;
         let merchants = owners.iter().map(|(profile, key)| (profile.clone(), key.public.clone()));
         let settings = gateway::Settings {
             program: options.program,
@@ -153,15 +149,11 @@ impl World {
         };
         let mut gateway = Gateway::prepare(settings, clock)?;
         gateway.start().await?;
-        let address = gateway.rest_address().context("ports.json names no channel \"rest\"")?;
-        let pem = gateway.certificate_pem();
-        let connections = Connections::new(pem, PUBLIC_NAME, address, PATIENCE);
-        let connections = Arc::new(connections.map_err(|why| anyhow!(why))?);
-        let keys = published_keys(&connections).await?;
+        let connections = connect(&gateway)?;
         let surroundings = Surroundings {
             public_address: PUBLIC_ADDRESS.to_owned(),
             connections: connections.clone(),
-            keys: keys.clone(),
+            keys: published_keys(&connections).await?,
             tokens,
             history: history.clone(),
         };
@@ -171,18 +163,7 @@ impl World {
             merchants.push(Arc::new(Merchant::new(profile, key.pair, &surroundings)));
         }
         let gateway = Mutex::new(gateway);
-        Ok(Self {
-            folder,
-            clock,
-            plan,
-            capture,
-            history,
-            bank,
-            gateway,
-            connections,
-            keys,
-            merchants,
-        })
+        Ok(Self { folder, clock, plan, capture, history, bank, gateway, connections, merchants })
     }
 
     /// Where everything lies.
@@ -251,6 +232,13 @@ fn make_folder(keep: Option<&Path>) -> anyhow::Result<Folder> {
     Ok(Folder::Kept(path))
 }
 
+fn connect(gateway: &Gateway) -> anyhow::Result<Arc<Connections>> {
+    let address = gateway.rest_address().context("ports.json names no channel \"rest\"")?;
+    let pem = gateway.certificate_pem();
+    let connections = Connections::new(pem, PUBLIC_NAME, address, PATIENCE);
+    Ok(Arc::new(connections.map_err(|why| anyhow!(why))?))
+}
+
 /// The gateway's keys, as it publishes them.
 pub(crate) async fn published_keys(connections: &Connections) -> anyhow::Result<PublishedKeys> {
     let request = Signed {
@@ -263,6 +251,10 @@ pub(crate) async fn published_keys(connections: &Connections) -> anyhow::Result<
     let answer = connections.exchange(&request).await?;
     anyhow::ensure!(answer.status == 200, "GET /v1/keys was answered {}", answer.status);
     PublishedKeys::read(&answer.body).map_err(|why| anyhow!("GET /v1/keys: {why}"))
+}
+
+fn owners(count: usize) -> anyhow::Result<Vec<(Profile, SigningKey)>> {
+    profiles(count).into_iter().map(|profile| Ok((profile, signing_key()?))).collect()
 }
 
 fn profiles(count: usize) -> Vec<Profile> {

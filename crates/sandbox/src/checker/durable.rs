@@ -2,14 +2,17 @@
 
 use super::Findings;
 use super::evidence::JournalRecord;
-use super::index::Index;
+use super::index::{Index, Sighting};
 use crate::history::{Act, Phase, Told};
 
 /// The journal and the sandbox read the same clock, at different moments and resolutions.
 const CLOCK_SLACK_US: i64 = 2_000;
 
+/// How late the bank reads, at most, what a gateway wrote before it was killed.
+const LAST_WORDS_US: u64 = 1_000_000;
+
 /// D1: every purchase on the wire has its intent in the journal, decided before; every reversal too,
-/// and each repeat its own record.
+/// and each repeat its own record, but that a restart may send an intended attempt once more.
 pub(super) fn intent_first(index: &Index<'_>) -> Findings {
     if !index.has_journal() {
         return Vec::new();
@@ -32,7 +35,11 @@ pub(super) fn intent_first(index: &Index<'_>) -> Findings {
                     let intents = records
                         .iter()
                         .filter(|record| kinds.contains(&&*record.kind) && record.at_us <= sent_us);
-                    if intents.count() <= place {
+                    let restarts = match what {
+                        "a purchase" => 0,
+                        _ => restarts_between(index, sightings.first(), sighting.event.at_us),
+                    };
+                    if intents.count().saturating_add(restarts) <= place {
                         let about = format!("payment {op}, {}", sighting.message.get(37));
                         let found = format!("{what} was sent without an intent before it");
                         findings.push((about, found));
@@ -42,6 +49,14 @@ pub(super) fn intent_first(index: &Index<'_>) -> Findings {
         }
     }
     findings
+}
+
+fn restarts_between(index: &Index<'_>, first: Option<&Sighting<'_>>, until_us: u64) -> usize {
+    // What a killed gateway has written may be read by the bank after the next one was started.
+    let first_us = first.map_or(u64::MAX, |sighting| sighting.event.at_us);
+    let from_us = first_us.saturating_sub(LAST_WORDS_US);
+    let lives = index.evidence.lives.iter();
+    lives.filter(|life| (from_us..=until_us).contains(&life.started_us)).count()
 }
 
 /// D2: every told outcome is in the journal, decided before it was told.

@@ -5,6 +5,8 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::needless_lifetimes,
     reason = "a test stops at the first surprise"
 )]
 

@@ -38,6 +38,14 @@ impl RawAnswer {
     }
 }
 
+impl RawAnswer {
+    /// Whether a text stands anywhere in it.
+    pub fn shows(&self, text: &str) -> bool {
+        let in_body = String::from_utf8_lossy(&self.body).contains(text);
+        in_body || self.headers.iter().any(|(_, value)| value.contains(text))
+    }
+}
+
 /// Why no answer came. Whether the gateway has the request is unknown unless it says otherwise.
 #[derive(Debug, thiserror::Error)]
 pub enum Lost {

@@ -2,13 +2,16 @@
 //! ready, killed, started again, stopped in order. Everything goes through its command line, as an
 //! operator would do it.
 
+mod configuration;
+pub mod fault;
+
 use crate::checker::evidence::{JournalRecord, Life};
 use crate::clock::Clock;
 use crate::merchant::Profile;
+use fault::{GatewayError, io_error};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::fmt::Write as _;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::net::SocketAddr;
@@ -69,50 +72,6 @@ pub struct Settings {
     pub environment: Vec<(String, String)>,
 }
 
-/// Why the gateway does not do what it should.
-#[derive(Debug, thiserror::Error)]
-pub enum GatewayError {
-    /// A file or the process could not be handled.
-    #[error("{what}")]
-    Io {
-        /// What was attempted.
-        what: String,
-        /// Why not.
-        source: io::Error,
-    },
-    /// A command failed.
-    #[error("`tidegate {command}` ended with {status}:\n{output}")]
-    Command {
-        /// Its arguments.
-        command: String,
-        /// How it ended.
-        status: String,
-        /// The end of what it said.
-        output: String,
-    },
-    /// It did not come up.
-    #[error("the gateway {why}; the end of its log:\n{log}")]
-    NotUp {
-        /// What happened instead.
-        why: String,
-        /// The end of its log.
-        log: String,
-    },
-    /// Something that it made cannot be read.
-    #[error("{what}: {why}")]
-    Unreadable {
-        /// What.
-        what: String,
-        /// Why.
-        why: String,
-    },
-}
-
-fn io_error(what: impl Into<String>) -> impl FnOnce(io::Error) -> GatewayError {
-    let what = what.into();
-    move |source| GatewayError::Io { what, source }
-}
-
 /// Where the gateway listens, as it says itself.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Ports {
@@ -153,7 +112,7 @@ impl Gateway {
         };
         write("tls.pem", &certificate_pem)?;
         write("tls.key", &made.signing_key.serialize_pem())?;
-        write("tidegate.toml", &configuration(&settings))?;
+        write("tidegate.toml", &configuration::configuration(&settings))?;
         let mut secret = [0; 24];
         aws_lc_rs::rand::fill(&mut secret).map_err(|_| GatewayError::Unreadable {
             what: "the machine's randomness".into(),
@@ -402,84 +361,6 @@ async fn is_ready(internal: SocketAddr) -> bool {
         Some(answer.starts_with(b"HTTP/1.1 200"))
     };
     tokio::time::timeout(Duration::from_secs(1), asked).await.ok().flatten().unwrap_or(false)
-}
-
-/// The configuration, as an operator would write it.
-fn configuration(settings: &Settings) -> String {
-    let waits = &settings.waits;
-    let [gap_1, gap_2, gap_3] = waits.reversal_gaps_ms;
-    let mut text = format!(
-        r#"# Written by the sandbox: everything on loopback, all waits shortened.
-[gateway]
-name = "sandbox"
-mode = "development"
-data_dir = "data"
-protocols_dir = {protocols:?}
-time_zone = "Europe/Berlin"
-business_day_ends = "23:00"
-drain_timeout_ms = 20000
-log = {{ format = "json", level = "info" }}
-[keys]
-file = "tidegate.keys"
-passphrase = {{ env = "{PASSPHRASE_NAME}" }}
-[internal]
-listen = "127.0.0.1:0"
-control_socket = "tidegate.sock"
-[reversal]
-gaps_ms = [{gap_1}, {gap_2}, {gap_3}]
-unknown_original_wait_ms = {unknown}
-[[channel]]
-name = "rest"
-kind = "rest"
-listen = "127.0.0.1:0"
-public_address = "{PUBLIC_ADDRESS}"
-tls = {{ certificate = "tls.pem", key = "tls.key" }}
-# The sandbox's merchants all come from one address.
-limits = {{ connections_per_source_max = 4096, request_time_ms = 60000 }}
-[[host]]
-name = "bank"
-dialect = "iso87-ascii"
-mapping = "iso87-ascii"
-frame = "length-be2"
-acquirer = "00000123456"
-in_flight_max = 4096
-reply_timeout_ms = {reply}
-echo_after_ms = 2000
-sign_on_timeout_ms = 2000
-connect_timeout_ms = 1000
-reconnect_min_ms = 20
-reconnect_max_ms = 500
-"#,
-        protocols = settings.protocols.display().to_string(),
-        unknown = waits.unknown_original.as_millis(),
-        reply = waits.reply_timeout.as_millis(),
-    );
-    for (name, address) in &settings.lines {
-        let _ = write!(text, "[[host.line]]\nname = \"{name}\"\naddress = \"{address}\"\n");
-    }
-    for (profile, public_key) in &settings.merchants {
-        let Profile { id, name, terminal, acceptor, category, key_id } = profile;
-        let _ = write!(
-            text,
-            r#"[[merchant]]
-id = "{id}"
-name = "{name}"
-time_zone = "Europe/Berlin"
-category = "{category}"
-terminal = "{terminal}"
-acceptor = "{acceptor}"
-name_location = "{name:<23}Berlin       DE"
-host = "bank"
-currencies = ["EUR"]
-amount_max = {{ EUR = 10000000 }}
-[[merchant.key]]
-id = "{key_id}"
-algorithm = "ed25519"
-public_key = "{public_key}"
-"#
-        );
-    }
-    text
 }
 
 #[cfg(test)]
