@@ -2,7 +2,7 @@
 //! input for the engine only if it agrees. On a thread of its own.
 
 use super::exchange::Sent;
-use super::lines::Order;
+use super::order::Order;
 use super::status::Judgements;
 use super::wording::{Cards, Judged, Wording};
 use std::sync::Arc;

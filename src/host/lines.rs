@@ -4,8 +4,9 @@ use super::connection::{Job, Link};
 use super::encode::Encoded;
 use super::exchange::{Exchanges, attempt_of, number_of};
 use super::judge::Delivered;
+use super::order::Order;
 use super::slot::Slots;
-use super::status::{self, HostStatus, Judgements, Quarantined};
+use super::status::{self, Judgements, Quarantined};
 use super::wording::Wording;
 use super::{Clock, Dice, HostSettings, LineSettings};
 use std::collections::{BTreeMap, VecDeque};
@@ -25,17 +26,6 @@ use tokio_util::sync::CancellationToken;
 
 /// How often security codes past their deadline are wiped.
 const WIPE_EVERY: Duration = Duration::from_millis(250);
-
-/// What the host task is told besides frames.
-#[derive(Debug)]
-pub(super) enum Order {
-    Status(oneshot::Sender<HostStatus>),
-    SignOff(LineId, oneshot::Sender<bool>),
-    SignOn(LineId, oneshot::Sender<bool>),
-    /// The judge's word on a frame that was delivered.
-    NotItsAnswer(ExchangeId),
-    Stop,
-}
 
 /// What the host task hears from, and the judge that it speaks to.
 pub(super) struct Queues {

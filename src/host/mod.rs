@@ -20,6 +20,7 @@ mod exchange;
 mod frames;
 mod judge;
 mod lines;
+mod order;
 pub mod slot;
 pub mod status;
 pub mod wording;
@@ -27,7 +28,7 @@ pub mod wording;
 #[cfg(test)]
 mod bank_tests;
 
-use self::lines::Order;
+use self::order::Order;
 use self::slot::Slots;
 use self::status::{HostStatus, Judgements};
 use self::wording::{Cards, Wording};

@@ -216,8 +216,8 @@ impl Engine {
                 self.commit(Group { records, preconditions }, way, out);
             }
             (Ok(_), Turn::Due(id)) => self.send_reversal(now, id, out),
-            (Ok(_), Turn::Heard(Input::NotSent(id, Attempt::Reversal(_), _))) => {
-                self.book.unsent(id, now.mono.after(self.first_gap()));
+            (Ok(_), Turn::Heard(Input::NotSent(id, Attempt::Reversal(attempt), _))) => {
+                self.book.unsent(id, attempt, now.mono.after(self.first_gap()));
             }
             (Ok(_), _) => {}
             (Err(refusal), turn) => {

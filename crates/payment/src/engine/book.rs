@@ -207,10 +207,13 @@ impl Book {
         ids
     }
 
-    /// The latest attempt of a reversal came back unsent: it waits until `at`, or for its host.
-    pub(super) fn unsent(&mut self, id: PaymentId, at: Mono) {
-        let handed_over = |entry: &&mut Entry| entry.flight == Flight::HandedOver;
-        if let Some(entry) = self.entries.get_mut(&id).filter(handed_over) {
+    /// An attempt of a reversal came back unsent: if it is the latest one, it waits until `at`, or for
+    /// its host.
+    pub(super) fn unsent(&mut self, id: PaymentId, attempt: u32, at: Mono) {
+        let latest = |entry: &&mut Entry| {
+            entry.flight == Flight::HandedOver && entry.payment.reversal_attempt() == Some(attempt)
+        };
+        if let Some(entry) = self.entries.get_mut(&id).filter(latest) {
             entry.flight = Flight::Waiting;
             self.start_timer(id, at);
         }

@@ -518,6 +518,17 @@ fn an_unsent_attempt_goes_out_again_as_it_was() {
 }
 
 #[test]
+fn word_of_an_earlier_attempt_does_not_send_the_present_one_again() {
+    let mut world = World::new();
+    let id = world.pay(1);
+    world.wait(25);
+    assert_eq!(world.attempts(id).last(), Some(&(Attempt::Reversal(2), true)));
+    world.hear(Input::NotSent(id, Attempt::Reversal(1), NotSentReason::Overdue));
+    world.hear(Input::HostUp(host(), true));
+    assert_eq!(world.attempts(id).len(), 3);
+}
+
+#[test]
 fn a_crash_between_intent_and_answer_counts_as_silence() {
     let mut world = World::new();
     let id = world.pay(1);

@@ -259,15 +259,28 @@ pub(super) fn signed_on_first(index: &Index<'_>) -> Findings {
     findings
 }
 
-/// S8: a reversal goes out unmarked once at most, and never after a marked one.
+/// S8: a reversal goes out unmarked once at most, and never after a marked one. What the bank reads
+/// from an older connection, that of a killed gateway say, was sent before what it read from a newer one.
 pub(super) fn repeats_marked(index: &Index<'_>) -> Findings {
     let mut findings = Vec::new();
     for (reference, talk) in &index.talks {
-        let later_unmarked =
-            talk.reversals.iter().skip(1).filter(|sighting| sighting.message.mti == "0420");
-        let count = later_unmarked.count();
-        if count > 0 {
-            let found = format!("{count} repeats of the reversal went out as 0420");
+        let (mut unmarked, mut after_a_marked_one) = (0, 0);
+        let mut oldest_marked = None;
+        for sighting in &talk.reversals {
+            let connection = sighting.event.connection;
+            if sighting.message.mti == "0420" {
+                unmarked += 1;
+                after_a_marked_one += usize::from(oldest_marked.is_some_and(|it| it <= connection));
+            } else {
+                let oldest = oldest_marked.map_or(connection, |it: u32| it.min(connection));
+                oldest_marked = Some(oldest);
+            }
+        }
+        if unmarked > 1 || after_a_marked_one > 0 {
+            let found = format!(
+                "the reversal went out as 0420 {unmarked} times, {after_a_marked_one} of them \
+                 after a 0421"
+            );
             findings.push((format!("reference {reference}"), found));
         }
     }
