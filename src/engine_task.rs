@@ -87,7 +87,7 @@ impl EngineHandle {
         let waiter = Waiter(self.next_waiter.fetch_add(1, Ordering::Relaxed));
         let (reply_to, receiver) = oneshot::channel();
         match self.inbox.try_send(Letter { input: input(waiter), waiter, reply_to }) {
-            Ok(()) => receiver.await.unwrap_or(Reply::Refusal(Refusal::Stopping)),
+            Ok(()) => receiver.await.unwrap_or(Reply::Refusal(Refusal::Unknown)),
             Err(mpsc::error::TrySendError::Full(_)) => Reply::Refusal(Refusal::Busy),
             Err(mpsc::error::TrySendError::Closed(_)) => Reply::Refusal(Refusal::Stopping),
         }

@@ -16,7 +16,7 @@ use crate::config::{self, Config};
 use crate::control::desk::Desk;
 use crate::control::{internal, socket};
 use crate::edge::http::Edge;
-use crate::engine_task::{Clock, EngineHandle, EngineParts, engine_task};
+use crate::engine_task::{Clock, EngineParts, engine_task};
 use crate::host::Clock as _;
 use crate::keys::KeyStore;
 use crate::keys::sealed_file;
@@ -41,6 +41,8 @@ use tokio_util::sync::CancellationToken;
 
 /// How many numbers are leased at a time: at 500 payments a second a lease lasts ten seconds.
 const LEASES: LeaseSizes = LeaseSizes { stans: 5_000, rrns: 50_000 };
+/// How long all hosts together may take to sign their lines off.
+const SIGN_OFF_TIME: Duration = Duration::from_secs(10);
 /// How many events of the hosts may wait for the engine.
 const EVENTS_MAX: usize = 10_000;
 
@@ -74,7 +76,6 @@ pub fn run(file: &Path) -> anyhow::Result<()> {
 struct Gateway {
     drain_timeout: Duration,
     edges: Vec<Edge>,
-    engine: EngineHandle,
     engine_task: JoinHandle<Result<(), StoreError>>,
     stop_engine: CancellationToken,
     hosts: Hosts,
@@ -134,7 +135,6 @@ impl Gateway {
         Ok(Self {
             drain_timeout: config.gateway.drain_timeout,
             edges,
-            engine: handle,
             engine_task,
             stop_engine,
             hosts,
@@ -144,16 +144,17 @@ impl Gateway {
     }
 
     /// Stops in order; what is not finished within the drain timeout is recovered at the next start.
-    async fn stop(self) -> anyhow::Result<()> {
+    async fn stop(mut self) -> anyhow::Result<()> {
         tracing::info!("stopping: no new connections, payments under way are finished");
         self.ports.remove();
-        let deadline = tokio::time::Instant::now() + self.drain_timeout;
         let drains = self.edges.into_iter().map(|edge| edge.drain(self.drain_timeout));
         let finished = futures_util::future::join_all(drains).await;
         self.stop_engine.cancel();
-        let ended = tokio::time::timeout_at(deadline, self.engine_task).await;
-        drop(self.engine);
-        self.hosts.stop().await;
+        let ended = tokio::time::timeout(self.drain_timeout, &mut self.engine_task).await;
+        self.engine_task.abort();
+        if tokio::time::timeout(SIGN_OFF_TIME, self.hosts.stop()).await.is_err() {
+            tracing::warn!("a host did not let its lines sign off in time");
+        }
         self.stop_inner.cancel();
         match ended {
             Ok(ended) => ended??,

@@ -90,12 +90,10 @@ impl Hosts {
         all
     }
 
-    /// Signs all lines off and closes them, if nobody else holds the hosts any more.
-    pub(super) async fn stop(self) {
-        if let Some(hosts) = Arc::into_inner(self.hosts) {
-            for host in hosts.into_values() {
-                host.stop().await;
-            }
+    /// Signs all lines off and closes them.
+    pub(super) async fn stop(&self) {
+        for host in self.hosts.values() {
+            host.stop().await;
         }
     }
 }

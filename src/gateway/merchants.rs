@@ -15,13 +15,14 @@ use crate::host::Clock as _;
 use crate::host::slot::Slots;
 use crate::keys::KeyStore;
 use crate::keys::pool::WorkerPool;
-use crate::observe::Metrics;
+use crate::observe::{Metrics, Outcome, Stage};
 use crate::payment_path::PaymentPath;
 use anyhow::Context;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 use tidegate_payment::id::{MerchantId, Nonce};
 use tidegate_payment::input::Terms;
+use tidegate_payment::payment::Verdict;
 use tidegate_payment::request::{Acceptor, Operation, Route};
 use tidegate_payment::time::Timestamp;
 
@@ -163,5 +164,18 @@ impl Tally for Counters {
 
     fn refused(&self, reason: &'static str) {
         self.0.refused(reason);
+    }
+
+    fn told(&self, verdict: Verdict) {
+        self.0.payment(match verdict {
+            Verdict::Approved => Outcome::Approved,
+            Verdict::Declined(_) => Outcome::Declined,
+            Verdict::Reversed => Outcome::Reversed,
+            Verdict::Pending(_) => Outcome::Pending,
+        });
+    }
+
+    fn took(&self, stage: Stage, time: Duration) {
+        self.0.stage(stage, time);
     }
 }

@@ -96,9 +96,7 @@ impl Watch {
         }
         let before = quarantined.entry(host.host.clone()).or_default();
         let now = host.quarantined_in_all();
-        for _ in *before..now {
-            self.metrics.quarantined(&host.host, "any");
-        }
+        self.metrics.quarantined(&host.host, now.saturating_sub(*before));
         *before = now;
     }
 }

@@ -45,7 +45,6 @@ use tidegate_payment::input::Input;
 use tidegate_payment::record::NotSentReason;
 use tidegate_payment::time::Now;
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinHandle;
 
 /// Both clocks, read together. The monotonic one must be the one that the engine's deadlines run
 /// on.
@@ -150,7 +149,6 @@ pub struct HostHandle {
     id: HostId,
     encoders: Vec<mpsc::Sender<Box<Durable<Outgoing>>>>,
     orders: mpsc::Sender<Order>,
-    task: JoinHandle<()>,
 }
 
 /// Starts a host: its lines connect and sign on at once. Must be called within a tokio runtime.
@@ -198,9 +196,8 @@ pub fn start(parts: HostParts) -> Result<HostHandle, StartError> {
         encoders.push(sender);
     }
     let task = lines::HostTask::new(host, settings, wording, codes, inputs, clock, dice);
-    let task =
-        tokio::spawn(task.run(expected, lines::Queues { to_send, judged, ordered }, judgements));
-    Ok(HostHandle { id, encoders, orders, task })
+    tokio::spawn(task.run(expected, lines::Queues { to_send, judged, ordered }, judgements));
+    Ok(HostHandle { id, encoders, orders })
 }
 
 fn thread(
@@ -259,12 +256,10 @@ impl HostHandle {
     /// Signs all lines off, closes them and ends. It takes at most the sign-on timeout and the time
     /// that sockets need; what is still unanswered then is the engine's to reverse after the
     /// restart.
-    pub async fn stop(self) {
-        let Self { encoders, orders, task, .. } = self;
-        drop(encoders);
-        if orders.send(Order::Stop).await.is_ok() {
-            // A task that panicked has nothing left to stop.
-            drop(task.await);
+    pub async fn stop(&self) {
+        if self.orders.send(Order::Stop).await.is_ok() {
+            // The task drops its end of the queue when it ends.
+            self.orders.closed().await;
         }
     }
 

@@ -23,25 +23,15 @@ pub enum Outcome {
     Pending,
 }
 
-/// A step of a payment's path whose duration is measured.
+/// A part of a payment's path whose duration is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
 pub enum Stage {
-    /// Signature, freshness, replay.
-    Authenticate,
-    /// Merchant's message to a request, card data unsealed and sealed.
-    Decode,
-    /// Limits and permissions.
-    Screen,
-    /// From the group's hand-over until it is durable.
-    Journal,
-    /// Request to host frame.
-    Encode,
-    /// Frame out until the reply is in: the host's time.
-    Exchange,
-    /// Outcome to a signed answer.
+    /// Authenticate, decode and screen, with the wait for a worker.
+    Admit,
+    /// Journal, encode, exchange, journal: the host's time is in it.
+    Decide,
+    /// The outcome made a signed answer, with the wait for a worker.
     Respond,
-    /// The gateway's own time for the whole request: total without [`Stage::Exchange`].
-    Own,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -71,6 +61,11 @@ struct ByListenerReason {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByHost {
+    host: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ByLine {
     host: String,
     line: String,
@@ -89,7 +84,7 @@ pub struct Metrics {
     edge_connections: Family<ByListener, Gauge>,
     certificate_not_after: Family<ByListener, Gauge>,
     line_up: Family<ByLine, Gauge>,
-    quarantined: Family<ByLine, Counter>,
+    quarantined: Family<ByHost, Counter>,
     stages: Histograms<ByStage>,
     requests_under_way: Gauge,
     /// Payments without a final result.
@@ -104,9 +99,6 @@ pub struct Metrics {
     pub disk_free_bytes: Gauge,
     /// Journal records that the projection has not applied.
     pub projection_lag_records: Gauge,
-    /// Records of one commit.
-    pub journal_batch_records: Histogram,
-    journal_commit_s: Histogram,
 }
 
 /// 20 us to 10 s, by doubling.
@@ -135,7 +127,6 @@ impl Metrics {
         let mut shelf = Shelf(Registry::with_prefix("tidegate"));
         let s = &mut shelf;
         let stages = Family::new_with_constructor(seconds as fn() -> Histogram);
-        let records = Histogram::new(exponential_buckets(1.0, 2.0, 11));
         Arc::new(Self {
             payments: s.put("payments", "Results told to merchants", Family::default()),
             refusals: s.put("refusals", "Requests refused by the core", Family::default()),
@@ -175,13 +166,6 @@ impl Metrics {
                 "projection_lag_records",
                 "Journal records not yet in the projection",
                 Gauge::default(),
-            ),
-            journal_batch_records: s.put("journal_batch_records", "Records a commit", records),
-            journal_commit_s: s.put_in(
-                "journal_commit",
-                "From a batch's first write to the end of its fdatasync",
-                Unit::Seconds,
-                seconds(),
             ),
             registry: shelf.0,
         })
@@ -231,21 +215,15 @@ impl Metrics {
         self.line_up.get_or_create(&label).set(i64::from(up));
     }
 
-    /// A frame of a line was laid aside.
-    pub fn quarantined(&self, host: &str, line: &str) {
-        let label = ByLine { host: host.to_owned(), line: line.to_owned() };
-        self.quarantined.get_or_create(&label).inc();
+    /// So many frames of a host's lines were laid aside.
+    pub fn quarantined(&self, host: &str, frames: u64) {
+        let label = ByHost { host: host.to_owned() };
+        self.quarantined.get_or_create(&label).inc_by(frames);
     }
 
     /// A step took this long.
     pub fn stage(&self, stage: Stage, took: Duration) {
         self.stages.get_or_create(&ByStage { stage }).observe(took.as_secs_f64());
-    }
-
-    /// A commit of so many records took this long.
-    pub fn journal_commit(&self, records: u32, took: Duration) {
-        self.journal_batch_records.observe(f64::from(records));
-        self.journal_commit_s.observe(took.as_secs_f64());
     }
 
     /// The whole registry in OpenMetrics text.
@@ -283,17 +261,16 @@ mod tests {
         let metrics = Metrics::new();
         metrics.payment(Outcome::Approved);
         metrics.line("bank", "a", true);
-        metrics.quarantined("bank", "a");
+        metrics.quarantined("bank", 1);
         metrics.certificate_not_after("rest", 1_900_000_000);
         metrics.authentication_failed("nonce_seen");
-        metrics.journal_commit(3, Duration::from_micros(150));
-        metrics.stage(Stage::Journal, Duration::from_micros(200));
+        metrics.stage(Stage::Decide, Duration::from_micros(200));
         let connection = metrics.connection_open("rest");
         let page = metrics.text();
         for line in [
             "tidegate_payments_total{outcome=\"Approved\"} 1",
             "tidegate_line_up{host=\"bank\",line=\"a\"} 1",
-            "tidegate_quarantined_frames_total{host=\"bank\",line=\"a\"} 1",
+            "tidegate_quarantined_frames_total{host=\"bank\"} 1",
             "tidegate_certificate_not_after_seconds{listener=\"rest\"} 1900000000",
             "tidegate_authentication_failures_total{reason=\"nonce_seen\"} 1",
             "tidegate_oldest_open_reversal_seconds 0",
@@ -302,8 +279,7 @@ mod tests {
             "tidegate_disk_free_bytes 0",
             "tidegate_projection_lag_records 0",
             "tidegate_edge_connections{listener=\"rest\"} 1",
-            "tidegate_journal_batch_records_sum 3.0",
-            "tidegate_stage_seconds_count{stage=\"Journal\"} 1",
+            "tidegate_stage_seconds_count{stage=\"Decide\"} 1",
         ] {
             assert!(page.lines().any(|held| held == line), "{line} is not in\n{page}");
         }

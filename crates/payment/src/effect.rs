@@ -62,7 +62,7 @@ pub enum Reply {
     Refusal(Refusal),
 }
 
-/// Why a request was not accepted. Nothing about it is durable.
+/// Why a request was not accepted. Nothing about it is durable, save for [`Refusal::Unknown`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// Same idempotency key, other content.
@@ -83,6 +83,10 @@ pub enum Refusal {
     /// The payment has no open case.
     #[error("the payment has no open case")]
     NoCase,
+    /// The gateway stopped before it answered: whether the request was accepted is not known here. A
+    /// retry with the same key learns it.
+    #[error("the gateway stopped before it answered")]
+    Unknown,
     /// The gateway is stopping, or its journal failed.
     #[error("the gateway takes no more work")]
     Stopping,
@@ -99,6 +103,9 @@ pub enum Alarm {
     OutOfNumbers(HostId),
     /// A fault of the engine itself: a record that a state does not allow.
     WrongTurn(WrongTurn),
+    /// A fault of the engine itself: a record became durable of a payment that memory does not hold.
+    /// The next start takes it up.
+    Lost(PaymentId),
     /// The host refused to confirm the reversal of what it approved late: the result stands, the
     /// books are in doubt until reconciliation.
     Suspect(PaymentId),

@@ -17,13 +17,13 @@ mod sequencer;
 #[cfg(test)]
 mod tests;
 
-use crate::durable::Durable;
+use crate::durable::{Durable, Sequence};
 use crate::effect::{Alarm, Effect, Refusal, Reply};
 use crate::id::{HostId, PaymentId};
 use crate::input::{Attempt, Input, LoadKey, Loaded, Query, QueryBy, Waiter};
 use crate::numbering::{LeaseSizes, Numbering};
 use crate::payment::{Payment, State};
-use crate::record::{DateMoved, Group, GroupSubject, Precondition, Record};
+use crate::record::{DateMoved, Group, GroupSubject, NotSentReason, Precondition, Record};
 use crate::time::{BusinessDate, Mono, Now, Timestamp};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
@@ -32,6 +32,9 @@ use core::time::Duration;
 use sequencer::{Sequencer, Subject, Turn, UnderWay};
 
 pub use book::Entry;
+
+/// How soon a reversal that met a full queue is handed over again: the host is there, only busy.
+const FULL_QUEUE_WAIT: Duration = Duration::from_millis(250);
 
 /// The limits and waits that the engine obeys; all from configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,10 +93,20 @@ pub struct Engine {
     book: Book,
     sequencer: Sequencer,
     numbers: Numbering,
-    loading: BTreeMap<LoadKey, Vec<Turn>>,
+    loading: BTreeMap<LoadKey, Loading>,
+    projected: Sequence,
     hosts_up: BTreeSet<HostId>,
     date: Option<BusinessDate>,
     stopping: bool,
+}
+
+/// A look-up under way.
+#[derive(Debug)]
+struct Loading {
+    /// Up to where the projection was known to be when it was issued: it sees at least that much.
+    projected: Sequence,
+    /// Who waits for it.
+    turns: Vec<Turn>,
 }
 
 impl Engine {
@@ -106,6 +119,7 @@ impl Engine {
             sequencer: Sequencer::default(),
             numbers,
             loading: BTreeMap::new(),
+            projected: Sequence::default(),
             hosts_up: BTreeSet::new(),
             date: None,
             stopping: false,
@@ -136,6 +150,9 @@ impl Engine {
     /// waits for it is told to come again; whoever waits behind it is heard.
     pub fn not_written(&mut self, now: Now, subject: GroupSubject, out: &mut Out) {
         let Some(way) = self.sequencer.finish(subject) else { return };
+        if let Some((host, stan)) = &way.number {
+            self.numbers.release(host, *stan);
+        }
         if let Some(waiter) = way.waiter {
             refuse(waiter, Refusal::Busy, out);
         }
@@ -182,11 +199,7 @@ impl Engine {
             Turn::Heard(Input::Written(id, attempt)) => self.written(now, id, attempt),
             Turn::Heard(Input::HostUp(host, up)) => self.host_up(now, host, up, out),
             Turn::Heard(Input::Date(date)) => self.date_moved(now, date, out),
-            Turn::Heard(Input::Projected(sequence)) => {
-                if self.loading.is_empty() {
-                    self.book.forget_settled(sequence, self.settings.recent_payments_max);
-                }
-            }
+            Turn::Heard(Input::Projected(sequence)) => self.forget_settled(sequence),
             Turn::Heard(Input::Tick) => {
                 for id in self.book.due(now.mono) {
                     self.take_turn(now, Turn::Due(id), out);
@@ -194,6 +207,19 @@ impl Engine {
             }
             turn => self.about_payment(now, turn, out),
         }
+    }
+
+    /// Lets settled payments go that the projection holds. A payment with a group under way stays, and
+    /// so does what a look-up that was issued before might otherwise miss on both sides.
+    fn forget_settled(&mut self, projected: Sequence) {
+        self.projected = projected;
+        let issued = self.loading.values().map(|loading| loading.projected).min();
+        let sequencer = &self.sequencer;
+        self.book.forget_settled(
+            issued.unwrap_or(projected),
+            self.settings.recent_payments_max,
+            |id| sequencer.is_held(&Subject::Payment(id)),
+        );
     }
 
     /// An input about one payment: it waits its turn, is loaded if memory lacks it, and is decided.
@@ -216,8 +242,12 @@ impl Engine {
                 self.commit(Group { records, preconditions }, way, out);
             }
             (Ok(_), Turn::Due(id)) => self.send_reversal(now, id, out),
-            (Ok(_), Turn::Heard(Input::NotSent(id, Attempt::Reversal(attempt), _))) => {
-                self.book.unsent(id, attempt, now.mono.after(self.first_gap()));
+            (Ok(_), Turn::Heard(Input::NotSent(id, Attempt::Reversal(attempt), why))) => {
+                let wait = match why {
+                    NotSentReason::QueueFull => FULL_QUEUE_WAIT,
+                    _ => self.first_gap(),
+                };
+                self.book.unsent(id, attempt, now.mono.after(wait));
             }
             (Ok(_), _) => {}
             (Err(refusal), turn) => {
@@ -246,15 +276,16 @@ impl Engine {
     }
 
     fn load(&mut self, key: LoadKey, turn: Turn, out: &mut Out) {
-        let waiting = self.loading.entry(key.clone()).or_default();
-        if waiting.is_empty() {
+        let projected = self.projected;
+        let loading = self.loading.entry(key.clone()).or_insert_with(|| {
             out.effects.push(Effect::Load(key));
-        }
-        waiting.push(turn);
+            Loading { projected, turns: Vec::new() }
+        });
+        loading.turns.push(turn);
     }
 
     fn loaded(&mut self, now: Now, loaded: Loaded, out: &mut Out) {
-        let turns = self.loading.remove(&loaded.key).unwrap_or_default();
+        let turns = self.loading.remove(&loaded.key).map(|loading| loading.turns);
         for group in loaded.found {
             // What memory holds is newer than what the projection had applied.
             let known = group.get().records.first().and_then(Record::payment);
@@ -262,7 +293,7 @@ impl Engine {
                 self.remember(group, out);
             }
         }
-        for turn in turns {
+        for turn in turns.unwrap_or_default() {
             match turn {
                 Turn::Heard(Input::Request(incoming)) => self.accept(now, incoming, out),
                 Turn::Heard(Input::Query(query)) => self.answer_query(&query, out),

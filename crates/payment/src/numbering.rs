@@ -159,6 +159,11 @@ impl Numbering {
         self.in_use.insert((host.clone(), stan));
     }
 
+    /// How many STANs are in use.
+    pub fn in_use(&self) -> usize {
+        self.in_use.len()
+    }
+
     /// A payment owes nothing any more: its STAN may be given out again when its turn comes.
     pub fn release(&mut self, host: &HostId, stan: Stan) {
         self.in_use.remove(&(host.clone(), stan));

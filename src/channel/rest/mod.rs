@@ -22,12 +22,15 @@ use super::signature::{Binding, PublicAddress};
 use crate::edge::seam::{Answer, Received};
 use crate::keys::KeyStore;
 use crate::keys::pool::WorkerPool;
+use crate::observe::Stage;
 use futures_util::future::BoxFuture;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 use tidegate_payment::card::SecurityCode;
 use tidegate_payment::effect::{Refusal, Reply};
 use tidegate_payment::id::{ChannelId, MerchantId, PaymentId};
 use tidegate_payment::input::QueryBy;
+use tidegate_payment::payment::Verdict;
 use tidegate_payment::request::Request;
 use tidegate_payment::time::Timestamp;
 
@@ -57,6 +60,12 @@ pub trait Tally: Send + Sync {
 
     /// A request that was refused: a [`Code::name`], or a reason why card data could not be read.
     fn refused(&self, reason: &'static str);
+
+    /// What became of a payment was told to its merchant; a retry or a question is not counted.
+    fn told(&self, verdict: Verdict);
+
+    /// A part of a request's path took this long.
+    fn took(&self, stage: Stage, time: Duration);
 }
 
 /// What configuration says about the channel.
@@ -106,7 +115,10 @@ pub async fn serve(received: Received, parts: &Arc<RestParts>) -> Answer {
     };
     let posted = matches!(endpoint, Endpoint::Pay);
     let worker = Arc::clone(parts);
+    let begun = Instant::now();
     let taken = parts.pool.try_run(move || take(&received, &endpoint, &worker)).await;
+    parts.tally.took(Stage::Admit, begun.elapsed());
+    let admitted = Instant::now();
     let (binding, reply) = match taken {
         Err(error) => {
             tracing::warn!(%error, "a request was not looked at");
@@ -117,13 +129,17 @@ pub async fn serve(received: Received, parts: &Arc<RestParts>) -> Answer {
         Ok(Taken::Pay(binding, request)) => (binding, parts.core.submit(*request).await),
         Ok(Taken::Ask(binding, merchant, by)) => (binding, parts.core.query(merchant, by).await),
     };
-    note(&reply, parts);
+    parts.tally.took(Stage::Decide, admitted.elapsed());
+    note(&reply, posted, parts);
+    let decided = Instant::now();
     let worker = Arc::clone(parts);
     let signed = parts.pool.run(move || {
         let answer = respond::answer(&reply, posted, worker.settings.retry_after_s);
         respond::sign(answer, &binding, &worker, worker.now_s())
     });
-    match signed.await {
+    let signed = signed.await;
+    parts.tally.took(Stage::Respond, decided.elapsed());
+    match signed {
         Ok(answer) => answer,
         Err(error) => {
             tracing::error!(%error, "an answer was not made");
@@ -237,12 +253,15 @@ fn pay(
 }
 
 /// Logs and counts what the core said.
-fn note(reply: &Reply, parts: &RestParts) {
+fn note(reply: &Reply, posted: bool, parts: &RestParts) {
     match reply {
         Reply::Outcome { view, replayed } => {
             let view = view.get();
             let (payment, merchant) = (view.id, &view.request.merchant);
             tracing::info!(%payment, %merchant, verdict = ?view.verdict, replayed, "replied");
+            if posted && !replayed {
+                parts.tally.told(view.verdict);
+            }
         }
         Reply::List(views) => tracing::debug!(count = views.len(), "listed"),
         Reply::Refusal(refusal) => {

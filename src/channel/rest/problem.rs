@@ -32,6 +32,8 @@ pub enum Code {
     UnsupportedMediaType,
     /// Too much work is in progress; nothing was accepted.
     Busy,
+    /// The gateway stopped while it worked; the merchant learns the outcome by a retry.
+    OutcomeUnknown,
     /// No line to the host is open; nothing was accepted.
     HostUnavailable,
 }
@@ -58,6 +60,9 @@ impl Code {
                 ("unsupported_media_type", 415, "The media type is not supported")
             }
             Self::Busy => ("busy", 503, "The gateway is busy; nothing was accepted"),
+            Self::OutcomeUnknown => {
+                ("outcome_unknown", 500, "It is not known here whether the request was accepted")
+            }
             Self::HostUnavailable => {
                 ("host_unavailable", 503, "The bank's host is not reachable; nothing was accepted")
             }
@@ -169,6 +174,10 @@ impl From<Refusal> for Problem {
             Refusal::Busy | Refusal::Stopping => {
                 (Code::Busy, "Nothing was accepted. Try again with the same key.")
             }
+            Refusal::Unknown => (
+                Code::OutcomeUnknown,
+                "The gateway stopped while it worked on this. Repeat it with the same key, or ask.",
+            ),
             Refusal::NotFound | Refusal::NoCase => (Code::NotFound, "There is no such payment."),
         };
         Self::new(code, detail)

@@ -368,6 +368,7 @@ async fn what_the_core_says_is_told_with_its_status() {
         (Refusal::HostUnavailable, 503, "host_unavailable"),
         (Refusal::Busy, 503, "busy"),
         (Refusal::Stopping, 503, "busy"),
+        (Refusal::Unknown, 500, "outcome_unknown"),
         (Refusal::NotFound, 404, "not_found"),
     ];
     for (refusal, status, code) in refusals {

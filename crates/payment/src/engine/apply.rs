@@ -53,11 +53,12 @@ impl Engine {
                 }
             }
             record => {
-                let entry = record.payment().and_then(|id| self.book.get_mut(id));
-                let turned = entry.map(|entry| entry.payment.apply(record));
-                if let Some(Err(wrong)) = turned {
-                    out.effects.push(Effect::Alarm(Alarm::WrongTurn(wrong)));
-                }
+                let Some(id) = record.payment() else { return };
+                let alarm = match self.book.get_mut(id) {
+                    Some(entry) => entry.payment.apply(record).err().map(Alarm::WrongTurn),
+                    None => Some(Alarm::Lost(id)),
+                };
+                out.effects.extend(alarm.map(Effect::Alarm));
             }
         }
     }
@@ -75,11 +76,12 @@ impl Engine {
                 out.effects.push(Effect::Forget(id));
             }
             Record::TimedOut(_) => out.effects.push(Effect::Forget(id)),
-            Record::ReversalDue(_) => {
+            Record::ReversalDue(_) | Record::CaseRetried(_) => {
                 self.book.hold_card(id);
+                self.owe_reversal(now, id);
                 self.new_attempt(now, id, out);
             }
-            Record::ReversalRepeated(_) | Record::CaseRetried(_) => self.new_attempt(now, id, out),
+            Record::ReversalRepeated(_) => self.new_attempt(now, id, out),
             Record::ReversalAnswered(answered) => {
                 self.book.release_card(id);
                 if answered.verdict == ReversalVerdict::UnknownOriginal {
@@ -123,6 +125,14 @@ impl Engine {
         self.book.start_timer(id, again);
     }
 
+    /// A reversal begins, or begins anew by a person's word.
+    fn owe_reversal(&mut self, now: Now, id: PaymentId) {
+        if let Some(entry) = self.book.get_mut(id) {
+            entry.owed_since = Some(now.mono);
+            entry.unknown_since = None;
+        }
+    }
+
     fn new_attempt(&mut self, now: Now, id: PaymentId, out: &mut Out) {
         if let Some(entry) = self.book.get_mut(id) {
             entry.flight = Flight::Waiting;
@@ -148,7 +158,9 @@ impl Engine {
         }
         self.book.start_timer(id, again);
         if up {
-            self.send(id, Attempt::Reversal(attempt), repeat, again, out);
+            // It holds its place on the lines for the time of a reply, not for the whole gap.
+            let deadline = again.min(now.mono.after(self.settings.host_reply));
+            self.send(id, Attempt::Reversal(attempt), repeat, deadline, out);
         }
     }
 

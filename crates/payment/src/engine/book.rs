@@ -25,6 +25,8 @@ pub struct Entry {
     pub(super) terms: Option<Terms>,
     /// Where the latest attempt of its reversal is.
     pub(super) flight: Flight,
+    /// Since when, in this run, the reversal is owed.
+    pub(super) owed_since: Option<Mono>,
     /// When the host first answered that it knows no original.
     pub(super) unknown_since: Option<Mono>,
     /// Whether an earlier run of the gateway may have sent the latest attempt.
@@ -126,6 +128,7 @@ impl Book {
             waiters: Vec::new(),
             terms: None,
             flight: Flight::Waiting,
+            owed_since: None,
             unknown_since: None,
             from_before: true,
             timer: None,
@@ -146,10 +149,16 @@ impl Book {
     }
 
     /// Drops settled payments that the projection holds, oldest first, down to `keep` of them.
-    pub(super) fn forget_settled(&mut self, projected: Sequence, keep: usize) {
+    /// Stops at one that is `pinned`: it is looked at again the next time.
+    pub(super) fn forget_settled(
+        &mut self,
+        projected: Sequence,
+        keep: usize,
+        pinned: impl Fn(PaymentId) -> bool,
+    ) {
         while self.settled.len() > keep {
             let Some(&(sequence, id)) = self.settled.first() else { return };
-            if sequence > projected {
+            if sequence > projected || pinned(id) {
                 return;
             }
             self.settled.remove(&(sequence, id));

@@ -4,6 +4,7 @@ use super::book::{Entry, Flight};
 use super::sequencer::{Subject, Turn, UnderWay};
 use super::{Engine, Out, Settings, refuse};
 use crate::effect::{Effect, Refusal};
+use crate::id::Stan;
 use crate::input::{Attempt, CaseAct, Incoming, Input, LoadKey, OperatorAct, ReversalAnswer};
 use crate::payment::{PendingReason, State, Verdict};
 use crate::record::{
@@ -54,9 +55,10 @@ impl Engine {
                 self.release_all(now, &subjects, out);
             }
             None => match self.opening(now, &incoming) {
-                Ok(group) => {
+                Ok((group, stan)) => {
                     let way = UnderWay {
                         subjects,
+                        number: Some((incoming.route.host.clone(), stan)),
                         waiter: Some(incoming.waiter),
                         terms: Some(incoming.terms),
                     };
@@ -116,7 +118,7 @@ impl Engine {
     }
 
     /// `Accepted` and `SendIntent`, in one commit, before the host can see anything.
-    fn opening(&mut self, now: Now, incoming: &Incoming) -> Result<Group, Refusal> {
+    fn opening(&mut self, now: Now, incoming: &Incoming) -> Result<(Group, Stan), Refusal> {
         let date = self.date.ok_or(Refusal::Busy)?;
         let (stan, rrn) = self.numbers.take(&incoming.route.host, date).ok_or(Refusal::Busy)?;
         let (id, at) = (incoming.id, now.wall);
@@ -130,13 +132,14 @@ impl Engine {
             business_date: date,
         };
         let request = incoming.request.clone();
-        Ok(Group {
+        let group = Group {
             records: vec![
                 Record::Accepted(Box::new(Accepted { id, at, request })),
                 Record::SendIntent(Box::new(SendIntent { id, at, fields })),
             ],
             preconditions: vec![Precondition::KeyIsNew(id)],
-        })
+        };
+        Ok((group, stan))
     }
 }
 
@@ -270,9 +273,7 @@ fn due(settings: &Settings, now: Now, entry: &Entry) -> Vec<Record> {
 }
 
 fn is_exhausted(settings: &Settings, now: Now, entry: &Entry) -> bool {
-    let give_up = i64::try_from(settings.reversal_give_up.as_micros()).unwrap_or(i64::MAX);
-    let due = entry.payment.reversal_due_at;
-    due.is_some_and(|due| now.wall.0.saturating_sub(due.0) >= give_up)
+    entry.owed_since.is_some_and(|since| now.mono >= since.after(settings.reversal_give_up))
 }
 
 fn operator(now: Now, entry: &Entry, act: &OperatorAct) -> Result<Vec<Record>, Refusal> {

@@ -54,6 +54,7 @@ impl Engine {
                 state => {
                     let unknown = matches!(state, State::Reversing(it) if it.unknown_original > 0);
                     entry.unknown_since = unknown.then_some(now.mono);
+                    entry.owed_since = Some(now.mono);
                     self.book.hold_card(id);
                     self.send_reversal(now, id, out);
                 }

@@ -1,6 +1,6 @@
 //! Who waits for whom: at most one group under way for a payment, a key, an order or the date.
 
-use crate::id::{IdempotencyKey, MerchantId, OrderId, PaymentId};
+use crate::id::{HostId, IdempotencyKey, MerchantId, OrderId, PaymentId, Stan};
 use crate::input::{Incoming, Input, Terms, Waiter};
 use crate::record::{Group, GroupSubject};
 use crate::request::Operation;
@@ -68,6 +68,8 @@ pub(super) struct UnderWay {
     pub(super) subjects: Vec<Subject>,
     pub(super) waiter: Option<Waiter>,
     pub(super) terms: Option<Terms>,
+    /// The number that the group gave out, to be taken back if it is not written.
+    pub(super) number: Option<(HostId, Stan)>,
 }
 
 #[derive(Debug, Default)]
@@ -126,6 +128,11 @@ impl Sequencer {
         let turns = self.held.remove(subject).unwrap_or_default();
         self.waiting = self.waiting.saturating_sub(turns.len());
         turns
+    }
+
+    /// Whether a group is under way for the subject.
+    pub(super) fn is_held(&self, subject: &Subject) -> bool {
+        self.held.contains_key(subject)
     }
 
     pub(super) fn waiting(&self) -> usize {

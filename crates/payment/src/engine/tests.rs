@@ -623,6 +623,81 @@ fn settled_payments_leave_memory_and_are_found_again() {
 }
 
 #[test]
+fn a_late_approval_is_reversed_though_the_projection_catches_up_meanwhile() {
+    let mut world = World::new();
+    for number in 1..=20 {
+        let id = world.pay(number);
+        world.wait(15);
+        world.write(id, 1);
+        world.answer_reversal(id, ReversalVerdict::Accepted);
+    }
+    world.hear(Input::Projected(Sequence(u64::MAX)));
+    let id = PaymentId(1);
+    assert!(world.engine.book.get(id).is_none(), "it has left memory");
+    let now = world.now();
+    let answer = HostAnswer {
+        response_code: "00".into(),
+        class: AnswerClass::Approved,
+        approval_code: None,
+        amount: amount(),
+        line: line(),
+    };
+    let found = world.find(&LoadKey::Id(id));
+    let mut out = Out::default();
+    world.engine.handle(now, Input::HostAnswered(id, answer), &mut out);
+    let loaded = Loaded { key: LoadKey::Id(id), found, applied: Sequence(u64::MAX) };
+    let mut out = Out::default();
+    world.engine.handle(now, Input::Loaded(loaded), &mut out);
+    world.engine.handle(now, Input::Projected(Sequence(u64::MAX)), &mut out);
+    world.out = out;
+    world.commit();
+    assert_eq!(world.attempts(id).last(), Some(&(Attempt::Reversal(2), true)));
+}
+
+#[test]
+fn the_number_of_a_payment_that_was_not_written_can_be_given_out_again() {
+    let mut world = World::new();
+    let now = world.now();
+    for waiter in 1..=1000 {
+        let mut out = Out::default();
+        let incoming = Box::new(incoming(waiter, waiter));
+        world.engine.handle(now, Input::Request(incoming), &mut out);
+        let key = match out.effects.as_slice() {
+            [Effect::Load(key)] => key.clone(),
+            other => panic!("{other:?}"),
+        };
+        let loaded = Loaded { key, found: Vec::new(), applied: Sequence(0) };
+        let mut out = Out::default();
+        world.engine.handle(now, Input::Loaded(loaded), &mut out);
+        for group in out.groups {
+            match group.subject() {
+                GroupSubject::Payment(_) => {
+                    world.engine.not_written(now, group.subject(), &mut world.out);
+                }
+                _ => world.out.groups.push(group),
+            }
+        }
+        world.commit();
+        assert_eq!(world.refused(waiter), Refusal::Busy);
+    }
+    assert_eq!(world.engine.numbers.in_use(), 0);
+}
+
+#[test]
+fn a_wall_clock_that_jumps_parks_no_reversal() {
+    let mut world = World::new();
+    let id = world.pay(1);
+    world.wait(15);
+    world.write(id, 1);
+    let mono = Mono(Duration::from_secs(25));
+    let wall = Timestamp(48 * 3600 * 1_000_000);
+    world.engine.handle(Now { mono, wall }, Input::Tick, &mut world.out);
+    world.commit();
+    assert_eq!(world.verdict(id), Verdict::Pending(PendingReason::HostTimeout));
+    assert_eq!(world.attempts(id).last(), Some(&(Attempt::Reversal(2), true)));
+}
+
+#[test]
 fn a_merchant_sees_its_own_payments_only() {
     let mut world = World::new();
     let id = world.pay(1);

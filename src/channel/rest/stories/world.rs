@@ -87,6 +87,8 @@ impl Tally for FakeTally {
     fn refused(&self, reason: &'static str) {
         self.reasons.lock().unwrap().push(reason);
     }
+    fn told(&self, _: Verdict) {}
+    fn took(&self, _: Stage, _: Duration) {}
 }
 
 pub(super) struct World {

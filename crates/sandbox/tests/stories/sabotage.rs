@@ -1,13 +1,6 @@
 //! Planted bugs: a gateway that was told to misbehave must be caught by the checker under the
 //! invariants that the bug breaks. Needs the feature `sabotage`, with which a gateway refuses to run in
 //! production.
-#![cfg(feature = "sabotage")]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    reason = "a test stops at the first surprise"
-)]
 
 use serde_json::Value;
 use std::process::Command;

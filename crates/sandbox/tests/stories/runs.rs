@@ -1,11 +1,5 @@
 //! The binary as a visitor runs it: the tour, and a short run under faults, judged. Each ends with a
 //! verdict of the checker, so a violation fails the test.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    reason = "a test stops at the first surprise"
-)]
 
 use serde_json::Value;
 use std::process::{Command, Output};

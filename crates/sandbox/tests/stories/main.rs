@@ -1,0 +1,11 @@
+//! The sandbox as a visitor runs it, and planted bugs that it must catch.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test stops at the first surprise"
+)]
+
+mod runs;
+#[cfg(feature = "sabotage")]
+mod sabotage;
