@@ -4,6 +4,7 @@
 //! Start: keys, definitions, store, engine, hosts, listeners; merchants come last. Stop: merchants
 //! first, then the engine once no payment waits for the host, then the hosts, the store last.
 
+mod binding;
 mod hosts;
 
 mod merchants;
@@ -90,7 +91,10 @@ impl Gateway {
         let clock = Clock::start();
         let keys = open_keys(&config)?;
         let definitions = hosts::definitions(&config)?;
+        let identities = merchants::identities(&config)?;
+        let inner = InnerSide::bind(&config.internal).await?;
         let (store, recovered) = open_store(&config, &clock)?;
+        binding::check(&config.gateway.data_dir, keys.as_ref())?;
         let store = Arc::new(store);
         let (events, heard) = mpsc::channel(EVENTS_MAX);
         let hosts = Hosts::start(&config, &definitions, &keys, &events, &recovered, clock)?;
@@ -117,6 +121,7 @@ impl Gateway {
         let stop_inner = CancellationToken::new();
         let parts = merchants::Parts {
             config: &config,
+            identities,
             definitions: &definitions,
             keys: Arc::clone(&keys),
             engine: handle.clone(),
@@ -128,10 +133,10 @@ impl Gateway {
         let edges = merchants::open(parts).await?;
         let watch = watch::Watch::new(&config, &metrics, handle.clone(), &store, hosts.clone());
         let desk = Desk::new(handle.clone(), store, hosts.clone());
-        let internal_address = open_inner_side(&config, watch, desk, &stop_inner).await?;
+        let internal_address = inner.address;
+        inner.serve(watch, desk, &stop_inner);
         let ports = ports::Ports::write(&config, &edges, internal_address)?;
-        let open_payments = recovered.groups.len();
-        tracing::info!(listeners = ?ports.listeners(), epoch = recovered.epoch, open_payments, "ready");
+        tracing::info!(listeners = ?ports.listeners(), epoch = recovered.epoch, "ready");
         Ok(Self {
             drain_timeout: config.gateway.drain_timeout,
             edges,
@@ -165,23 +170,30 @@ impl Gateway {
     }
 }
 
-/// Opens the internal listener and the control socket; both end with `stop`.
-async fn open_inner_side(
-    config: &Config,
-    watch: watch::Watch,
-    desk: Desk,
-    stop: &CancellationToken,
-) -> anyhow::Result<SocketAddr> {
-    let config::Internal { listen, control_socket, .. } = &config.internal;
-    let listener = TcpListener::bind(listen).await;
-    let listener = listener.with_context(|| format!("cannot listen on {listen}"))?;
-    let address = listener.local_addr()?;
-    let control = socket::bind(control_socket)
-        .with_context(|| format!("cannot make the control socket {}", control_socket.display()))?;
-    tokio::spawn(internal::serve(listener, watch.pages(), stop.clone()));
-    tokio::spawn(socket::serve(control, Arc::new(desk), stop.clone()));
-    tokio::spawn(watch.run(stop.clone()));
-    Ok(address)
+/// The inner side, bound before anything is set in motion: a port that is taken stops the start before
+/// the journal is opened or a line connects.
+struct InnerSide {
+    listener: TcpListener,
+    address: SocketAddr,
+    control: socket::Control,
+}
+
+impl InnerSide {
+    async fn bind(config: &config::Internal) -> anyhow::Result<Self> {
+        let listener = TcpListener::bind(config.listen).await;
+        let listener = listener.with_context(|| format!("cannot listen on {}", config.listen))?;
+        let control = socket::bind(&config.control_socket).with_context(|| {
+            format!("cannot make the control socket {}", config.control_socket.display())
+        })?;
+        Ok(Self { address: listener.local_addr()?, listener, control })
+    }
+
+    /// Serves until `stop` is cancelled.
+    fn serve(self, watch: watch::Watch, desk: Desk, stop: &CancellationToken) {
+        tokio::spawn(internal::serve(self.listener, watch.pages(), stop.clone()));
+        tokio::spawn(socket::serve(self.control, Arc::new(desk), stop.clone()));
+        tokio::spawn(watch.run(stop.clone()));
+    }
 }
 
 fn tell_bounds(config: &Config) {

@@ -37,7 +37,7 @@ impl Journal {
             Self::Verify { file, json } => {
                 let config = config::load(&file.config)?;
                 let report = verify::verify(&config.gateway.data_dir)
-                    .context("the journal was verified and is not sound")?;
+                    .context("the journal could not be verified to its end")?;
                 if *json {
                     print::json(&as_json(&report));
                 } else {
@@ -78,7 +78,8 @@ fn show(report: &Report) {
     if let Some(torn) = torn {
         print::line(format!("{} bytes of an unfinished batch at the end", torn.bytes));
     }
-    if let Some(ledger) = ledger {
-        print::line(format!("the ledger follows up to record {}", ledger.0));
-    }
+    print::line(match ledger {
+        Some(ledger) => format!("the ledger follows up to record {}", ledger.0),
+        None => "no ledger: whether records are missing at the end cannot be told".to_owned(),
+    });
 }

@@ -22,7 +22,7 @@ impl Asked {
     fn ask(&self, command: &Command) -> anyhow::Result<Value> {
         let config = config::load(&self.file.config)?;
         client::ask(&config.internal.control_socket, command)
-            .with_context(|| "the running gateway was asked and did not do it")
+            .with_context(|| "the command was not carried out")
     }
 
     /// Asks and prints: JSON if that was wanted, otherwise by `show`.

@@ -9,6 +9,7 @@ use crate::store::{Store, StoreError, export};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
+use tidegate_payment::card::has_card_number;
 use tidegate_payment::effect::Reply;
 use tidegate_payment::id::PaymentId;
 use tidegate_payment::input::{CaseAct, Input, OperatorAct, Query, QueryBy};
@@ -81,6 +82,11 @@ impl Desk {
         let id = parse_id(id)?;
         if reason.trim().is_empty() {
             return Err(Refused("a reason is wanted: it is kept in the journal".to_owned()));
+        }
+        if has_card_number(&reason) {
+            return Err(Refused(
+                "the reason holds what may be a card number; name its last four".into(),
+            ));
         }
         let act = |waiter| Input::Operator(OperatorAct { waiter, id, by, reason, act });
         let view = view_of(self.engine.ask(act).await)?;

@@ -54,6 +54,21 @@ pub enum Command {
     },
 }
 
+impl Command {
+    /// Its name, as it stands in JSON.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Payment { .. } => "payment",
+            Self::Cases => "cases",
+            Self::RetryCase { .. } => "retry_case",
+            Self::CloseCase { .. } => "close_case",
+            Self::Lines => "lines",
+            Self::Status => "status",
+            Self::Totals { .. } => "totals",
+        }
+    }
+}
+
 /// How a person ends a case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "snake_case")]

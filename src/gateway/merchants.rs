@@ -9,7 +9,7 @@ use crate::channel::signature::PublicAddress;
 use crate::config::{self, Config};
 use crate::edge::http::{Edge, Opening};
 use crate::edge::seam::Received;
-use crate::edge::tls;
+use crate::edge::tls::{self, Identity, TlsError};
 use crate::engine_task::{Clock, EngineHandle};
 use crate::host::Clock as _;
 use crate::host::slot::Slots;
@@ -32,6 +32,7 @@ const RETRY_AFTER_S: u32 = 2;
 /// What the listeners are made of.
 pub(super) struct Parts<'a> {
     pub(super) config: &'a Config,
+    pub(super) identities: Vec<Identity>,
     pub(super) definitions: &'a DefinitionTable,
     pub(super) keys: Arc<dyn KeyStore>,
     pub(super) engine: EngineHandle,
@@ -46,11 +47,11 @@ pub(super) async fn open(parts: Parts<'_>) -> anyhow::Result<Vec<Edge>> {
     let core = Arc::new(seams::core(path(&parts)?));
     let replay = Arc::new(seams::forget_nonces(replay_window(&parts)?));
     let mut edges = Vec::new();
-    for channel in &parts.config.channels {
+    for (channel, identity) in parts.config.channels.iter().zip(&parts.identities) {
         let opening = Opening {
             name: channel.name.to_string(),
             address: channel.listen,
-            identity: tls::load(&channel.tls.certificate, &channel.tls.key, SystemTime::now())?,
+            identity: identity.clone(),
             limits: channel.limits.clone(),
         };
         let clock = parts.clock;
@@ -77,6 +78,12 @@ pub(super) async fn open(parts: Parts<'_>) -> anyhow::Result<Vec<Edge>> {
         edges.push(edge);
     }
     Ok(edges)
+}
+
+/// Loads the certificate and key of every channel, in the order of configuration.
+pub(super) fn identities(config: &Config) -> Result<Vec<Identity>, TlsError> {
+    let files = config.channels.iter().map(|channel| &channel.tls);
+    files.map(|tls| tls::load(&tls.certificate, &tls.key, SystemTime::now())).collect()
 }
 
 fn path(parts: &Parts<'_>) -> anyhow::Result<PaymentPath> {

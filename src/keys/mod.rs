@@ -52,6 +52,10 @@ pub trait KeyStore: Send + Sync {
     /// All public keys that merchants may use, those in use first.
     fn public_keys(&self) -> Vec<PublicKey>;
 
+    /// A name for the card hash key, from which nothing can be learned of it: a journal written under
+    /// one key is useless under another, since equal cards would no longer have equal hashes.
+    fn binding(&self) -> String;
+
     /// Whether these are the throw-away keys of `keys-example`, which production mode refuses.
     fn is_example(&self) -> bool;
 }

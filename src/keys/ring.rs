@@ -305,6 +305,11 @@ impl KeyStore for KeyRing {
         CardHash(tag.as_ref().first_chunk().copied().unwrap_or_default())
     }
 
+    fn binding(&self) -> String {
+        let tag = hmac::sign(&self.hash, b"tidegate: the card hash key of a journal");
+        HEXLOWER.encode(tag.as_ref().get(..16).unwrap_or_default())
+    }
+
     fn response_key(&self) -> &str {
         &self.response_key
     }

@@ -38,6 +38,8 @@ pub struct Report {
 /// [`StoreError::Damaged`] with the place of the first damage, or what kept it from being read.
 pub fn verify(folder: &Path) -> Result<Report, StoreError> {
     let paths = Paths::of(folder);
+    std::fs::read_dir(&paths.journal)
+        .map_err(StoreError::file(format!("find a journal in {}", paths.journal.display())))?;
     // Before the journal is read: a running gateway only moves ahead.
     let ledger = Ledger::look(&paths.ledger)?;
     let disk = Folder::look(&paths.journal, &paths.archive);

@@ -44,6 +44,22 @@ impl fmt::Debug for Pan {
     }
 }
 
+/// Whether a text holds a run of 12 to 19 digits with a right check digit (ISO/IEC 7812-1, annex B):
+/// what may be a card number must not stand where it would be kept or shown in clear.
+pub fn has_card_number(text: &str) -> bool {
+    text.split(|it: char| !it.is_ascii_digit())
+        .any(|run| (12..=19).contains(&run.len()) && check_digit_holds(run))
+}
+
+#[expect(clippy::arithmetic_side_effects, reason = "19 digits sum to 171 at most")]
+fn check_digit_holds(digits: &str) -> bool {
+    let doubled = |digit: u32| if digit > 4 { digit * 2 - 9 } else { digit * 2 };
+    let digits = digits.chars().rev().filter_map(|it| it.to_digit(10)).enumerate();
+    let sum: u32 =
+        digits.map(|(place, digit)| if place % 2 == 1 { doubled(digit) } else { digit }).sum();
+    sum.is_multiple_of(10)
+}
+
 /// A card's expiry: the last month in which it is good.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Expiry {
@@ -155,4 +171,17 @@ pub enum CardError {
     /// Not a security code.
     #[error("security code: 3 or 4 digits are expected")]
     SecurityCode,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_card_number_in_a_text_is_seen() {
+        assert!(has_card_number("4000000000000002"));
+        assert!(has_card_number("card 4000000000000002 back"));
+        assert!(!has_card_number("4000000000000003"));
+        assert!(!has_card_number("order 20261122-0042, STAN 000123"));
+    }
 }

@@ -75,6 +75,10 @@ impl KeyStore for Vectors {
     fn public_keys(&self) -> Vec<PublicKey> {
         Vec::new()
     }
+    fn binding(&self) -> String {
+        String::new()
+    }
+
     fn is_example(&self) -> bool {
         true
     }

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error, Visitor};
 use std::fmt;
 use std::sync::Arc;
-use tidegate_payment::card::{CardRef, Expiry, Pan, SecurityCode};
+use tidegate_payment::card::{CardRef, Expiry, Pan, SecurityCode, has_card_number};
 use tidegate_payment::id::{IdempotencyKey, OrderId};
 use tidegate_payment::input::QueryBy;
 use tidegate_payment::money::{Currency, Money};
@@ -108,6 +108,9 @@ pub(super) fn payment(
     let body: PaymentBody = json::read(&received.body).map_err(|error| unreadable(&error, ""))?;
     let order =
         OrderId::parse(&body.order_id).map_err(|error| invalid("/order_id", error.wanted))?;
+    if has_card_number(&body.order_id) {
+        return Err(invalid("/order_id", "no card number: it is kept and shown in clear"));
+    }
     let currency = Currency::from_alphabetic(&body.amount.currency)
         .map_err(|_| invalid("/amount/currency", "an ISO 4217 code in capitals, such as EUR"))?;
     let amount = Money::payable(body.amount.minor, currency)
@@ -216,7 +219,7 @@ fn idempotency_key(received: &Received) -> Result<IdempotencyKey, Problem> {
     let value = received.only_header("idempotency-key").unwrap_or_default();
     let text = std::str::from_utf8(value).map_err(|_| wrong())?.trim_matches([' ', '\t']);
     let bare = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text);
-    IdempotencyKey::parse(bare).map_err(|_| wrong())
+    IdempotencyKey::parse(bare).ok().filter(|_| !has_card_number(bare)).ok_or_else(wrong)
 }
 
 /// Decodes the query of `GET /v1/payments`: `order_id=X`, and nothing else.

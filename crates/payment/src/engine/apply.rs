@@ -101,7 +101,10 @@ impl Engine {
                 out.effects.push(Effect::Alarm(Alarm::CaseOpened(id)));
             }
             Record::LateAnswer(late) => {
-                if matches!(late.answer.class, AnswerClass::Approved | AnswerClass::Partial) {
+                let refused = self.book.get(id).is_some_and(|entry| entry.payment.partial_refused);
+                let taken =
+                    matches!(late.answer.class, AnswerClass::Approved | AnswerClass::Partial);
+                if taken && !refused {
                     out.effects.push(Effect::Alarm(Alarm::LateApproval(id)));
                 }
             }
