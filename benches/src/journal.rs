@@ -1,0 +1,121 @@
+//! The store: what a payment's two commits take, and what the projection takes to follow.
+
+use crate::decisions::{IN_FLIGHT, Sample, run};
+use crate::measure::{Plan, Took};
+use crate::table::{Counts, Row};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+use tidegate::store::journal::frame::RawRecord;
+use tidegate::store::ledger::Ledger;
+use tidegate::store::{Settings, Store, record_code, recovery};
+use tidegate_payment::durable::Sequence;
+use tidegate_payment::record::{Group, Record};
+use tidegate_payment::time::Timestamp;
+
+/// Payments of one window that commits one group at a time, and of one that commits many.
+const ALONE: usize = 100;
+const GROUPED: usize = 1280;
+
+/// Measures them; the store lies in `folder`, on the disk that is to be measured.
+pub fn measure(plan: &Plan, folder: &Path, sample: &mut Sample) -> anyhow::Result<Vec<Row>> {
+    let mut rows = Vec::new();
+    let memory = Path::new("/dev/shm");
+    if memory.is_dir() {
+        let folder = tempfile::tempdir_in(memory)?;
+        let took = commits(plan, folder.path(), sample, (GROUPED, IN_FLIGHT))?;
+        rows.push(Row {
+            name: "journal_cpu",
+            what: "journal: 2 commits in groups of 64, on a RAM disk, so without the disk's time",
+            counts: Counts::Sum,
+            took,
+        });
+    }
+    let took = commits(plan, &folder.join("grouped"), sample, (GROUPED, IN_FLIGHT))?;
+    let what = "journal: a payment's share of 2 commits, 64 groups on one fdatasync";
+    rows.push(Row { name: "journal_64", what, counts: Counts::Beside, took });
+    let took = commits(plan, &folder.join("alone"), sample, (ALONE, 1))?;
+    let what = "journal: 2 commits, each alone on its fdatasync";
+    rows.push(Row { name: "journal_alone", what, counts: Counts::Beside, took });
+    let took = projection(plan, folder.join("ledger.db"), sample)?;
+    let what = "projection: ledger apply, 64 payments a transaction";
+    rows.push(Row { name: "projection", what, counts: Counts::Sum, took });
+    Ok(rows)
+}
+
+/// Commits all groups of `payments` in chunks; per payment.
+fn commits(
+    plan: &Plan,
+    folder: &Path,
+    sample: &mut Sample,
+    (payments, groups_each): (usize, usize),
+) -> anyhow::Result<Took> {
+    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    let (store, _) = recovery::open(folder, Settings::default(), Timestamp(0))?;
+    let mut fault = Ok(());
+    let operations = u64::try_from(payments)?;
+    let took = plan.windows(operations, || {
+        let window = run(sample, payments).and_then(|(groups, _, _)| {
+            let chunks: Vec<Vec<Group>> = groups.chunks(groups_each).map(<[_]>::to_vec).collect();
+            let begun = Instant::now();
+            for chunk in chunks {
+                for committed in runtime.block_on(store.commit(chunk))? {
+                    committed?;
+                }
+            }
+            Ok(begun.elapsed())
+        });
+        window.unwrap_or_else(|error| {
+            fault = Err(error);
+            Duration::ZERO
+        })
+    });
+    fault?;
+    Ok(took)
+}
+
+/// The projection's own work, without its thread.
+fn projection(plan: &Plan, file: PathBuf, sample: &mut Sample) -> anyhow::Result<Took> {
+    let mut ledger = Ledger::open(&file)?;
+    let mut sequence = 0;
+    let mut fault = Ok(());
+    let took = plan.windows(u64::try_from(GROUPED)?, || {
+        let window = run(sample, GROUPED).and_then(|(groups, _, _)| {
+            let bodies = groups.iter().map(encoded).collect::<anyhow::Result<Vec<_>>>()?;
+            let mut took = Duration::ZERO;
+            for chunk in bodies.chunks(2 * IN_FLIGHT) {
+                let records: Vec<_> = chunk
+                    .iter()
+                    .flatten()
+                    .map(|(kind, body)| {
+                        sequence += 1;
+                        raw(*kind, body, sequence)
+                    })
+                    .collect();
+                let begun = Instant::now();
+                ledger.apply(&records)?;
+                took += begun.elapsed();
+            }
+            Ok(took)
+        });
+        window.unwrap_or_else(|error| {
+            fault = Err(error);
+            Duration::ZERO
+        })
+    });
+    fault?;
+    Ok(took)
+}
+
+fn encoded(group: &Group) -> anyhow::Result<Vec<(u8, Vec<u8>)>> {
+    let encode = |record: &Record| {
+        let mut body = Vec::new();
+        record_code::encode(record, &mut body)?;
+        Ok((record_code::kind(record), body))
+    };
+    group.records.iter().map(encode).collect()
+}
+
+fn raw(kind: u8, body: &[u8], sequence: u64) -> RawRecord<'_> {
+    let sequence = Sequence(sequence);
+    RawRecord { kind, version: record_code::VERSION, sequence, body, chain: [0; 32] }
+}

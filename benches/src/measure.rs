@@ -1,0 +1,110 @@
+//! Times work in windows. No floats: times are whole nanoseconds, shown as microseconds.
+
+use serde::Serialize;
+use std::fmt;
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+/// How long and how often everything is measured.
+#[derive(Debug, Clone, Copy)]
+pub struct Plan {
+    /// How long one window lasts, about.
+    pub window: Duration,
+    /// How many windows: 1 or more.
+    pub windows: usize,
+}
+
+/// Nanoseconds per operation over several windows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Took {
+    /// The median of the windows.
+    pub median_ns: u64,
+    /// The fastest window.
+    pub min_ns: u64,
+    /// The slowest window.
+    pub max_ns: u64,
+}
+
+impl Took {
+    /// What several windows come to.
+    pub fn of(mut windows: Vec<u64>) -> Self {
+        windows.sort_unstable();
+        let at = |place: usize| windows.get(place).copied().unwrap_or(0);
+        let last = windows.len().saturating_sub(1);
+        Self { median_ns: at(last / 2), min_ns: at(0), max_ns: at(last) }
+    }
+}
+
+/// Microseconds with two or three places.
+#[derive(Debug, Clone, Copy)]
+pub struct Micros(pub u64);
+
+impl fmt::Display for Micros {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = match self.0 {
+            ns if ns < 10_000 => format!("{}.{:02}", ns / 1000, ns % 1000 / 10),
+            ns => format!("{}.{}", ns / 1000, ns % 1000 / 100),
+        };
+        f.pad(&text)
+    }
+}
+
+impl Plan {
+    /// Times work that can be done again and again with the same things.
+    pub fn time<T>(&self, mut work: impl FnMut() -> T) -> Took {
+        let mut repeat = |times: u64| {
+            let begun = Instant::now();
+            for _ in 0..times {
+                black_box(work());
+            }
+            begun.elapsed()
+        };
+        let times = self.calibrated(&mut repeat);
+        Took::of((0..self.windows).map(|_| each(repeat(times), times)).collect())
+    }
+
+    /// Times work that uses up what it is given, which is made outside the clock; all of a window's
+    /// is made first. What the work returns is dropped within the clock, as the gateway would.
+    pub fn time_each<I, T>(
+        &self,
+        mut make: impl FnMut() -> I,
+        mut work: impl FnMut(I) -> T,
+    ) -> Took {
+        let mut repeat = |times: u64| {
+            let made: Vec<I> = (0..times).map(|_| make()).collect();
+            let begun = Instant::now();
+            for item in made {
+                black_box(work(item));
+            }
+            begun.elapsed()
+        };
+        let times = self.calibrated(&mut repeat);
+        Took::of((0..self.windows).map(|_| each(repeat(times), times)).collect())
+    }
+
+    /// Runs `window`, which does so many operations and returns what they took, as often as planned;
+    /// once more before that, to warm up.
+    pub fn windows(&self, operations: u64, mut window: impl FnMut() -> Duration) -> Took {
+        window();
+        Took::of((0..self.windows).map(|_| each(window(), operations)).collect())
+    }
+
+    /// How many times fill a window; finding it out warms up.
+    fn calibrated(&self, repeat: &mut impl FnMut(u64) -> Duration) -> u64 {
+        let mut times = 1_u64;
+        loop {
+            let took = repeat(times);
+            if took.saturating_mul(5) >= self.window {
+                let wanted = self.window.as_nanos().saturating_mul(u128::from(times));
+                let fill = wanted.checked_div(took.as_nanos()).unwrap_or(1);
+                return u64::try_from(fill).unwrap_or(u64::MAX).max(1);
+            }
+            times = times.saturating_mul(2);
+        }
+    }
+}
+
+fn each(took: Duration, operations: u64) -> u64 {
+    let ns = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+    ns.checked_div(operations).unwrap_or(0)
+}
