@@ -1,9 +1,8 @@
 //! The edge: what its thread spends on a request, and the TLS records of it alone.
 
-use crate::measure::{Plan, Took};
+use crate::measure::{Plan, Took, thread_cpu};
 use crate::table::{Counts, Row};
 use anyhow::Context;
-use rustix::time::{ClockId, clock_gettime};
 use rustls::pki_types::ServerName;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConnection, StreamOwned};
@@ -90,13 +89,6 @@ fn as_http(received: &Received) -> Vec<u8> {
     bytes.extend(b"\r\n");
     bytes.extend(&received.body);
     bytes
-}
-
-/// The processor time of the calling thread.
-fn thread_cpu() -> Duration {
-    let time = clock_gettime(ClockId::ThreadCPUTime);
-    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
-    Duration::new(seconds, u32::try_from(time.tv_nsec).unwrap_or(0))
 }
 
 /// One thread is the whole edge; clients on other threads keep it busy. What counts is that thread's

@@ -75,7 +75,7 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments) -> anyhow::Result<bool> {
     let load_average = table::load_average();
-    let (window_ms, windows) = if arguments.quick { (20, 3) } else { (150, 9) };
+    let (window_ms, windows) = if arguments.quick { (20, 3) } else { (60, 15) };
     let plan = Plan { window: Duration::from_millis(window_ms), windows };
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("no workspace")?;
     let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("target");

@@ -1,9 +1,29 @@
 //! Times work in windows. No floats: times are whole nanoseconds, shown as microseconds.
+//!
+//! Work that computes is timed by its thread's processor time, so that what else runs on the machine
+//! counts less; work that waits is timed by the wall clock.
 
+use rustix::time::{ClockId, clock_gettime};
 use serde::Serialize;
 use std::fmt;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
+
+/// The processor time of the calling thread.
+pub fn thread_cpu() -> Duration {
+    reading(ClockId::ThreadCPUTime)
+}
+
+/// The processor time of all threads.
+pub fn process_cpu() -> Duration {
+    reading(ClockId::ProcessCPUTime)
+}
+
+fn reading(clock: ClockId) -> Duration {
+    let time = clock_gettime(clock);
+    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+    Duration::new(seconds, u32::try_from(time.tv_nsec).unwrap_or(0))
+}
 
 /// How long and how often everything is measured.
 #[derive(Debug, Clone, Copy)]
@@ -50,36 +70,37 @@ impl fmt::Display for Micros {
 }
 
 impl Plan {
-    /// Times work that can be done again and again with the same things.
+    /// The processor time of work that can be done again and again with the same things.
     pub fn time<T>(&self, mut work: impl FnMut() -> T) -> Took {
-        let mut repeat = |times: u64| {
-            let begun = Instant::now();
-            for _ in 0..times {
-                black_box(work());
-            }
-            begun.elapsed()
-        };
-        let times = self.calibrated(&mut repeat);
-        Took::of((0..self.windows).map(|_| each(repeat(times), times)).collect())
+        self.fill(|times| {
+            let before = thread_cpu();
+            (0..times).for_each(|_| drop(black_box(work())));
+            thread_cpu().saturating_sub(before)
+        })
     }
 
-    /// Times work that uses up what it is given, which is made outside the clock; all of a window's
-    /// is made first. What the work returns is dropped within the clock, as the gateway would.
+    /// The same by the wall clock, for work that waits.
+    pub fn time_wall<T>(&self, mut work: impl FnMut() -> T) -> Took {
+        self.fill(|times| {
+            let begun = Instant::now();
+            (0..times).for_each(|_| drop(black_box(work())));
+            begun.elapsed()
+        })
+    }
+
+    /// The processor time of work that uses up what it is given, which is made outside the clock; all
+    /// of a window's is made first. What the work returns is dropped within the clock.
     pub fn time_each<I, T>(
         &self,
         mut make: impl FnMut() -> I,
         mut work: impl FnMut(I) -> T,
     ) -> Took {
-        let mut repeat = |times: u64| {
+        self.fill(|times| {
             let made: Vec<I> = (0..times).map(|_| make()).collect();
-            let begun = Instant::now();
-            for item in made {
-                black_box(work(item));
-            }
-            begun.elapsed()
-        };
-        let times = self.calibrated(&mut repeat);
-        Took::of((0..self.windows).map(|_| each(repeat(times), times)).collect())
+            let before = thread_cpu();
+            made.into_iter().for_each(|item| drop(black_box(work(item))));
+            thread_cpu().saturating_sub(before)
+        })
     }
 
     /// Runs `window`, which does so many operations and returns what they took, as often as planned;
@@ -89,7 +110,12 @@ impl Plan {
         Took::of((0..self.windows).map(|_| each(window(), operations)).collect())
     }
 
-    /// How many times fill a window; finding it out warms up.
+    /// Finds out how many times fill a window, which warms up as well, and times windows of so many.
+    fn fill(&self, mut repeat: impl FnMut(u64) -> Duration) -> Took {
+        let times = self.calibrated(&mut repeat);
+        Took::of((0..self.windows).map(|_| each(repeat(times), times)).collect())
+    }
+
     fn calibrated(&self, repeat: &mut impl FnMut(u64) -> Duration) -> u64 {
         let mut times = 1_u64;
         loop {

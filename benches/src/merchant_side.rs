@@ -4,6 +4,7 @@
 use crate::measure::Plan;
 use crate::merchant::{World, now_s};
 use crate::table::{Counts, Row};
+use tidegate::channel::digest::content_digest;
 use tidegate::channel::jwe;
 use tidegate::channel::rest::{self, Authenticated, Endpoint};
 use tidegate::edge::seam::{Answer, Received};
@@ -103,13 +104,22 @@ pub fn measure_out(
     let respond = plan.time(|| rest::answer(reply, true, 5));
     let sign = plan
         .time_each(|| answer.clone(), |answer| rest::sign(answer, binding, &world.parts, now_s()));
+    let (keys, key) = (&world.keys, world.keys.response_key());
+    let digest = content_digest(&answer.body);
+    let make_base = || binding.answer_base(answer.status, &digest, now_s(), key);
+    let (_, base) = make_base()?;
+    let made = plan.time(make_base);
+    keys.sign_response(key, base.as_bytes())?;
+    let signed = plan.time(|| keys.sign_response(key, base.as_bytes()).is_ok());
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
     let pool = &world.parts.pool;
-    let hop = plan.time(|| runtime.block_on(pool.try_run(|| ())).is_ok());
+    let hop = plan.time_wall(|| runtime.block_on(pool.try_run(|| ())).is_ok());
     let what = "worker pool: an empty job handed over and back (twice a payment)";
     Ok(vec![
         Row { name: "respond", what: "respond: JSON", counts: Counts::Sum, took: respond },
         Row { name: "sign", what: "respond: digest, signature", counts: Counts::Sum, took: sign },
+        Row { name: "base", what: "signature base", counts: Counts::Part, took: made },
+        Row { name: "signed", what: "ed25519 over it", counts: Counts::Part, took: signed },
         Row { name: "hop", what, counts: Counts::Beside, took: hop },
     ])
 }

@@ -85,7 +85,7 @@ fn overwrite(plan: &Plan, folder: &Path) -> anyhow::Result<Took> {
     file.sync_all()?;
     let mut block = 0;
     let mut fault = Ok(());
-    let took = plan.time(|| {
+    let took = plan.time_wall(|| {
         block = (block + 1) % BLOCKS;
         let written = file.write_all_at(&[0x5A; 4096], block * 4096);
         if let Err(error) = written.and_then(|()| file.sync_data()) {
@@ -108,7 +108,7 @@ fn round_trip(plan: &Plan) -> anyhow::Result<Took> {
         while far.read_exact(&mut frame).and_then(|()| far.write_all(&frame)).is_ok() {}
     });
     let mut frame = [0x5A; 200];
-    let took = plan.time(|| {
+    let took = plan.time_wall(|| {
         near.write_all(&frame)?;
         near.read_exact(&mut frame)
     });

@@ -158,7 +158,10 @@ impl Report {
 }
 
 fn head(what: &str, unit: &str) -> [String; 2] {
-    [format!("| {what} | {unit} | min - max | of the sum |"), "| --- | ---: | ---: | ---: |".into()]
+    [
+        format!("| {what}, {unit} | median | min - max | of the sum |"),
+        "| --- | ---: | ---: | ---: |".into(),
+    ]
 }
 
 fn line(row: &Row, share: &str) -> String {
