@@ -25,6 +25,7 @@ use crate::store::recovery::{self, Recovered};
 use crate::store::{self, StoreError};
 use anyhow::Context;
 pub use hosts::Hosts;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -123,27 +124,12 @@ impl Gateway {
             clock,
         };
         let edges = merchants::open(parts).await?;
-        let internal = TcpListener::bind(config.internal.listen)
-            .await
-            .with_context(|| format!("cannot listen on {}", config.internal.listen))?;
-        let internal_address = internal.local_addr()?;
-        let desk = Desk::new(handle.clone(), Arc::clone(&store), hosts.clone());
-        let control = socket::bind(&config.internal.control_socket).with_context(|| {
-            format!("cannot make the control socket {}", config.internal.control_socket.display())
-        })?;
         let watch = watch::Watch::new(&config, &metrics, handle.clone(), &store, hosts.clone());
-        tokio::spawn(internal::serve(internal, watch.pages(), stop_inner.clone()));
-        tokio::spawn(socket::serve(control, Arc::new(desk), stop_inner.clone()));
-        tokio::spawn(watch.run(stop_inner.clone()));
+        let desk = Desk::new(handle.clone(), store, hosts.clone());
+        let internal_address = open_inner_side(&config, watch, desk, &stop_inner).await?;
         let ports = ports::Ports::write(&config, &edges, internal_address)?;
-        tracing::info!(
-            gateway = config.gateway.name,
-            internal = %internal_address,
-            listeners = ?edges.iter().map(Edge::address).collect::<Vec<_>>(),
-            epoch = recovered.epoch,
-            open_payments = recovered.groups.len(),
-            "ready"
-        );
+        let open_payments = recovered.groups.len();
+        tracing::info!(listeners = ?ports.listeners(), epoch = recovered.epoch, open_payments, "ready");
         Ok(Self {
             drain_timeout: config.gateway.drain_timeout,
             edges,
@@ -175,6 +161,25 @@ impl Gateway {
         tracing::info!(all_answered = finished.iter().all(|finished| *finished), "stopped");
         Ok(())
     }
+}
+
+/// Opens the internal listener and the control socket; both end with `stop`.
+async fn open_inner_side(
+    config: &Config,
+    watch: watch::Watch,
+    desk: Desk,
+    stop: &CancellationToken,
+) -> anyhow::Result<SocketAddr> {
+    let config::Internal { listen, control_socket, .. } = &config.internal;
+    let listener = TcpListener::bind(listen).await;
+    let listener = listener.with_context(|| format!("cannot listen on {listen}"))?;
+    let address = listener.local_addr()?;
+    let control = socket::bind(control_socket)
+        .with_context(|| format!("cannot make the control socket {}", control_socket.display()))?;
+    tokio::spawn(internal::serve(listener, watch.pages(), stop.clone()));
+    tokio::spawn(socket::serve(control, Arc::new(desk), stop.clone()));
+    tokio::spawn(watch.run(stop.clone()));
+    Ok(address)
 }
 
 fn tell_bounds(config: &Config) {

@@ -1,103 +1,171 @@
-//! `tidegate check`: configuration, definitions and their vectors; every fault at once.
+//! `tidegate check`: configuration, certificates, keys, definitions and their vectors; every fault at
+//! once. Starts nothing.
 
 use super::{ConfigFile, print};
-use crate::config::{self, Config};
-use crate::definitions;
+use crate::config::{self, Bound, Config, Fault, Mode};
+use crate::definitions::{self, DefinitionError};
+use crate::edge::tls;
+use crate::keys::KeyStore;
+use crate::keys::sealed_file;
 use clap::Args;
-use serde_json::{Value, json};
-use std::collections::BTreeSet;
+use serde::Serialize;
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::error::Error;
 use std::process::ExitCode;
+use std::time::SystemTime;
 
-/// Check configuration, definitions and their vectors.
+/// Check configuration, certificates, keys, definitions and their vectors.
 #[derive(Debug, Args)]
 pub(super) struct Check {
     #[command(flatten)]
     file: ConfigFile,
-    /// Print one JSON object.
+    /// Do not open the key file: then no passphrase is needed.
+    #[arg(long)]
+    without_keys: bool,
+    /// Print one JSON object: ok, faults, definitions, bounds.
     #[arg(long)]
     json: bool,
 }
 
 /// How the vectors of one definition did.
+#[derive(Debug, Serialize)]
 struct Definition {
     name: String,
-    passed: usize,
-    failed: usize,
+    vectors_passed: usize,
+    vectors_failed: usize,
+}
+
+/// All that was found.
+#[derive(Debug, Default)]
+struct Found {
+    faults: Vec<Fault>,
+    definitions: Vec<Definition>,
+    bounds: Vec<Bound>,
 }
 
 impl Check {
     pub(super) fn answer(&self) -> anyhow::Result<ExitCode> {
-        let (checked, faults) = match config::load(&self.file.config) {
-            Ok(config) => check_definitions(&config),
-            Err(errors) => (Vec::new(), vec![errors.to_string()]),
-        };
-        if self.json {
-            print::json(&as_json(&checked, &faults));
-        } else {
-            show(&checked, &faults);
+        let mut found = Found::default();
+        match config::load(&self.file.config) {
+            Err(errors) => found.faults = errors.faults,
+            Ok(config) => {
+                check_definitions(&config, &mut found);
+                check_certificates(&config, &mut found);
+                if !self.without_keys {
+                    check_keys(&config, &mut found);
+                }
+                found.bounds = config.bounds();
+            }
         }
-        Ok(if faults.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        if self.json {
+            let Found { faults, definitions, bounds } = &found;
+            let ok = faults.is_empty();
+            print::json(&json!({
+                "ok": ok, "faults": faults, "definitions": definitions, "bounds": bounds,
+            }));
+        } else {
+            show(&found);
+        }
+        Ok(if found.faults.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 }
 
-fn check_definitions(config: &Config) -> (Vec<Definition>, Vec<String>) {
-    let hosts = config.hosts.iter();
-    let pairs: BTreeSet<_> =
-        hosts.map(|host| (host.dialect.as_str(), host.mapping.as_str())).collect();
-    let (mut checked, mut faults) = (Vec::new(), Vec::new());
-    for (dialect, mapping) in pairs {
-        match check_pair(config, dialect, mapping, &mut faults) {
-            Ok(definition) => checked.push(definition),
-            Err(error) => faults.push(with_causes(&error)),
+/// Reads the definitions of all hosts and runs their vectors.
+fn check_definitions(config: &Config, found: &mut Found) {
+    let mut pairs = BTreeMap::new();
+    for (index, host) in config.hosts.iter().enumerate() {
+        let pair = (host.dialect.as_str(), host.mapping.as_str());
+        pairs.entry(pair).or_insert_with(|| format!("host[{index}]"));
+    }
+    for (pair, key) in pairs {
+        if let Err(error) = check_pair(config, pair, &key, found) {
+            match error {
+                DefinitionError::Faults(faults) => {
+                    let told = faults.list().iter();
+                    found.faults.extend(told.map(|fault| Fault::of_definition(&key, fault)));
+                }
+                DefinitionError::File { .. } => {
+                    found.faults.push(Fault::of_file("", &key, &with_causes(&error)));
+                }
+            }
         }
     }
-    (checked, faults)
 }
 
 fn check_pair(
     config: &Config,
-    dialect: &str,
-    mapping: &str,
-    faults: &mut Vec<String>,
-) -> Result<Definition, definitions::DefinitionError> {
+    (dialect, mapping): (&str, &str),
+    key: &str,
+    found: &mut Found,
+) -> Result<(), DefinitionError> {
     let folder = &config.gateway.protocols_dir;
     let definition = definitions::load(folder, dialect, mapping)?;
     let results = definitions::run_vectors(folder, (dialect, mapping), &definition)?;
     let name = format!("{dialect} with {mapping}");
     let failed = results.iter().filter_map(|result| Some((&result.name, result.fault.as_ref()?)));
-    let told: Vec<_> =
-        failed.map(|(vector, fault)| format!("{name}: vector {vector:?}: {fault}")).collect();
-    let (passed, failed) = (results.len().saturating_sub(told.len()), told.len());
-    faults.extend(told);
-    Ok(Definition { name, passed, failed })
+    let told: Vec<_> = failed
+        .map(|(vector, fault)| {
+            Fault::of_file("", key, &format!("{name}: vector {vector:?}: {fault}"))
+        })
+        .collect();
+    let vectors_failed = told.len();
+    let vectors_passed = results.len().saturating_sub(vectors_failed);
+    found.definitions.push(Definition { name, vectors_passed, vectors_failed });
+    found.faults.extend(told);
+    Ok(())
 }
 
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
+/// Loads the certificate and key of each channel.
+fn check_certificates(config: &Config, found: &mut Found) {
+    for (index, channel) in config.channels.iter().enumerate() {
+        let files = &channel.tls;
+        if let Err(error) = tls::load(&files.certificate, &files.key, SystemTime::now()) {
+            let file = files.certificate.display().to_string();
+            let key = format!("channel[{index}].tls");
+            found.faults.push(Fault::of_file(&file, &key, &with_causes(&error)));
+        }
+    }
+}
+
+/// Opens the key file.
+fn check_keys(config: &Config, found: &mut Found) {
+    let file = config.keys.file.display().to_string();
+    let mut tell = |key: &str, message: &str| {
+        found.faults.push(Fault::of_file(&file, key, message));
+    };
+    let passphrase = match config.keys.passphrase.read() {
+        Ok(passphrase) => passphrase,
+        Err(error) => return tell("keys.passphrase", &with_causes(&error)),
+    };
+    match sealed_file::open(&config.keys.file, passphrase.as_bytes()) {
+        Err(error) => tell("keys.file", &with_causes(&error)),
+        Ok(ring) if ring.is_example() && config.gateway.mode == Mode::Production => {
+            tell("keys.file", "holds example keys: anybody can read them");
+        }
+        Ok(_) => {}
+    }
+}
+
+/// An error with its causes in one line.
+fn with_causes(error: &(dyn Error + 'static)) -> String {
+    let causes =
+        std::iter::successors(error.source(), |cause: &&(dyn Error + 'static)| (*cause).source());
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
-fn as_json(checked: &[Definition], faults: &[String]) -> Value {
-    let dialects = checked.iter().map(|definition| {
-        json!({
-            "name": definition.name,
-            "vectors_passed": definition.passed,
-            "vectors_failed": definition.failed,
-        })
-    });
-    let dialects: Vec<_> = dialects.collect();
-    json!({ "ok": faults.is_empty(), "channels": [], "dialects": dialects, "faults": faults })
-}
-
-fn show(checked: &[Definition], faults: &[String]) {
-    for Definition { name, passed, failed } in checked {
-        print::line(format!("{name}: {passed} vectors passed, {failed} failed"));
+fn show(found: &Found) {
+    for Definition { name, vectors_passed, vectors_failed } in &found.definitions {
+        print::line(format!("{name}: {vectors_passed} vectors passed, {vectors_failed} failed"));
     }
-    for fault in faults {
+    for Bound { name, value, unit, because } in &found.bounds {
+        print::line(format!("at most {value} {unit}: {name} ({because})"));
+    }
+    for fault in &found.faults {
         print::line("");
-        print::line(fault);
+        print::line(&fault.picture);
     }
-    let verdict = match faults.len() {
+    let verdict = match found.faults.len() {
         0 => "sound".to_owned(),
         1 => "1 fault".to_owned(),
         count => format!("{count} faults"),

@@ -28,6 +28,9 @@ pub(super) enum Keys {
     Public {
         #[command(flatten)]
         file: ConfigFile,
+        /// Print JSON; it is the only form there is.
+        #[arg(long)]
+        json: bool,
     },
 }
 
@@ -44,7 +47,7 @@ impl Keys {
                     .context("the key file was not made")?;
                 print::line(format!("made {}", config.keys.file.display()));
             }
-            Self::Public { file } => {
+            Self::Public { file, json: _ } => {
                 let config = config::load(&file.config)?;
                 let passphrase = config.keys.passphrase.read()?;
                 let ring = sealed_file::open(&config.keys.file, passphrase.as_bytes())

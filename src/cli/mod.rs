@@ -36,12 +36,16 @@ enum Command {
     /// Run the gateway until SIGTERM or SIGINT, then drain and stop.
     #[command(after_help = "Example: tidegate run -c deploy/tidegate.toml")]
     Run(ConfigFile),
-    /// Check configuration, definitions and their vectors; every fault at once.
+    /// Check configuration, certificates, keys, definitions and their vectors; every fault at once.
     #[command(after_help = "Example: tidegate check -c deploy/tidegate.toml --json")]
     Check(check::Check),
     /// Decode an ISO 8583 message field by field, masked; on error mark the failing byte.
-    #[command(after_help = "Example: tidegate explain -d iso87-ascii --hex 30383030822000…")]
+    #[command(after_help = "Examples: tidegate explain -d iso87-ascii --hex 30383030822000…\n  \
+        xxd -r -p capture.hex | tidegate explain -d iso87-ascii --frame length-be2 -")]
     Explain(wire::Explain),
+    /// How the running gateway does: how much of everything there is.
+    #[command(after_help = "Example: tidegate status -c FILE")]
+    Status(operate::Status),
     /// Look at a payment.
     #[command(subcommand)]
     Payment(operate::Payment),
@@ -86,6 +90,7 @@ fn answer(command: Command) -> anyhow::Result<ExitCode> {
         Command::Run(file) => crate::gateway::run(&file.config).map(|()| ExitCode::SUCCESS),
         Command::Check(check) => check.answer(),
         Command::Explain(explain) => explain.answer(),
+        Command::Status(status) => status.answer(),
         Command::Payment(payment) => payment.answer(),
         Command::Cases(cases) => cases.answer(),
         Command::Line(line) => line.answer(),

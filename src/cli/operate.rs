@@ -37,6 +37,23 @@ impl Asked {
     }
 }
 
+/// `tidegate status`
+#[derive(Debug, Args)]
+pub(super) struct Status {
+    #[command(flatten)]
+    asked: Asked,
+}
+
+impl Status {
+    pub(super) fn answer(&self) -> anyhow::Result<ExitCode> {
+        self.asked.print(&Command::Status, |value| {
+            for (name, number) in value.as_object().into_iter().flatten() {
+                print::line(format!("{name:<24} {number}"));
+            }
+        })
+    }
+}
+
 /// `tidegate payment …`
 #[derive(Debug, Subcommand)]
 pub(super) enum Payment {

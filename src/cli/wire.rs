@@ -3,12 +3,14 @@
 use super::print;
 use crate::definitions;
 use anyhow::{Context, anyhow, bail};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use data_encoding::HEXLOWER_PERMISSIVE;
+use serde_json::{Value, json};
 use std::io::Read;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use tidegate_iso8583::explain::ExplainOptions;
+use tidegate_iso8583::explain::{BrokenValues, ExplainOptions, Explanation, Shown};
+use tidegate_iso8583::frame::FrameFormat;
 
 /// The longest message that is explained.
 const INPUT_BYTES_MAX: u64 = 1 << 20;
@@ -22,23 +24,64 @@ pub(super) struct Explain {
     /// The folder of definitions.
     #[arg(long, default_value = "protocols", value_name = "DIR")]
     protocols: PathBuf,
-    /// The message body as hex digits (blanks are skipped), without the frame's length.
+    /// The message as hex digits (blanks are skipped).
     #[arg(long, conflicts_with = "file")]
     hex: Option<String>,
-    /// A file with the raw bytes of the body, or `-` for standard input.
+    /// A file with the raw bytes of the message, or `-` for standard input.
     file: Option<PathBuf>,
+    /// How the message is framed: whether a length stands before it.
+    #[arg(long, value_enum, default_value_t = Framing::None)]
+    frame: Framing,
+    /// Of a broken message show the values before the fault, too: they may be parts of a card number.
+    #[arg(long)]
+    values: bool,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// How a message is framed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Framing {
+    /// The bytes are the message.
+    None,
+    /// Two bytes of length, big-endian.
+    LengthBe2,
+    /// Four ASCII digits of length.
+    LengthAscii4,
+}
+
+impl Framing {
+    /// The body of the first frame.
+    fn body(self, bytes: &[u8]) -> anyhow::Result<&[u8]> {
+        let format = match self {
+            Self::None => return Ok(bytes),
+            Self::LengthBe2 => FrameFormat::LengthBe2,
+            Self::LengthAscii4 => FrameFormat::LengthAscii4,
+        };
+        let most = usize::from(u16::MAX);
+        let span = format.split(bytes, most).map_err(|fault| anyhow!("the frame: {fault}"))?;
+        let body = span.and_then(|span| bytes.get(span.body));
+        body.context("the frame announces more bytes than there are")
+    }
 }
 
 impl Explain {
     pub(super) fn answer(&self) -> anyhow::Result<ExitCode> {
         let dialect = definitions::load_dialect(&self.protocols, &self.dialect)?;
-        let explanation = dialect.explain(&self.body()?, ExplainOptions::default());
-        print::line(explanation.to_string());
+        let bytes = self.bytes()?;
+        let broken = if self.values { BrokenValues::Values } else { BrokenValues::Shapes };
+        let explanation = dialect.explain(self.frame.body(&bytes)?, ExplainOptions { broken });
+        if self.json {
+            print::json(&as_json(&explanation));
+        } else {
+            print::line(explanation.to_string().trim_end());
+        }
         let sound = explanation.fault.is_none();
         Ok(if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 
-    fn body(&self) -> anyhow::Result<Vec<u8>> {
+    fn bytes(&self) -> anyhow::Result<Vec<u8>> {
         let mut body = Vec::new();
         match (&self.hex, &self.file) {
             (Some(hex), _) => {
@@ -61,4 +104,29 @@ impl Explain {
         }
         Ok(body)
     }
+}
+
+fn as_json(explanation: &Explanation) -> Value {
+    let fields = explanation.fields.iter().map(|field| {
+        let (value, shown) = match &field.value {
+            Shown::Clear(value) => (Some(value), "clear"),
+            Shown::Pan(value) => (Some(value), "masked"),
+            Shown::Shape(value) => (Some(value), "shape"),
+            Shown::Hidden => (None, "hidden"),
+        };
+        json!({
+            "number": field.number, "name": field.name, "offset": field.offset,
+            "length": field.length, "raw": field.raw, "value": value, "shown": shown,
+        })
+    });
+    let bitmap = explanation
+        .bitmap
+        .as_ref()
+        .map(|bits| json!({ "offset": bits.offset, "raw": bits.raw, "fields": bits.fields }));
+    json!({
+        "mti": explanation.mti.map(|mti| mti.to_string()),
+        "bitmap": bitmap,
+        "fields": fields.collect::<Vec<_>>(),
+        "fault": explanation.fault.as_ref().map(ToString::to_string),
+    })
 }

@@ -103,3 +103,23 @@ impl Fault {
         }
     }
 }
+
+impl Fault {
+    /// A fault of a whole file that the configuration names.
+    pub fn of_file(file: &str, key: &str, message: &str) -> Self {
+        Self::elsewhere(file, key, message, "")
+    }
+
+    /// A fault of a definition that the configuration names, shown as its own reader shows it.
+    pub fn of_definition(key: &str, told: &tidegate_protocol::source::Fault) -> Self {
+        Self {
+            key: key.to_owned(),
+            message: told.message.clone(),
+            wanted: told.expected.clone().unwrap_or_default(),
+            file: told.file.clone(),
+            line: told.line,
+            column: told.column,
+            picture: told.to_string(),
+        }
+    }
+}

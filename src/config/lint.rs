@@ -2,22 +2,19 @@
 
 use super::check::Checker;
 use super::values::{Config, LogLevel, Mode, SecretRef};
+use crate::edge::tls;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::time::SystemTime;
 
 /// What the subject of every certificate made by `keys-example/make` contains.
-pub const EXAMPLE_SUBJECT: &str = "Tidegate example";
+const EXAMPLE_SUBJECT: &str = "Tidegate example";
 
 /// The public key of the merchant whose private key lies in `keys-example/`, for all to read.
 const EXAMPLE_MERCHANT_KEY: [u8; 32] = [
     0xe2, 0x18, 0x95, 0x33, 0xb9, 0xa9, 0x0e, 0xd7, 0x11, 0x2b, 0xbc, 0xbd, 0xf9, 0xc2, 0x50, 0xe0,
     0x8c, 0xe1, 0x22, 0x1b, 0x43, 0xa3, 0xb7, 0x96, 0x3d, 0xd9, 0xee, 0x8c, 0x43, 0x23, 0x8e, 0x93,
 ];
-
-/// Whether a certificate is one of the example certificates.
-pub fn example_certificate(subject: &str) -> bool {
-    subject.contains(EXAMPLE_SUBJECT)
-}
 
 /// Tells each setting that production mode does not bear.
 pub(super) fn lint(config: &Config, checker: &mut Checker) {
@@ -44,6 +41,13 @@ pub(super) fn lint(config: &Config, checker: &mut Checker) {
     for (index, channel) in config.channels.iter().enumerate() {
         let key = |name: &str| format!("channel[{index}].{name}");
         secret_file(checker, &key("tls.key"), &channel.tls.key);
+        // A certificate that cannot be served is told by whoever serves it.
+        let files = &channel.tls;
+        let identity = tls::load(&files.certificate, &files.key, SystemTime::now());
+        if identity.is_ok_and(|identity| identity.subject.contains(EXAMPLE_SUBJECT)) {
+            let message = "is an example certificate: anybody has its key";
+            checker.fault(&key("tls.certificate"), message, NO_EXAMPLE);
+        }
         let host = channel.public_address.trim_start_matches("https://");
         let local = ["localhost", "127.", "[::1]"].iter().any(|name| host.starts_with(name));
         if local {

@@ -31,7 +31,6 @@ mod stories;
 
 pub use bounds::Bound;
 pub use fault::{ConfigErrors, Fault};
-pub use lint::{EXAMPLE_SUBJECT, example_certificate};
 pub use load::{load, load_with};
 pub use values::{
     Channel, ChannelKind, Config, Engine, Frame, Gateway, Host, Internal, Journal, Keys, Line, Log,

@@ -119,7 +119,7 @@ fn the_shipped_file_names_every_default() {
     let text = std::fs::read_to_string(self::shipped()).unwrap();
     let named = |field: &str| {
         let words = |line: &str| line.split([' ', '{', '"']).any(|word| word == field);
-        text.lines().any(|line| words(line))
+        text.lines().any(words)
     };
     let parts = include_str!("raw.rs").split([',', '{', '}', '\n']);
     let keys = parts.filter_map(|part| part.trim().split_once(": "));
@@ -308,6 +308,23 @@ fn production_refuses_a_key_that_others_may_read() {
     assert!(shown.ends_with("The configuration has 1 fault."), "{shown}");
     std::fs::set_permissions(folder.path("tls.key"), closed()).unwrap();
     folder.load(&[]).unwrap();
+}
+
+#[test]
+fn production_refuses_the_example_certificate_wherever_it_lies() {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut wanted = rcgen::CertificateParams::new(["pay.bank.example".to_owned()]).unwrap();
+    wanted.distinguished_name.push(rcgen::DnType::OrganizationName, "Tidegate example");
+    let made = wanted.self_signed(&key).unwrap();
+    let text = LEAST.replace("\"development\"", "\"production\"");
+    let folder = Folder::new(&text.replace("localhost", "pay.bank.example"))
+        .with("tls.pem", &made.pem())
+        .with("tls.key", &key.serialize_pem());
+    let closed = std::fs::Permissions::from_mode(0o600);
+    std::fs::set_permissions(folder.path("tls.key"), closed).unwrap();
+    let shown = folder.faults(&[]);
+    assert!(shown.contains("channel[0].tls.certificate: is an example certificate"), "{shown}");
+    assert!(shown.ends_with("The configuration has 1 fault."), "{shown}");
 }
 
 #[test]

@@ -21,6 +21,8 @@ const CONNECTIONS_MAX: usize = 64;
 const HEADER_TIME: Duration = Duration::from_secs(5);
 /// How long a connection may last.
 const CONNECTION_TIME: Duration = Duration::from_secs(60);
+/// After a failed accept (no file handles left, most likely): those that are open go on meanwhile.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// What the pages show.
 pub struct Pages {
@@ -45,10 +47,11 @@ pub async fn serve(listener: TcpListener, pages: Pages, stop: CancellationToken)
             accepted = listener.accept() => accepted,
             () = stop.cancelled() => return,
         };
-        let (Ok((stream, _)), Ok(permit)) = (accepted, Arc::clone(&room).try_acquire_owned())
-        else {
+        let Ok((stream, _)) = accepted else {
+            tokio::time::sleep(ACCEPT_PAUSE).await;
             continue;
         };
+        let Ok(permit) = Arc::clone(&room).try_acquire_owned() else { continue };
         let service = TowerToHyperService::new(router.clone());
         tokio::spawn(async move {
             let _permit = permit;
@@ -72,4 +75,49 @@ async fn metrics(State(pages): State<Arc<Pages>>) -> Response {
     const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     (pages.refresh)(&pages.metrics);
     ([(header::CONTENT_TYPE, OPEN_METRICS)], pages.metrics.text()).into_response()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+mod tests {
+    use super::*;
+    use crate::observe::Beat;
+    use std::net::SocketAddr;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
+
+    async fn get(address: SocketAddr, target: &str) -> String {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let request = format!("GET {target} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    }
+
+    #[tokio::test]
+    async fn monitoring_sees_life_readiness_and_numbers() {
+        let echo = Beat::default();
+        let pages = Pages {
+            health: Health::new(vec![echo.condition("an echo", Duration::from_secs(600))]),
+            metrics: Metrics::new(),
+            refresh: Box::new(|metrics| {
+                metrics.disk_free_bytes.set(42);
+            }),
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let stop = CancellationToken::new();
+        let server = tokio::spawn(serve(listener, pages, stop.clone()));
+        assert!(get(address, "/healthz").await.starts_with("HTTP/1.1 200 "));
+        let unready = get(address, "/readyz").await;
+        assert!(unready.starts_with("HTTP/1.1 503 "), "{unready}");
+        assert!(unready.contains("\"condition\":\"an echo\""), "{unready}");
+        echo.mark();
+        assert!(get(address, "/readyz").await.starts_with("HTTP/1.1 200 "));
+        let page = get(address, "/metrics").await;
+        assert!(page.contains("\ntidegate_disk_free_bytes 42\n"), "{page}");
+        stop.cancel();
+        server.await.unwrap();
+    }
 }

@@ -3,8 +3,8 @@
 use super::{Answer, COMMAND_BYTES_MAX, Command};
 use std::future::Future;
 use std::io;
-use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -23,31 +23,80 @@ pub trait Backend: Send + Sync + 'static {
     fn answer(&self, command: Command) -> impl Future<Output = Answer> + Send;
 }
 
+/// After a failed accept (no file handles left, most likely): those that are open go on meanwhile.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Why the control socket could not open.
+#[derive(Debug, thiserror::Error)]
+pub enum SocketError {
+    /// A living gateway listens there.
+    #[error("another gateway listens on {}: stop it first", .path.display())]
+    Taken {
+        /// The socket.
+        path: PathBuf,
+    },
+    /// Something else stands there, and is not ours to remove.
+    #[error("{} is no socket: choose another [internal] control_socket", .path.display())]
+    NoSocket {
+        /// The path.
+        path: PathBuf,
+    },
+    /// The system refused.
+    #[error("the control socket {} cannot be made", .path.display())]
+    Io {
+        /// The socket.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// An open control socket.
+#[derive(Debug)]
+pub struct Control {
+    listener: UnixListener,
+    /// Whose socket it is: the user id of the gateway.
+    owner: u32,
+}
+
 /// Opens the socket, replacing one that a gateway which was killed left behind.
 /// # Errors
-/// When the socket cannot be made, or its mode not set.
-pub fn bind(path: &Path) -> io::Result<UnixListener> {
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
+/// [`SocketError`]: a living gateway or another file is there, or the system refuses.
+pub fn bind(path: &Path) -> Result<Control, SocketError> {
+    let fault = |source| SocketError::Io { path: path.to_owned(), source };
+    if let Ok(held) = std::fs::symlink_metadata(path) {
+        if !held.file_type().is_socket() {
+            return Err(SocketError::NoSocket { path: path.to_owned() });
+        }
+        if std::os::unix::net::UnixStream::connect(path).is_ok() {
+            return Err(SocketError::Taken { path: path.to_owned() });
+        }
+        std::fs::remove_file(path).map_err(fault)?;
     }
-    let listener = UnixListener::bind(path)?;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
-    Ok(listener)
+    let listener = UnixListener::bind(path).map_err(fault)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).map_err(fault)?;
+    let owner = std::fs::metadata(path).map_err(fault)?.uid();
+    Ok(Control { listener, owner })
 }
 
 /// Serves commands until `stop` is cancelled.
-pub async fn serve<B: Backend>(listener: UnixListener, backend: Arc<B>, stop: CancellationToken) {
+pub async fn serve<B: Backend>(control: Control, backend: Arc<B>, stop: CancellationToken) {
+    let Control { listener, owner } = control;
     let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             () = stop.cancelled() => return,
         };
-        let (Ok((stream, _)), Ok(permit)) = (accepted, Arc::clone(&room).try_acquire_owned())
-        else {
+        let Ok((stream, _)) = accepted else {
+            tokio::time::sleep(ACCEPT_PAUSE).await;
             continue;
         };
+        let Ok(permit) = Arc::clone(&room).try_acquire_owned() else { continue };
+        if !trusted(&stream, owner) {
+            tracing::warn!("somebody else's process knocked on the control socket");
+            continue;
+        }
         let backend = Arc::clone(&backend);
         tokio::spawn(async move {
             let _permit = permit;
@@ -56,6 +105,11 @@ pub async fn serve<B: Backend>(listener: UnixListener, backend: Arc<B>, stop: Ca
             }
         });
     }
+}
+
+/// The mode of the file guards the socket; this does so in the moment between its making and its mode.
+fn trusted(stream: &UnixStream, owner: u32) -> bool {
+    stream.peer_cred().is_ok_and(|peer| peer.uid() == owner || peer.uid() == 0)
 }
 
 async fn converse<B: Backend>(stream: UnixStream, backend: &B) -> io::Result<()> {
@@ -113,5 +167,19 @@ mod tests {
         stop.cancel();
         server.await.unwrap();
         let _again = bind(&path).unwrap();
+    }
+
+    #[tokio::test]
+    async fn neither_a_living_gateways_socket_nor_another_file_is_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("control.sock");
+        let held = bind(&path).unwrap();
+        assert!(matches!(bind(&path), Err(SocketError::Taken { .. })));
+        drop(held);
+        drop(bind(&path).unwrap());
+        let file = folder.path().join("ledger.db");
+        std::fs::write(&file, "precious").unwrap();
+        assert!(matches!(bind(&file), Err(SocketError::NoSocket { .. })));
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "precious");
     }
 }

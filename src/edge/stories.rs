@@ -169,6 +169,58 @@ async fn a_client_may_wait_for_100_continue() {
     assert!(one_answer(&mut stream).await.ends_with("ok"));
 }
 
+#[tokio::test]
+async fn a_request_may_come_byte_by_byte() {
+    let world = World::new(Limits::default()).await;
+    let mut stream = world.connect().await.unwrap();
+    for byte in GOOD.repeat(2) {
+        stream.write_all(&[byte]).await.unwrap();
+        stream.flush().await.unwrap();
+    }
+    let mut answers = String::new();
+    while answers.matches("hello").count() < 2 {
+        let mut more = [0; 1024];
+        let count = stream.read(&mut more).await.unwrap();
+        assert!(count > 0, "closed after {answers:?}");
+        answers.push_str(&String::from_utf8_lossy(more.get(..count).unwrap()));
+    }
+    assert_eq!(world.handled(), 2);
+}
+
+#[tokio::test]
+async fn a_long_answer_arrives_whole_before_the_next_request_is_looked_at() {
+    let long = |_: Received| async {
+        Answer { status: 200, headers: Vec::new(), body: vec![b'x'; 3_000_000] }
+    };
+    let world = World::with(Limits::default(), long).await;
+    let mut bytes = GOOD.to_vec();
+    bytes.extend(GOOD);
+    bytes.extend(b"GET / HTTP/1.0\r\n\r\n");
+    let answer = world.exchange(&bytes).await;
+    let (answers, refusal) = answer.split_once("HTTP/1.1 400 ").unwrap();
+    assert_eq!(answers.matches('x').count(), 6_000_000);
+    assert!(refusal.contains("connection: close"), "{refusal}");
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_take_its_answer_is_let_go() {
+    let long = |_: Received| async {
+        Answer { status: 200, headers: Vec::new(), body: vec![b'x'; 30_000_000] }
+    };
+    let limits = Limits { answer_time: Duration::from_millis(50), ..Limits::default() };
+    let world = World::with(limits, long).await;
+    let mut stream = world.connect().await.unwrap();
+    stream.write_all(GOOD).await.unwrap();
+    while world.handled() == 0 {
+        tokio::task::yield_now().await;
+    }
+    let gone = "tidegate_edge_connections{listener=\"rest\"} 0\n";
+    while !world.metrics.text().contains(gone) {
+        tokio::task::yield_now().await;
+    }
+    drop(stream);
+}
+
 /// Every way of smuggling one request inside another that we know of: status, then bytes.
 const DOUBTS: &[(&str, &[u8])] = &[
     ("400", b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n"),
@@ -457,8 +509,8 @@ async fn a_drain_past_its_deadline_says_that_it_cut_something_off() {
     assert_eq!(until_closed(&mut stream).await, "");
 }
 
-#[tokio::test]
-async fn tls_1_1_or_an_old_suite_finds_no_common_ground() {
+#[test]
+fn only_ephemeral_key_exchange_and_authenticated_encryption_are_offered() {
     let names: Vec<String> =
         tls::provider().cipher_suites.iter().map(|suite| format!("{:?}", suite.suite())).collect();
     assert_eq!(names.len(), 9);

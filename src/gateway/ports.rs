@@ -12,6 +12,7 @@ use std::path::PathBuf;
 /// The file; it exists while the gateway serves.
 pub(super) struct Ports {
     path: PathBuf,
+    channels: BTreeMap<String, String>,
 }
 
 impl Ports {
@@ -29,7 +30,12 @@ impl Ports {
         let draft = config.gateway.data_dir.join("ports.json.new");
         fs::write(&draft, ports.to_string())?;
         fs::rename(&draft, &path)?;
-        Ok(Self { path })
+        Ok(Self { path, channels })
+    }
+
+    /// Where each channel listens.
+    pub(super) fn listeners(&self) -> &BTreeMap<String, String> {
+        &self.channels
     }
 
     /// Removes the file: nobody is served any more.

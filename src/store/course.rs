@@ -2,7 +2,7 @@
 //! store in memory judge by the same rule what a start must bring back.
 
 use tidegate_payment::payment::{Payment, State, WrongTurn};
-use tidegate_payment::record::{Accepted, AnswerClass, Record, ReversalVerdict};
+use tidegate_payment::record::{Accepted, Record};
 use tidegate_payment::time::Timestamp;
 
 /// A payment on its way.
@@ -11,14 +11,11 @@ pub(super) struct Course {
     pub(super) payment: Payment,
     /// Since when its reversal is due, while it is.
     pub(super) reversal_due_at: Option<Timestamp>,
-    /// The reversal ended, and then a late approval made one more attempt of it necessary, which is
-    /// not answered yet.
-    owes_repeat: bool,
 }
 
 impl Course {
     pub(super) fn begin(accepted: &Accepted) -> Self {
-        Self { payment: Payment::begin(accepted), reversal_due_at: None, owes_repeat: false }
+        Self { payment: Payment::begin(accepted), reversal_due_at: None }
     }
 
     /// Folds a further record in.
@@ -27,15 +24,6 @@ impl Course {
         match record {
             Record::ReversalDue(due) => self.reversal_due_at = Some(due.at),
             Record::CaseRetried(retried) => self.reversal_due_at = Some(retried.at),
-            Record::LateAnswer(late) => {
-                let approved =
-                    matches!(late.answer.class, AnswerClass::Approved | AnswerClass::Partial);
-                self.owes_repeat |= approved && self.payment.is_settled();
-            }
-            Record::ReversalRepeated(_) => self.owes_repeat |= self.payment.is_settled(),
-            Record::ReversalAnswered(answered) => {
-                self.owes_repeat &= answered.verdict == ReversalVerdict::UnknownOriginal;
-            }
             _ => {}
         }
         if !matches!(self.payment.state, State::TimedOut(_) | State::Reversing(_)) {
@@ -46,6 +34,6 @@ impl Course {
 
     /// Whether a start must have it in memory.
     pub(super) fn is_open(&self) -> bool {
-        !self.payment.is_settled() || self.owes_repeat
+        !self.payment.is_settled()
     }
 }

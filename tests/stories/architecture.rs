@@ -37,7 +37,8 @@ fn shown(path: &Path) -> String {
 
 fn is_test(path: &Path) -> bool {
     let name = path.file_stem().unwrap().to_string_lossy();
-    let in_tests = path.components().any(|part| part.as_os_str() == "tests");
+    let folders = ["tests", "stories"];
+    let in_tests = path.components().any(|part| folders.iter().any(|it| part.as_os_str() == *it));
     in_tests || name.ends_with("tests") || name.ends_with("stories") || name == "samples"
 }
 

@@ -151,6 +151,7 @@ pub(crate) fn text<'a>(span: &Span, bytes: &'a [u8]) -> Option<Cow<'a, str>> {
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+#[allow(clippy::too_many_lines, reason = "a table of faults is read at a glance")]
 mod tests {
     use alloc::{format, string::ToString, vec};
 

@@ -350,40 +350,30 @@ pub enum Block {
 impl Record {
     /// The payment that the record is about, if it is about one.
     pub fn payment(&self) -> Option<PaymentId> {
-        match self {
-            Self::Accepted(record) => Some(record.id),
-            Self::SendIntent(record) => Some(record.id),
-            Self::NotSent(record) => Some(record.id),
-            Self::Answered(record) | Self::LateAnswer(record) => Some(record.id),
-            Self::TimedOut(record) => Some(record.id),
-            Self::ReversalDue(record) => Some(record.id),
-            Self::ReversalRepeated(record) => Some(record.id),
-            Self::ReversalAnswered(record) => Some(record.id),
-            Self::Reversed(record) => Some(record.id),
-            Self::ReversalParked(record) => Some(record.id),
-            Self::CaseRetried(record) => Some(record.id),
-            Self::CaseClosed(record) => Some(record.id),
-            Self::DateMoved(_) | Self::Leased(_) => None,
-        }
+        self.about().0
     }
 
     /// When it was decided.
     pub fn at(&self) -> Timestamp {
+        self.about().1
+    }
+
+    fn about(&self) -> (Option<PaymentId>, Timestamp) {
         match self {
-            Self::Accepted(record) => record.at,
-            Self::SendIntent(record) => record.at,
-            Self::NotSent(record) => record.at,
-            Self::Answered(record) | Self::LateAnswer(record) => record.at,
-            Self::TimedOut(record) => record.at,
-            Self::ReversalDue(record) => record.at,
-            Self::ReversalRepeated(record) => record.at,
-            Self::ReversalAnswered(record) => record.at,
-            Self::Reversed(record) => record.at,
-            Self::ReversalParked(record) => record.at,
-            Self::CaseRetried(record) => record.at,
-            Self::CaseClosed(record) => record.at,
-            Self::DateMoved(record) => record.at,
-            Self::Leased(record) => record.at,
+            Self::Accepted(record) => (Some(record.id), record.at),
+            Self::SendIntent(record) => (Some(record.id), record.at),
+            Self::NotSent(record) => (Some(record.id), record.at),
+            Self::Answered(record) | Self::LateAnswer(record) => (Some(record.id), record.at),
+            Self::TimedOut(record) => (Some(record.id), record.at),
+            Self::ReversalDue(record) => (Some(record.id), record.at),
+            Self::ReversalRepeated(record) => (Some(record.id), record.at),
+            Self::ReversalAnswered(record) => (Some(record.id), record.at),
+            Self::Reversed(record) => (Some(record.id), record.at),
+            Self::ReversalParked(record) => (Some(record.id), record.at),
+            Self::CaseRetried(record) => (Some(record.id), record.at),
+            Self::CaseClosed(record) => (Some(record.id), record.at),
+            Self::DateMoved(record) => (None, record.at),
+            Self::Leased(record) => (None, record.at),
         }
     }
 

@@ -1,0 +1,314 @@
+//! The bank's desk: one thread that takes what arrives in order, lets the host decide, syncs the books
+//! once for all that is waiting, and only then lets replies go. It also carries the lies out.
+
+use super::capture::{Capture, Seen, Sender};
+use super::fault::{Fate, Plan, ReversalFate};
+use super::host::{Extent, Host};
+use super::line::{Handle, frame};
+use super::{Books, Settings};
+use crate::clock::{Clock, micros};
+use crate::dice::Dice;
+use crate::iso::Message;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::runtime::Handle as Runtime;
+use tokio::sync::{mpsc, oneshot};
+
+/// What comes to the desk.
+pub(super) enum Visit {
+    Opened { connection: u32, handle: Handle },
+    Closed { connection: u32 },
+    Message { connection: u32, message: Message },
+    DecideNow { connection: u32, message: Message },
+    SendNow(Parcel),
+    SwapOverdue { number: u64 },
+    ShowBooks(oneshot::Sender<Books>),
+}
+
+/// Something for a connection.
+pub(super) struct Parcel {
+    connection: u32,
+    contents: Contents,
+}
+
+enum Contents {
+    Message(Message),
+    Garbage(Vec<u8>),
+    HangUp,
+}
+
+/// A parcel and how long it waits.
+type Outgoing = (Duration, Parcel);
+
+pub(super) struct Desk {
+    host: Host,
+    plan: Arc<Plan>,
+    capture: Capture,
+    clock: Clock,
+    settings: Settings,
+    dice: Dice,
+    visits: mpsc::UnboundedSender<Visit>,
+    runtime: Runtime,
+    connections: BTreeMap<u32, Handle>,
+    signed_on: BTreeSet<u32>,
+    reversal_attempts: BTreeMap<String, u32>,
+    waits_to_swap: Option<(u64, u32, Message)>,
+    swaps: u64,
+}
+
+const VISITS_AT_ONCE: usize = 256;
+
+impl Desk {
+    pub(super) fn new(
+        host: Host,
+        plan: Arc<Plan>,
+        capture: Capture,
+        clock: Clock,
+        settings: Settings,
+        visits: mpsc::UnboundedSender<Visit>,
+        runtime: Runtime,
+    ) -> Self {
+        Self {
+            host,
+            plan,
+            capture,
+            clock,
+            dice: Dice::named(settings.seed, "desk"),
+            settings,
+            visits,
+            runtime,
+            connections: BTreeMap::new(),
+            signed_on: BTreeSet::new(),
+            reversal_attempts: BTreeMap::new(),
+            waits_to_swap: None,
+            swaps: 0,
+        }
+    }
+
+    /// Works until the bank is gone, or its disk fails: what cannot be written is not answered.
+    pub(super) fn sit(mut self, mut inbox: mpsc::UnboundedReceiver<Visit>) {
+        let mut visits = Vec::new();
+        while inbox.blocking_recv_many(&mut visits, VISITS_AT_ONCE) > 0 {
+            let mut outgoing = Vec::new();
+            for visit in visits.drain(..) {
+                self.receive(visit, &mut outgoing);
+            }
+            if self.host.sync().is_err() {
+                return;
+            }
+            for (wait, parcel) in outgoing {
+                if wait.is_zero() {
+                    self.send(parcel);
+                } else {
+                    self.later(wait, Visit::SendNow(parcel));
+                }
+            }
+        }
+    }
+
+    fn receive(&mut self, visit: Visit, out: &mut Vec<Outgoing>) {
+        match visit {
+            Visit::Opened { connection, handle } => {
+                self.connections.insert(connection, handle);
+            }
+            Visit::Closed { connection } => {
+                self.connections.remove(&connection);
+                self.signed_on.remove(&connection);
+            }
+            Visit::Message { connection, message } => self.read(connection, message, out),
+            Visit::DecideNow { connection, message } => {
+                let reply = self.host.authorise(self.clock.now_us(), &message, Extent::Posted);
+                out.push((Duration::ZERO, parcel(connection, reply)));
+            }
+            Visit::SendNow(parcel) => out.push((Duration::ZERO, parcel)),
+            Visit::SwapOverdue { number } => {
+                if self.waits_to_swap.as_ref().is_some_and(|(waits, ..)| *waits == number)
+                    && let Some((_, connection, reply)) = self.waits_to_swap.take()
+                {
+                    out.push((Duration::ZERO, parcel(connection, reply)));
+                }
+            }
+            Visit::ShowBooks(reply) => {
+                let ledger = self.host.ledger();
+                let balances = ledger.balances().clone();
+                let _ = reply.send(Books { entries: ledger.entries().to_vec(), balances });
+            }
+        }
+    }
+
+    fn read(&mut self, connection: u32, message: Message, out: &mut Vec<Outgoing>) {
+        match message.mti.as_str() {
+            "0800" => self.network(connection, &message, out),
+            // Nothing financial is heard before the sign-on; the capture keeps it for the checker.
+            _ if !self.signed_on.contains(&connection) => {}
+            "0200" => self.purchase(connection, message, out),
+            "0420" | "0421" => self.reversal(connection, &message, out),
+            _ => {}
+        }
+    }
+
+    fn network(&mut self, connection: u32, request: &Message, out: &mut Vec<Outgoing>) {
+        match request.get(70) {
+            "001" => {
+                self.signed_on.insert(connection);
+            }
+            "002" => {
+                self.signed_on.remove(&connection);
+            }
+            _ => {}
+        }
+        let mut reply = Message::new("0810");
+        for field in [7, 11, 70] {
+            reply.set(field, request.get(field));
+        }
+        reply.set(39, "00");
+        out.push((Duration::ZERO, parcel(connection, reply)));
+    }
+
+    fn purchase(&mut self, connection: u32, request: Message, out: &mut Vec<Outgoing>) {
+        let fate = self.plan.for_purchase(&request, Host::behaviour(&request));
+        if let Fate::DecidedLate(wait) = fate {
+            self.later(wait, Visit::DecideNow { connection, message: request });
+            return;
+        }
+        let extent = if fate == Fate::HeldInSilence { Extent::HeldAlone } else { Extent::Posted };
+        let lost = matches!(fate, Fate::Lost | Fate::LineDropped { posted: false });
+        let reply = (!lost).then(|| self.host.authorise(self.clock.now_us(), &request, extent));
+        if let Fate::LineDropped { .. } = fate {
+            out.push((Duration::ZERO, Parcel { connection, contents: Contents::HangUp }));
+        } else if let Some(reply) = reply {
+            self.answer(connection, fate, reply, out);
+        }
+    }
+
+    fn answer(&mut self, connection: u32, fate: Fate, mut reply: Message, out: &mut Vec<Outgoing>) {
+        let think = self.think();
+        match fate {
+            Fate::Answered => out.push((think, parcel(connection, reply))),
+            Fate::AnsweredLate(wait) => out.push((wait, parcel(connection, reply))),
+            Fate::AnsweredTwice => {
+                out.push((think, parcel(connection, reply.clone())));
+                out.push((think, parcel(connection, reply)));
+            }
+            Fate::Swapped => self.swap(connection, reply, out),
+            Fate::WrongStan => {
+                let other: u32 = reply.get(11).parse().unwrap_or(0);
+                reply.set(11, format!("{:06}", other.wrapping_add(500_000) % 1_000_000));
+                out.push((think, parcel(connection, reply)));
+            }
+            Fate::WrongAmount => {
+                let other: i64 = reply.get(4).parse().unwrap_or(0);
+                let change = if self.dice.per_mille(500) { 1 } else { -1 };
+                let other = other.saturating_add(change).max(0);
+                reply.set(4, format!("{other:012}"));
+                out.push((think, parcel(connection, reply)));
+            }
+            Fate::Garbage => {
+                let bytes = self.dice.letters(40).into_bytes();
+                out.push((think, Parcel { connection, contents: Contents::Garbage(bytes) }));
+            }
+            Fate::Lost
+            | Fate::HeldInSilence
+            | Fate::PostedInSilence
+            | Fate::DecidedLate(_)
+            | Fate::LineDropped { .. } => {}
+        }
+    }
+
+    /// Two approvals change places: each goes out under the other's numbers (DE 7, 11, 37, 41, 42).
+    fn swap(&mut self, connection: u32, reply: Message, out: &mut Vec<Outgoing>) {
+        let Some((_, other_connection, other)) = self.waits_to_swap.take() else {
+            self.swaps = self.swaps.saturating_add(1);
+            let number = self.swaps;
+            self.later(self.settings.swap_wait, Visit::SwapOverdue { number });
+            self.waits_to_swap = Some((number, connection, reply));
+            return;
+        };
+        let distinguishable = reply.get(4) != other.get(4);
+        let (mut one, mut two) = (reply.clone(), other.clone());
+        if distinguishable {
+            for field in [7, 11, 37, 41, 42] {
+                one.set(field, other.get(field));
+                two.set(field, reply.get(field));
+            }
+        }
+        out.push((Duration::ZERO, parcel(connection, one)));
+        out.push((Duration::ZERO, parcel(other_connection, two)));
+    }
+
+    fn reversal(&mut self, connection: u32, request: &Message, out: &mut Vec<Outgoing>) {
+        let attempts = self.reversal_attempts.entry(request.get(37).to_owned()).or_insert(0);
+        *attempts = attempts.saturating_add(1);
+        let fate = self.plan.for_reversal(request, *attempts);
+        if fate == ReversalFate::Lost {
+            return;
+        }
+        let mut reply = if fate == ReversalFate::Refused {
+            let mut refused = Message::new("0430");
+            for field in [3, 4, 7, 11, 37, 41, 42, 49] {
+                refused.set(field, request.get(field));
+            }
+            refused
+        } else {
+            self.host.reverse(self.clock.now_us(), request)
+        };
+        if fate == ReversalFate::Refused {
+            reply.set(39, "30");
+        }
+        if fate != ReversalFate::DoneInSilence {
+            let think = self.think();
+            out.push((think, parcel(connection, reply)));
+        }
+    }
+
+    fn think(&mut self) -> Duration {
+        Duration::from_micros(self.dice.below(micros(self.settings.think_time_max)))
+    }
+
+    fn later(&self, wait: Duration, visit: Visit) {
+        let visits = self.visits.clone();
+        self.runtime.spawn(async move {
+            tokio::time::sleep(wait).await;
+            let _ = visits.send(visit);
+        });
+    }
+
+    /// Sends on the connection, or, when that is gone, half the time on another one that is signed on:
+    /// a reply may come on another line than its request went.
+    fn send(&mut self, parcel: Parcel) {
+        let mut connection = parcel.connection;
+        if !self.connections.contains_key(&connection) {
+            let others: Vec<u32> = self.signed_on.iter().copied().collect();
+            match self.dice.pick(&others) {
+                Some(&other) if self.dice.per_mille(500) => connection = other,
+                _ => return,
+            }
+        }
+        let Some(handle) = self.connections.get(&connection) else { return };
+        let framed = match &parcel.contents {
+            Contents::HangUp => {
+                handle.hang_up.cancel();
+                self.connections.remove(&connection);
+                self.signed_on.remove(&connection);
+                return;
+            }
+            Contents::Message(message) => {
+                message.encode().ok().and_then(|bytes| frame(&bytes)).inspect(|_| {
+                    self.capture.message(&handle.line, connection, Sender::Bank, message);
+                })
+            }
+            Contents::Garbage(bytes) => frame(bytes).inspect(|_| {
+                let seen = Seen::Garbage(Sender::Bank, bytes.len());
+                self.capture.note(&handle.line, connection, seen);
+            }),
+        };
+        if framed.is_none_or(|frame| handle.frames.try_send(frame).is_err()) {
+            handle.hang_up.cancel();
+        }
+    }
+}
+
+fn parcel(connection: u32, message: Message) -> Parcel {
+    Parcel { connection, contents: Contents::Message(message) }
+}

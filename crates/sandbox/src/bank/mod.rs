@@ -1,0 +1,99 @@
+//! The bank: a host that speaks ISO 8583 on persistent lines, keeps its own books, and can lie.
+//!
+//! In reading order: [`host`] decides, [`ledger`] keeps the books, [`fault`] plans the lies, the desk
+//! carries decisions and lies out, the lines move frames, [`capture`] writes down what passed. Nothing
+//! of it is shared with the gateway that it tests.
+
+pub mod capture;
+mod desk;
+pub mod fault;
+pub mod host;
+pub mod ledger;
+mod line;
+
+use crate::clock::Clock;
+use capture::Capture;
+use desk::{Desk, Visit};
+use fault::Plan;
+use host::{Habits, Host};
+use ledger::{Account, Entry, Ledger};
+use std::collections::BTreeMap;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, oneshot};
+
+/// What the bank is started with.
+pub struct Settings {
+    /// The seed of its approval codes and of its thinking times.
+    pub seed: u64,
+    /// Where the books are written; `None` keeps them in memory.
+    pub ledger_file: Option<PathBuf>,
+    /// How it behaves where the standard leaves it free.
+    pub habits: Habits,
+    /// The longest that an honest decision takes.
+    pub think_time_max: Duration,
+    /// How long a reply that is to change places waits for another one.
+    pub swap_wait: Duration,
+}
+
+/// A running bank.
+pub struct Bank {
+    lines: Vec<(String, SocketAddr)>,
+    visits: mpsc::UnboundedSender<Visit>,
+}
+
+/// The bank's books, whole.
+#[derive(Debug, Clone, Default)]
+pub struct Books {
+    /// All entries.
+    pub entries: Vec<Entry>,
+    /// What each account holds, by account and currency.
+    pub balances: BTreeMap<(Account, String), i64>,
+}
+
+impl Bank {
+    /// Opens the bank with a line per name, each on a loopback port of its own.
+    /// # Errors
+    /// If a port or the ledger's file cannot be had.
+    pub async fn open(
+        settings: Settings,
+        names: &[&str],
+        clock: Clock,
+        plan: Arc<Plan>,
+        capture: Capture,
+    ) -> io::Result<Self> {
+        let ledger = match &settings.ledger_file {
+            Some(path) => Ledger::in_file(path)?,
+            None => Ledger::in_memory(),
+        };
+        let host = Host::new(ledger, settings.habits, capture.tokens().clone(), settings.seed);
+        let (visits, inbox) = mpsc::unbounded_channel();
+        let runtime = tokio::runtime::Handle::current();
+        let desk = Desk::new(host, plan, capture.clone(), clock, settings, visits.clone(), runtime);
+        std::thread::Builder::new().name("bank-desk".into()).spawn(move || desk.sit(inbox))?;
+        let mut lines = Vec::new();
+        for name in names {
+            let listener = TcpListener::bind("127.0.0.1:0").await?;
+            lines.push(((*name).to_owned(), listener.local_addr()?));
+            let (name, visits, capture) = ((*name).to_owned(), visits.clone(), capture.clone());
+            tokio::spawn(line::listen(name, listener, visits, capture));
+        }
+        Ok(Self { lines, visits })
+    }
+
+    /// The lines and where they listen.
+    pub fn lines(&self) -> &[(String, SocketAddr)] {
+        &self.lines
+    }
+
+    /// The books as they stand; `None` if the bank has stopped because its disk failed.
+    pub async fn books(&self) -> Option<Books> {
+        let (reply, books) = oneshot::channel();
+        self.visits.send(Visit::ShowBooks(reply)).ok()?;
+        books.await.ok()
+    }
+}

@@ -1,0 +1,431 @@
+//! A small honest run that the checker must pass, and for every invariant a planted lie that it must
+//! find under that invariant's id. A checker that cannot fail is worth nothing.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::needless_lifetimes,
+    reason = "a test stops at the first surprise"
+)]
+
+use super::evidence::{Evidence, JournalRecord, Life};
+use super::{INVARIANTS, check};
+use crate::bank::Books;
+use crate::bank::capture::{Seen, Sender, WireEvent};
+use crate::bank::host::tests::{purchase, reversal};
+use crate::bank::host::{Extent, Habits, Host, UnknownOriginal};
+use crate::bank::ledger::{Account, Cause, Ledger};
+use crate::cards;
+use crate::history::{Act, Amount, Asked, CardShown, ClientEvent, Phase, Told};
+use crate::iso::Message;
+use crate::token::Tokens;
+use serde_json::json;
+use std::collections::BTreeSet;
+
+/// Builds evidence as an honest world leaves it.
+struct Run {
+    evidence: Evidence,
+    host: Host,
+    tokens: Tokens,
+    now_us: u64,
+}
+
+impl Run {
+    fn new() -> Self {
+        let tokens = Tokens::fresh().unwrap();
+        let habits = Habits { unknown_original: UnknownOriginal::Remembered, terse_replies: false };
+        let host = Host::new(Ledger::in_memory(), habits, tokens.clone(), 1);
+        let lives = vec![Life { started_us: 0, ended_us: u64::MAX, killed: false }];
+        let evidence = Evidence { lives, ..Evidence::default() };
+        let mut run = Self { evidence, host, tokens, now_us: 0 };
+        run.seen(Sender::Gateway, &network("0800"));
+        run.seen(Sender::Bank, &network("0810"));
+        run
+    }
+
+    fn tick(&mut self) -> u64 {
+        self.now_us += 100_000;
+        self.now_us
+    }
+
+    fn seen(&mut self, sender: Sender, message: &Message) {
+        let mut shown = message.masked();
+        if !message.get(2).is_empty() {
+            shown.set(2, self.tokens.token(message.get(2)));
+        }
+        let seen = Seen::Message(sender, shown);
+        let at_us = self.tick();
+        self.evidence.wire.push(WireEvent { at_us, line: "a".into(), connection: 1, seen });
+    }
+
+    fn asked(&self, op: u64) -> Asked {
+        Asked {
+            key: format!("key-{op}"),
+            order_id: format!("order-{op}"),
+            minor: minor(op),
+            currency: "EUR".into(),
+            card: self.tokens.token(&number()),
+            expiry: cards::EXPIRY.into(),
+            terminal: "TERM0001".into(),
+            acceptor: "CORNERBOOKS0001".into(),
+        }
+    }
+
+    fn event(&mut self, op: u64, act: Act, phase: Phase) -> &mut ClientEvent {
+        let at_us = self.tick();
+        let asked = (phase == Phase::Invoke && act != Act::Query).then(|| self.asked(op));
+        let sent_us = (phase != Phase::Invoke).then(|| at_us - 100_000);
+        let merchant = "m-1".to_owned();
+        let (status, told, note) = (None, None, None);
+        self.evidence.history.push(ClientEvent {
+            at_us,
+            op,
+            act,
+            phase,
+            merchant,
+            sent_us,
+            asked,
+            status,
+            told,
+            note,
+        });
+        self.evidence.history.last_mut().unwrap()
+    }
+
+    fn tell(&mut self, op: u64, act: Act, result: &str, reply: Option<&Message>) {
+        let reason = (result == "pending").then(|| "host_timeout".to_owned());
+        let told = Told {
+            id: format!("id-{op}"),
+            result: result.into(),
+            reason,
+            will_be_approved: (result == "pending").then_some(false),
+            order_id: format!("order-{op}"),
+            amount: Amount { minor: minor(op), currency: "EUR".into() },
+            card: CardShown { bin: "400000".into(), last4: number()[12..].to_owned() },
+            response_code: reply.map(|reply| reply.get(39).to_owned()),
+            approval_code: reply.and_then(|reply| reply.fields.get(&38).cloned()),
+            rrn: Some(request(op).get(37).to_owned()),
+            stan: Some(request(op).get(11).to_owned()),
+            business_date: Some("2026-11-22".into()),
+            version: 1,
+        };
+        let event = self.event(op, act, Phase::Ok);
+        event.told = Some(told);
+        event.status = Some(200);
+    }
+
+    fn journal(&mut self, op: u64, kind: &str, more: &serde_json::Value) {
+        let at_us = i64::try_from(self.tick()).unwrap();
+        let sequence = u64::try_from(self.evidence.journal.len()).unwrap() + 1;
+        let mut line = json!({"sequence": sequence, "kind": kind});
+        line["record"] = more.clone();
+        let (kind, payment) = (kind.to_owned(), Some(format!("id-{op}")));
+        self.evidence.journal.push(JournalRecord { sequence, at_us, kind, payment, line });
+    }
+
+    fn begin(&mut self, op: u64) -> Message {
+        self.event(op, Act::Pay, Phase::Invoke);
+        self.journal(op, "accepted", &json!({}));
+        self.journal(op, "send_intent", &json!({}));
+        let request = request(op);
+        self.seen(Sender::Gateway, &request);
+        request
+    }
+
+    fn answered(&mut self, op: u64) {
+        let request = self.begin(op);
+        let reply = self.host.authorise(self.now_us, &request, Extent::Posted);
+        self.seen(Sender::Bank, &reply);
+        let (class, result) = match reply.get(39) {
+            "00" => ("approved", "approved"),
+            _ => ("declined", "declined"),
+        };
+        self.journal(op, "answered", &json!({"class": class, "amount": {"minor": minor(op)}}));
+        self.tell(op, Act::Pay, result, Some(&reply));
+    }
+
+    fn reversed(&mut self, op: u64, why: &str) {
+        let request = self.begin(op);
+        let late = self.host.authorise(self.now_us, &request, Extent::Posted);
+        self.journal(op, "timed_out", &json!({"why": why}));
+        self.journal(op, "reversal_due", &json!({}));
+        self.tell(op, Act::Pay, "pending", None);
+        let mut reversal = reversal(&request);
+        self.seen(Sender::Gateway, &reversal);
+        self.seen(Sender::Bank, &late);
+        self.journal(op, "late_answer", &json!({}));
+        self.journal(op, "reversal_repeated", &json!({"attempt": 2}));
+        reversal.mti = "0421".into();
+        self.seen(Sender::Gateway, &reversal);
+        let reply = self.host.reverse(self.now_us, &reversal);
+        self.seen(Sender::Bank, &reply);
+        self.journal(op, "reversal_answered", &json!({}));
+        self.journal(op, "reversed", &json!({}));
+        self.tell(op, Act::Query, "reversed", None);
+    }
+
+    fn finish(mut self) -> Evidence {
+        let ledger = self.host.ledger();
+        let balances = ledger.balances().clone();
+        self.evidence.books = Books { entries: ledger.entries().to_vec(), balances };
+        self.evidence.journal_again = Some(self.evidence.journal.clone());
+        self.evidence
+    }
+}
+
+fn network(mti: &str) -> Message {
+    let mut message = Message::new(mti);
+    message.set(70, "001");
+    message
+}
+
+fn number() -> String {
+    cards::ordinary(7)
+}
+
+fn minor(op: u64) -> i64 {
+    1000 + i64::try_from(op).unwrap()
+}
+
+fn request(op: u64) -> Message {
+    let mut request = purchase(&number(), u32::try_from(op).unwrap(), minor(op));
+    if op == 2 {
+        // Declined: the terminal typed the security code wrongly.
+        request.set(48, "CV03000");
+    }
+    request
+}
+
+/// 1 approved, 2 declined, 3 reversed after silence, 4 reversed after a restart; then the attempts of
+/// others: 1 again with another amount, a forgery, a replay, a snoop.
+fn honest() -> Evidence {
+    let mut run = Run::new();
+    run.answered(1);
+    run.answered(2);
+    run.reversed(3, "deadline");
+    run.reversed(4, "restart");
+    run.event(1, Act::Mismatch, Phase::Invoke).asked.as_mut().unwrap().minor = 77;
+    let mismatch = run.event(1, Act::Mismatch, Phase::Fail);
+    (mismatch.status, mismatch.note) = (Some(409), Some("idempotency_mismatch".into()));
+    run.event(5, Act::Forgery, Phase::Invoke);
+    run.event(5, Act::Forgery, Phase::Fail).status = Some(401);
+    run.event(1, Act::Replay, Phase::Invoke);
+    run.event(1, Act::Replay, Phase::Fail).status = Some(401);
+    run.event(1, Act::Snoop, Phase::Fail).status = Some(404);
+    run.finish()
+}
+
+fn messages<'a>(evidence: &'a mut Evidence, mti: &str) -> Vec<&'a mut Message> {
+    let all = evidence.wire.iter_mut().filter_map(|event| match &mut event.seen {
+        Seen::Message(_, message) => Some(message),
+        _ => None,
+    });
+    all.filter(|message| message.mti == mti).collect()
+}
+
+fn told<'a>(evidence: &'a mut Evidence, op: u64) -> Vec<&'a mut Told> {
+    let own = evidence.history.iter_mut().filter(|event| event.op == op);
+    own.filter_map(|event| event.told.as_mut()).collect()
+}
+
+fn without(evidence: &mut Evidence, op: u64, kind: &str) {
+    let id = format!("id-{op}");
+    evidence.journal.retain(|record| record.payment.as_ref() != Some(&id) || record.kind != kind);
+    evidence.journal_again = None;
+}
+
+/// A lie, and the invariant that finds it.
+type Lie = (&'static str, &'static str, fn(&mut Evidence));
+
+const LIES: &[Lie] = &[
+    ("M1", "a payment stays pending", |e| {
+        e.history.retain(|event| event.op != 3 || event.act != Act::Query);
+    }),
+    ("M1", "pending is told after the end", |e| {
+        let end = e.history.iter().find(|event| event.op == 3 && event.act == Act::Query);
+        let mut again = end.unwrap().clone();
+        again.at_us += 9_000_000;
+        again.sent_us = Some(again.at_us - 1);
+        again.told.as_mut().unwrap().result = "pending".into();
+        e.history.push(again);
+    }),
+    ("M1", "under review without a case", |e| {
+        let told = told(e, 3).pop().unwrap();
+        (told.result, told.reason) = ("pending".into(), Some("under_review".into()));
+    }),
+    ("M2", "a decline becomes an approval", |e| {
+        let mut again = e.history.iter().find(|event| event.op == 2 && event.told.is_some());
+        let mut again = again.take().unwrap().clone();
+        again.told.as_mut().unwrap().result = "approved".into();
+        e.history.push(again);
+    }),
+    ("M3", "a purchase is sent twice under new numbers", |e| {
+        let mut again = messages(e, "0200")[0].clone();
+        again.set(11, "000099");
+        again.set(37, "632600000099");
+        let seen = Seen::Message(Sender::Gateway, again);
+        e.wire.push(WireEvent { at_us: 9, line: "a".into(), connection: 1, seen });
+    }),
+    ("M3", "a purchase that nobody asked for", |e| messages(e, "0200")[0].set(4, "000000099999")),
+    ("M4", "another content is acted upon", |e| {
+        let event = e.history.iter_mut().rfind(|event| event.act == Act::Mismatch);
+        event.unwrap().phase = Phase::Ok;
+    }),
+    ("M5", "an approval is taken back", |e| {
+        let back = e.books.entries.iter().find(|entry| entry.cause == Cause::Reversal);
+        let mut back = back.unwrap().clone();
+        back.about.rrn = request(1).get(37).to_owned();
+        back.minor = minor(1);
+        e.books.entries.push(back);
+    }),
+    ("M6", "a reversal that gave nothing back", |e| {
+        e.books.entries.retain(|entry| entry.cause != Cause::Reversal);
+    }),
+    ("M7", "the journal knows another sum", |e| {
+        let answered = e.journal.iter_mut().find(|record| record.kind == "answered");
+        answered.unwrap().line["record"]["amount"]["minor"] = json!(1);
+    }),
+    ("M8", "an account makes money", |e| {
+        let account = e
+            .books
+            .balances
+            .iter_mut()
+            .find(|((account, _), _)| matches!(account, Account::Merchant(_)));
+        *account.unwrap().1 += 1;
+    }),
+    ("M8", "an entry is missing", |e| {
+        e.books.entries.remove(1);
+    }),
+    ("M9", "another terminal", |e| messages(e, "0200")[1].set(41, "TERM0002")),
+    ("M9", "another expiry", |e| messages(e, "0200")[1].set(14, "3012")),
+    ("M9", "bytes that are no message", |e| {
+        let seen = Seen::Garbage(Sender::Gateway, 3);
+        e.wire.push(WireEvent { at_us: 1, line: "a".into(), connection: 1, seen });
+    }),
+    ("M10", "more is told than was approved", |e| told(e, 1)[0].amount.minor += 1),
+    ("M11", "a reversal of another amount", |e| messages(e, "0420")[0].set(4, "000000000001")),
+    ("M11", "DE 90 names another STAN", |e| {
+        let data = messages(e, "0420")[0].get(90).replacen("0200000003", "0200000004", 1);
+        messages(e, "0420")[0].set(90, data);
+    }),
+    ("M11", "a repeat with another time", |e| messages(e, "0421")[0].set(7, "1122101531")),
+    ("M11", "a reversal with a security code", |e| messages(e, "0420")[0].set(48, "CV03***")),
+    ("M12", "given back twice", |e| {
+        let back = e.books.entries.iter().find(|entry| entry.cause == Cause::Reversal);
+        let back = back.unwrap().clone();
+        e.books.entries.push(back);
+    }),
+    ("M14", "a late approval is never reversed", |e| {
+        e.wire.retain(|event| !is(event, &["0420", "0421", "0430"]));
+    }),
+    ("M14", "a late approval is not recorded", |e| without(e, 3, "late_answer")),
+    ("M15", "called not sent, and sent", |e| {
+        let timed_out = e.journal.iter_mut().find(|record| record.kind == "timed_out");
+        timed_out.unwrap().kind = "not_sent".into();
+    }),
+    ("M16", "an answered payment is reversed", |e| {
+        let mut answered = e.journal.iter().find(|r| r.kind == "answered").unwrap().clone();
+        answered.payment = Some("id-3".into());
+        e.journal.push(answered);
+    }),
+    ("D1", "a purchase without intent", |e| without(e, 1, "send_intent")),
+    ("D1", "an intent decided after the sending", |e| {
+        let intent = e.journal.iter_mut().find(|record| record.kind == "send_intent");
+        intent.unwrap().at_us += 60_000_000;
+    }),
+    ("D1", "a repeat without a record", |e| without(e, 3, "reversal_repeated")),
+    ("D2", "an approval that is not in the journal", |e| without(e, 1, "answered")),
+    ("D2", "pending without a time-out", |e| without(e, 3, "timed_out")),
+    ("D3", "an acknowledged payment is gone", |e| without(e, 2, "accepted")),
+    ("D3", "an acknowledged payment is not found", |e| {
+        let mut gone = e.history.last().unwrap().clone();
+        (gone.op, gone.act, gone.sent_us) = (1, Act::Query, Some(gone.at_us));
+        e.history.push(gone);
+    }),
+    ("D4", "a restart drops a record", |e| {
+        e.journal_again.as_mut().unwrap().remove(3);
+    }),
+    ("D4", "a restart adds a record", |e| {
+        let again = e.journal_again.as_mut().unwrap();
+        let more = again.last().unwrap().clone();
+        again.push(more);
+    }),
+    ("D8", "doubt at a restart is left open", |e| without(e, 4, "timed_out")),
+    ("D8", "new traffic overtakes the reversal", |e| {
+        let timed_out = e.journal.iter().rfind(|record| record.kind == "timed_out").unwrap();
+        let at_us = u64::try_from(timed_out.at_us).unwrap() + 1;
+        let first = e.wire.iter().position(|event| is(event, &["0200"])).unwrap();
+        e.wire[first].at_us = at_us;
+    }),
+    ("S1", "a key is used twice", |e| {
+        let again = e.wire.iter().find(|event| is(event, &["0200"])).unwrap().clone();
+        e.wire.push(again);
+    }),
+    ("S2", "another approval code is told", |e| {
+        told(e, 1)[0].approval_code = Some("XXXXXX".into());
+    }),
+    ("S2", "a reply that disagrees is taken", |e| messages(e, "0210")[0].set(4, "000000000001")),
+    ("S3", "a reference names two payments", |e| messages(e, "0420")[0].set(11, "000077")),
+    ("S3", "another reference is told", |e| told(e, 1)[0].rrn = Some("632600000002".into())),
+    ("S4", "another's order is shown", |e| told(e, 1)[0].order_id = "order-2".into()),
+    ("S4", "another's payment is found", |e| e.history.last_mut().unwrap().status = Some(200)),
+    ("S5", "sent before the sign-on is answered", |e| {
+        e.wire.retain(|event| !is(event, &["0810"]));
+    }),
+    ("S8", "a repeat goes out as new", |e| {
+        let mut repeats = messages(e, "0421");
+        repeats[0].mti = "0420".into();
+    }),
+    ("X3", "a forgery is acted upon", |e| {
+        let event = e.history.iter_mut().rfind(|event| event.act == Act::Forgery);
+        event.unwrap().phase = Phase::Ok;
+    }),
+    ("X3", "a replay is acted upon", |e| {
+        let event = e.history.iter_mut().rfind(|event| event.act == Act::Replay);
+        event.unwrap().phase = Phase::Ok;
+    }),
+    ("X3", "an answer is not signed", |e| {
+        e.history[1].note = Some("disbelief: the answer's signature is false".into());
+    }),
+];
+
+fn is(event: &WireEvent, types: &[&str]) -> bool {
+    matches!(&event.seen, Seen::Message(_, message) if types.contains(&message.mti.as_str()))
+}
+
+#[test]
+fn an_honest_run_has_no_violation() {
+    let violations = check(&honest());
+    assert!(violations.is_empty(), "{violations:#?}");
+}
+
+#[test]
+fn every_planted_lie_is_found_under_its_invariant() {
+    for (invariant, lie, plant) in LIES {
+        let mut evidence = honest();
+        plant(&mut evidence);
+        let violations = check(&evidence);
+        let found = violations.iter().any(|violation| violation.invariant == *invariant);
+        assert!(found, "{invariant}, {lie}: found only {violations:#?}");
+    }
+}
+
+#[test]
+fn every_invariant_has_a_lie_that_it_finds() {
+    let planted: BTreeSet<_> = LIES.iter().map(|(invariant, ..)| *invariant).collect();
+    let checked: BTreeSet<_> = INVARIANTS.iter().map(|invariant| invariant.id).collect();
+    assert_eq!(planted, checked);
+}
+
+#[test]
+fn an_export_is_read_line_by_line() {
+    let export = "{\"sequence\":4,\"at\":\"2026-11-22T10:15:30.5Z\",\"kind\":\"answered\",\
+        \"payment\":\"p\",\"answer\":{\"class\":\"approved\",\"amount\":{\"minor\":12}}}\n";
+    let records = JournalRecord::read_all(export).unwrap();
+    assert_eq!(records[0].find("minor").as_deref(), Some("12"));
+    assert_eq!(records[0].at_us % 1_000_000, 500_000);
+    let fault = JournalRecord::read_all(&format!("{export}not json")).unwrap_err();
+    assert!(fault.contains("line 2"), "{fault}");
+}

@@ -1,0 +1,95 @@
+//! After the faults have stopped: asks for every payment until it is final or waits for a person, and
+//! once more for all, so that the history says how each ended.
+
+use crate::history::Told;
+use crate::load::{End, Load};
+use crate::merchant::Outcome;
+use crate::world::World;
+use futures_util::StreamExt as _;
+use futures_util::stream;
+use std::time::{Duration, Instant};
+
+/// How a payment ended, as the merchant knows it. Exactly one per payment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Ending {
+    /// Approved.
+    Approved,
+    /// Declined.
+    Declined,
+    /// Reversed.
+    Reversed,
+    /// Not accepted.
+    Refused,
+    /// It waits for a person.
+    Parked,
+    /// It should be final and is not.
+    Pending,
+}
+
+/// How many questions are under way at once.
+const QUESTIONS: usize = 32;
+const BETWEEN_ROUNDS: Duration = Duration::from_millis(50);
+
+/// Waits, at most for `patience`, until every payment is final or parked. Returns how each ended, in the
+/// order of the load.
+/// # Errors
+/// If questions cannot be signed.
+pub async fn drain(world: &World, load: &Load, patience: Duration) -> anyhow::Result<Vec<Ending>> {
+    let began = Instant::now();
+    let mut endings: Vec<Option<Ending>> = load.ends.iter().map(|_| None).collect();
+    loop {
+        let open: Vec<usize> = (0..load.ends.len())
+            .filter(|&place| matches!(endings.get(place), Some(None | Some(Ending::Parked))))
+            .collect();
+        let answers = ask(world, load, &open).await?;
+        let mut waiting = false;
+        for (place, ending) in answers {
+            waiting |= ending.is_none();
+            if let Some(slot) = endings.get_mut(place) {
+                *slot = ending;
+            }
+        }
+        if !waiting || began.elapsed() > patience {
+            break;
+        }
+        tokio::time::sleep(BETWEEN_ROUNDS).await;
+    }
+    Ok(endings.into_iter().map(|ending| ending.unwrap_or(Ending::Pending)).collect())
+}
+
+/// Asks once for some of the payments.
+/// # Errors
+/// If questions cannot be signed.
+pub async fn ask(
+    world: &World,
+    load: &Load,
+    places: &[usize],
+) -> anyhow::Result<Vec<(usize, Option<Ending>)>> {
+    let ends = places.iter().filter_map(|&place| Some((place, load.ends.get(place)?)));
+    let questions = ends.map(|(place, end)| async move { (place, ask_one(world, end).await) });
+    let answers: Vec<_> = stream::iter(questions).buffer_unordered(QUESTIONS).collect().await;
+    answers.into_iter().map(|(place, ending)| Ok((place, ending?))).collect()
+}
+
+/// `None`: not final, or nobody knows.
+async fn ask_one(world: &World, end: &End) -> anyhow::Result<Option<Ending>> {
+    let Some(merchant) = world.merchants.get(end.merchant) else { return Ok(None) };
+    let answer = merchant.query_order(end.order.op, &end.order.order_id).await?;
+    let Some(list) = answer else { return Ok(None) };
+    Ok(match list.first() {
+        Some(told) => ending_of(told),
+        // Refused, or its sending never reached the gateway.
+        None if matches!(end.outcome, Outcome::Told(_)) => None,
+        None => Some(Ending::Refused),
+    })
+}
+
+fn ending_of(told: &Told) -> Option<Ending> {
+    match (told.result.as_str(), told.reason.as_deref()) {
+        ("approved", _) => Some(Ending::Approved),
+        ("declined", _) => Some(Ending::Declined),
+        ("reversed", _) => Some(Ending::Reversed),
+        ("pending", Some("under_review")) => Some(Ending::Parked),
+        _ => None,
+    }
+}

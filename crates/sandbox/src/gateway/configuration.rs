@@ -1,0 +1,85 @@
+//! The gateway's configuration, as an operator would write it.
+
+use super::{PASSPHRASE_NAME, PUBLIC_ADDRESS, Settings};
+use crate::merchant::Profile;
+
+/// The configuration, as an operator would write it.
+pub(super) fn configuration(settings: &Settings) -> String {
+    let waits = &settings.waits;
+    let [gap_1, gap_2, gap_3] = waits.reversal_gaps_ms;
+    let mut text = format!(
+        r#"# Written by the sandbox: everything on loopback, all waits shortened.
+[gateway]
+name = "sandbox"
+mode = "development"
+data_dir = "data"
+protocols_dir = {protocols:?}
+time_zone = "Europe/Berlin"
+business_day_ends = "23:00"
+drain_timeout_ms = 20000
+log = {{ format = "json", level = "info" }}
+[keys]
+file = "tidegate.keys"
+passphrase = {{ env = "{PASSPHRASE_NAME}" }}
+[internal]
+listen = "127.0.0.1:0"
+control_socket = "tidegate.sock"
+[reversal]
+gaps_ms = [{gap_1}, {gap_2}, {gap_3}]
+unknown_original_wait_ms = {unknown}
+[[channel]]
+name = "rest"
+kind = "rest"
+listen = "127.0.0.1:0"
+public_address = "{PUBLIC_ADDRESS}"
+tls = {{ certificate = "tls.pem", key = "tls.key" }}
+# The sandbox's merchants all come from one address.
+limits = {{ connections_per_source_max = 4096, request_time_ms = 60000 }}
+[[host]]
+name = "bank"
+dialect = "iso87-ascii"
+mapping = "iso87-ascii"
+frame = "length-be2"
+acquirer = "00000123456"
+in_flight_max = 4096
+reply_timeout_ms = {reply}
+echo_after_ms = 2000
+sign_on_timeout_ms = 2000
+connect_timeout_ms = 1000
+reconnect_min_ms = 20
+reconnect_max_ms = 500
+"#,
+        protocols = settings.protocols.display().to_string(),
+        unknown = waits.unknown_original.as_millis(),
+        reply = waits.reply_timeout.as_millis(),
+    );
+    let lines = settings.lines.iter();
+    text.extend(lines.map(|(name, address)| {
+        format!("[[host.line]]\nname = \"{name}\"\naddress = \"{address}\"\n")
+    }));
+    text.extend(settings.merchants.iter().map(|(profile, key)| merchant(profile, key)));
+    text
+}
+
+/// A merchant's section.
+fn merchant(profile: &Profile, public_key: &str) -> String {
+    let Profile { id, name, terminal, acceptor, category, key_id } = profile;
+    format!(
+        r#"[[merchant]]
+id = "{id}"
+name = "{name}"
+time_zone = "Europe/Berlin"
+category = "{category}"
+terminal = "{terminal}"
+acceptor = "{acceptor}"
+name_location = "{name:<23}Berlin       DE"
+host = "bank"
+currencies = ["EUR"]
+amount_max = {{ EUR = 10000000 }}
+[[merchant.key]]
+id = "{key_id}"
+algorithm = "ed25519"
+public_key = "{public_key}"
+"#
+    )
+}

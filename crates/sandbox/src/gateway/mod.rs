@@ -1,0 +1,384 @@
+//! The gateway under test: a child process with a folder of its own, started, asked whether it is
+//! ready, killed, started again, stopped in order. Everything goes through its command line, as an
+//! operator would do it.
+
+mod configuration;
+pub mod fault;
+
+use crate::checker::evidence::{JournalRecord, Life};
+use crate::clock::Clock;
+use crate::merchant::Profile;
+use fault::{GatewayError, io_error};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+/// The host part of the address that merchants sign; the certificate is made for it.
+pub const PUBLIC_NAME: &str = "localhost";
+/// The address that merchants sign. Where the gateway really listens is read from its `ports.json`.
+pub const PUBLIC_ADDRESS: &str = "https://localhost:8443";
+
+const PASSPHRASE_NAME: &str = "TIDEGATE_KEY_PASSPHRASE";
+const START_PATIENCE: Duration = Duration::from_secs(60);
+const POLL: Duration = Duration::from_millis(10);
+
+/// How long the gateway waits for what. All of a run's waits scale with the first.
+#[derive(Debug, Clone, Copy)]
+pub struct Waits {
+    /// After this the host counts as silent.
+    pub reply_timeout: Duration,
+    /// Between the attempts of a reversal, the last one repeating.
+    pub reversal_gaps_ms: [u64; 3],
+    /// After "unable to locate the original", before the next attempt.
+    pub unknown_original: Duration,
+}
+
+impl Waits {
+    /// Waits for a host that may take `reply_timeout`, and at most twice as long when it is late.
+    pub fn scaled(reply_timeout: Duration) -> Self {
+        let base = u64::try_from(reply_timeout.as_millis()).unwrap_or(u64::MAX);
+        let half = base.checked_div(2).unwrap_or(base).max(10);
+        Self {
+            reply_timeout,
+            reversal_gaps_ms: [half, base, base.saturating_mul(2)],
+            unknown_original: reply_timeout.saturating_mul(3),
+        }
+    }
+}
+
+/// What the gateway is started with.
+pub struct Settings {
+    /// The program and its first arguments; `run -c FILE` and the like follow.
+    pub program: Vec<OsString>,
+    /// Its folder: configuration, keys, data, log.
+    pub folder: PathBuf,
+    /// The protocol definitions.
+    pub protocols: PathBuf,
+    /// The bank's lines.
+    pub lines: Vec<(String, SocketAddr)>,
+    /// The merchants, with their public keys as base64.
+    pub merchants: Vec<(Profile, String)>,
+    /// How long it waits.
+    pub waits: Waits,
+    /// More environment for the child.
+    pub environment: Vec<(String, String)>,
+}
+
+/// Where the gateway listens, as it says itself.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Ports {
+    /// By channel.
+    pub channels: BTreeMap<String, SocketAddr>,
+    /// The internal listener.
+    pub internal: SocketAddr,
+    /// The process.
+    pub pid: u32,
+}
+
+/// The gateway.
+pub struct Gateway {
+    settings: Settings,
+    clock: Clock,
+    passphrase: String,
+    certificate_pem: String,
+    child: Option<(Child, u64)>,
+    ports: Option<Ports>,
+    lives: Vec<Life>,
+    cpu_us: u64,
+}
+
+impl Gateway {
+    /// Prepares a folder: certificate, configuration, keys. Nothing runs yet.
+    /// # Errors
+    /// [`GatewayError`], if a file or a key could not be made.
+    pub fn prepare(settings: Settings, clock: Clock) -> Result<Self, GatewayError> {
+        let folder = &settings.folder;
+        fs::create_dir_all(folder).map_err(io_error(format!("making {}", folder.display())))?;
+        let names = vec![PUBLIC_NAME.to_owned(), "127.0.0.1".to_owned()];
+        let made = rcgen::generate_simple_self_signed(names).map_err(|fault| {
+            GatewayError::Unreadable { what: "the certificate".into(), why: fault.to_string() }
+        })?;
+        let certificate_pem = made.cert.pem();
+        let write = |name: &str, text: &str| {
+            fs::write(folder.join(name), text).map_err(io_error(format!("writing {name}")))
+        };
+        write("tls.pem", &certificate_pem)?;
+        write("tls.key", &made.signing_key.serialize_pem())?;
+        write("tidegate.toml", &configuration::configuration(&settings))?;
+        let mut secret = [0; 24];
+        aws_lc_rs::rand::fill(&mut secret).map_err(|_| GatewayError::Unreadable {
+            what: "the machine's randomness".into(),
+            why: "none".into(),
+        })?;
+        let passphrase = data_encoding::HEXLOWER.encode(&secret);
+        let gateway = Self {
+            settings,
+            clock,
+            passphrase,
+            certificate_pem,
+            child: None,
+            ports: None,
+            lives: Vec::new(),
+            cpu_us: 0,
+        };
+        gateway.command(&["keys", "init"])?;
+        Ok(gateway)
+    }
+
+    /// Starts the gateway and waits until it says that it is ready.
+    /// # Errors
+    /// [`GatewayError::NotUp`], with the end of its log.
+    pub async fn start(&mut self) -> Result<(), GatewayError> {
+        let ports_file = self.settings.folder.join("data/ports.json");
+        match fs::remove_file(&ports_file) {
+            Err(fault) if fault.kind() != io::ErrorKind::NotFound => {
+                return Err(io_error("removing an old ports.json")(fault));
+            }
+            _ => {}
+        }
+        let log = OpenOptions::new().create(true).append(true).open(self.log_file());
+        let log = log.map_err(io_error("opening the gateway's log"))?;
+        let started_us = self.clock.now_us();
+        let mut command = self.base_command()?;
+        command.args(["run", "-c"]).arg(self.config_file());
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        let child = command.spawn().map_err(io_error("starting the gateway"))?;
+        self.child = Some((child, started_us));
+        let began = Instant::now();
+        let ports = loop {
+            if let Some(ports) = read_ports(&ports_file) {
+                break ports;
+            }
+            self.still_starting(began)?;
+            tokio::time::sleep(POLL).await;
+        };
+        while !is_ready(ports.internal).await {
+            self.still_starting(began)?;
+            tokio::time::sleep(POLL).await;
+        }
+        self.ports = Some(ports);
+        Ok(())
+    }
+
+    fn still_starting(&mut self, began: Instant) -> Result<(), GatewayError> {
+        let ended = self.child.as_mut().and_then(|(child, _)| child.try_wait().ok().flatten());
+        let why = match ended {
+            Some(status) => format!("ended while starting ({status})"),
+            None if began.elapsed() > START_PATIENCE => {
+                format!("was not ready within {START_PATIENCE:?}")
+            }
+            None => return Ok(()),
+        };
+        self.kill();
+        Err(GatewayError::NotUp { why, log: self.end_of_log() })
+    }
+
+    /// Kills the gateway (SIGKILL) and buries it.
+    pub fn kill(&mut self) {
+        self.count_cpu();
+        if let Some((mut child, started_us)) = self.child.take() {
+            let ended_us = self.clock.now_us();
+            let _ = child.kill();
+            let _ = child.wait();
+            self.lives.push(Life { started_us, ended_us, killed: true });
+        }
+    }
+
+    /// Stops the gateway in order (SIGTERM) and waits for its end.
+    /// # Errors
+    /// [`GatewayError::NotUp`], if it does not end, or ends with a fault.
+    pub async fn stop(&mut self) -> Result<(), GatewayError> {
+        self.count_cpu();
+        let Some((mut child, started_us)) = self.child.take() else { return Ok(()) };
+        let ended_us = self.clock.now_us();
+        self.lives.push(Life { started_us, ended_us, killed: false });
+        let signal =
+            Command::new("sh").arg("-c").arg(format!("kill -TERM {}", child.id())).status();
+        signal.map_err(io_error("asking the gateway to stop"))?;
+        let began = Instant::now();
+        loop {
+            match child.try_wait().map_err(io_error("waiting for the gateway"))? {
+                Some(status) if status.success() => return Ok(()),
+                Some(status) => {
+                    let why = format!("stopped with {status}");
+                    return Err(GatewayError::NotUp { why, log: self.end_of_log() });
+                }
+                None if began.elapsed() > START_PATIENCE => {
+                    let _ = child.kill();
+                    let _ = child.wait();
+                    let why = format!("did not stop within {START_PATIENCE:?}");
+                    return Err(GatewayError::NotUp { why, log: self.end_of_log() });
+                }
+                None => tokio::time::sleep(POLL).await,
+            }
+        }
+    }
+
+    /// Whether the process lives.
+    pub fn is_running(&mut self) -> bool {
+        self.child.as_mut().is_some_and(|(child, _)| matches!(child.try_wait(), Ok(None)))
+    }
+
+    /// The journal as the gateway exports it. It must be stopped.
+    /// # Errors
+    /// [`GatewayError`], if the journal does not verify or the export cannot be read.
+    pub fn journal(&self) -> Result<(String, Vec<JournalRecord>), GatewayError> {
+        self.command(&["journal", "verify"])?;
+        let export = self.command(&["journal", "export"])?;
+        let records = JournalRecord::read_all(&export)
+            .map_err(|why| GatewayError::Unreadable { what: "the journal's export".into(), why })?;
+        Ok((export, records))
+    }
+
+    /// Runs a command of the gateway's command line with its configuration.
+    /// # Errors
+    /// [`GatewayError::Command`], if it does not succeed.
+    pub fn command(&self, arguments: &[&str]) -> Result<String, GatewayError> {
+        let mut command = self.base_command()?;
+        command.args(arguments).arg("-c").arg(self.config_file()).stdin(Stdio::null());
+        let shown = arguments.join(" ");
+        let output = command.output().map_err(io_error(format!("running tidegate {shown}")))?;
+        if output.status.success() {
+            return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+        }
+        let said = [output.stdout, output.stderr].concat();
+        Err(GatewayError::Command {
+            command: shown,
+            status: output.status.to_string(),
+            output: end_of(&String::from_utf8_lossy(&said)),
+        })
+    }
+
+    fn base_command(&self) -> Result<Command, GatewayError> {
+        let (program, first) = self.settings.program.split_first().ok_or_else(|| {
+            GatewayError::Unreadable { what: "the gateway's program".into(), why: "none".into() }
+        })?;
+        let mut command = Command::new(program);
+        command.args(first).env(PASSPHRASE_NAME, &self.passphrase);
+        command.envs(self.settings.environment.iter().map(|(name, value)| (name, value)));
+        Ok(command)
+    }
+
+    /// Where it listens now.
+    pub fn ports(&self) -> Option<&Ports> {
+        self.ports.as_ref()
+    }
+
+    /// Where merchants reach it.
+    pub fn rest_address(&self) -> Option<SocketAddr> {
+        self.ports.as_ref()?.channels.get("rest").copied()
+    }
+
+    /// The certificate that merchants trust.
+    pub fn certificate_pem(&self) -> &str {
+        &self.certificate_pem
+    }
+
+    /// Its lives so far.
+    pub fn lives(&self) -> &[Life] {
+        &self.lives
+    }
+
+    /// The processor time of all its lives, in microseconds, as the kernel counts it in hundredths of a
+    /// second.
+    pub fn cpu_us(&mut self) -> u64 {
+        let running = self.running_cpu_us();
+        self.cpu_us.saturating_add(running)
+    }
+
+    /// Its folder.
+    pub fn folder(&self) -> &Path {
+        &self.settings.folder
+    }
+
+    /// Its log.
+    pub fn log_file(&self) -> PathBuf {
+        self.settings.folder.join("gateway.log")
+    }
+
+    fn config_file(&self) -> PathBuf {
+        self.settings.folder.join("tidegate.toml")
+    }
+
+    fn count_cpu(&mut self) {
+        self.cpu_us = self.cpu_us.saturating_add(self.running_cpu_us());
+    }
+
+    fn running_cpu_us(&self) -> u64 {
+        let stat = self
+            .child
+            .as_ref()
+            .and_then(|(child, _)| fs::read_to_string(format!("/proc/{}/stat", child.id())).ok());
+        stat.as_deref().and_then(cpu_ticks).unwrap_or(0).saturating_mul(10_000)
+    }
+
+    fn end_of_log(&self) -> String {
+        end_of(&fs::read_to_string(self.log_file()).unwrap_or_default())
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// User and system time out of `/proc/PID/stat` (fields 14 and 15, proc(5)); the name in field 2 may
+/// hold blanks, so counting starts behind its bracket.
+fn cpu_ticks(stat: &str) -> Option<u64> {
+    let (_, rest) = stat.rsplit_once(')')?;
+    let mut fields = rest.split_whitespace().skip(11);
+    let user: u64 = fields.next()?.parse().ok()?;
+    let system: u64 = fields.next()?.parse().ok()?;
+    user.checked_add(system)
+}
+
+fn end_of(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().collect();
+    let from = lines.len().saturating_sub(15);
+    lines.get(from..).unwrap_or_default().join("\n")
+}
+
+fn read_ports(path: &Path) -> Option<Ports> {
+    serde_json::from_reader(File::open(path).ok()?).ok()
+}
+
+async fn is_ready(internal: SocketAddr) -> bool {
+    let asked = async {
+        let mut stream = TcpStream::connect(internal).await.ok()?;
+        let request = "GET /readyz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
+        stream.write_all(request.as_bytes()).await.ok()?;
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await.ok()?;
+        Some(answer.starts_with(b"HTTP/1.1 200"))
+    };
+    tokio::time::timeout(Duration::from_secs(1), asked).await.ok().flatten().unwrap_or(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn processor_time_is_read_behind_a_name_with_blanks_and_brackets() {
+        let stat = "42 (a b) c) S 1 42 42 0 -1 4194560 100 0 0 0 250 50 0 0 20 0 8 0 100";
+        assert_eq!(cpu_ticks(stat), Some(300));
+        assert_eq!(cpu_ticks("42 (cut off"), None);
+    }
+
+    #[test]
+    fn waits_leave_a_late_decision_time_before_the_second_reversal() {
+        let waits = Waits::scaled(Duration::from_millis(500));
+        assert_eq!(waits.reversal_gaps_ms, [250, 500, 1000]);
+        // A decision comes at the latest after twice the time-out.
+        assert!(waits.unknown_original > waits.reply_timeout * 2);
+    }
+}

@@ -1,0 +1,334 @@
+//! Makes payments in number: closed (so many at once) or open-loop (so many a second, sealed and
+//! signed before the clock starts), with tricks in between: retries, another content under a used key,
+//! replays, forgeries, questions for other merchants' payments.
+
+use crate::cards;
+use crate::dice::Dice;
+use crate::history::{Act, Told};
+use crate::merchant::envelope::{EnvelopeError, Recipe};
+use crate::merchant::signature::Signed;
+use crate::merchant::{Exchange, Merchant, Order, Outcome, Tries};
+use crate::world::World;
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+/// How much, and how.
+#[derive(Debug, Clone, Copy)]
+pub struct Workload {
+    /// How many payments.
+    pub payments: u64,
+    /// How many are under way at once, at most.
+    pub concurrency: usize,
+    /// How many begin in a second, whatever becomes of the earlier ones; `None`: as fast as answers come.
+    pub rate: Option<u64>,
+    /// Whether tricks are played.
+    pub tricks: bool,
+    /// How often a payment is sent before its fate is left to the drain.
+    pub tries: Tries,
+}
+
+/// A payment and how its sending ended.
+#[derive(Clone)]
+pub struct End {
+    /// Whose.
+    pub merchant: usize,
+    /// What was ordered.
+    pub order: Order,
+    /// How it ended.
+    pub outcome: Outcome,
+}
+
+/// What a load left behind.
+pub struct Load {
+    /// Every payment.
+    pub ends: Vec<End>,
+    /// From the first sending to the last answer.
+    pub elapsed: Duration,
+}
+
+/// How many different ordinary cards pay.
+const CARDS: u64 = 300;
+
+/// The payments of a run, by the seed. No two of a merchant share card and amount, so that each is
+/// known again on the wire.
+pub fn orders(seed: u64, count: u64, merchants: usize) -> Vec<(usize, Order)> {
+    let mut dice = Dice::named(seed, "orders");
+    let run = dice.letters(6);
+    let mut used = BTreeSet::new();
+    let merchants = u64::try_from(merchants).unwrap_or(1).max(1);
+    let mut orders = Vec::new();
+    for op in 1..=count {
+        let merchant = usize::try_from(dice.below(merchants)).unwrap_or(0);
+        let number = pick_card(&mut dice);
+        let mut minor = i64::try_from(dice.below(90_000)).unwrap_or(0).saturating_add(100);
+        // Twice apart, so that the amounts of swapped or falsified replies meet no other payment.
+        while !used.insert((merchant, number.clone(), minor)) {
+            minor = minor.saturating_add(2);
+        }
+        let with_code = dice.per_mille(900);
+        let recipe = if dice.per_mille(250) { Recipe::RsaOaep256 } else { Recipe::EcdhEs };
+        let token = dice.letters(10);
+        let order = Order {
+            op,
+            key: format!("{run}-{op}-{}", dice.letters(8)),
+            order_id: format!("A-{op}-{token}"),
+            minor,
+            currency: "EUR".to_owned(),
+            number,
+            with_code,
+            recipe,
+        };
+        orders.push((merchant, order));
+    }
+    orders
+}
+
+fn pick_card(dice: &mut Dice) -> String {
+    if dice.per_mille(40) {
+        // Declined for one reason or another.
+        let declined = ["4000000000000010", "4000000000000028", "4000000000000036"];
+        return (*dice.pick(&declined).unwrap_or(&"4000000000000010")).to_owned();
+    }
+    if dice.per_mille(10) {
+        return "4000000000000069".to_owned();
+    }
+    cards::ordinary(u32::try_from(dice.below(CARDS)).unwrap_or(0))
+}
+
+struct Work {
+    world: Arc<World>,
+    workload: Workload,
+    seed: u64,
+    left: Mutex<VecDeque<(usize, Order)>>,
+    ends: Mutex<Vec<End>>,
+    done: AtomicU64,
+    tricks: AtomicU64,
+}
+
+/// Makes the payments. `progress` is told now and then how many are done.
+/// # Errors
+/// If payments cannot be sealed with the gateway's keys.
+pub async fn run(
+    world: &Arc<World>,
+    seed: u64,
+    workload: Workload,
+    progress: impl Fn(u64) + Send + 'static,
+) -> anyhow::Result<Load> {
+    let orders = orders(seed, workload.payments, world.merchants.len());
+    let work = Arc::new(Work {
+        world: world.clone(),
+        workload,
+        seed,
+        left: Mutex::new(orders.into()),
+        ends: Mutex::new(Vec::new()),
+        done: AtomicU64::new(0),
+        tricks: AtomicU64::new(workload.payments),
+    });
+    let finished = CancellationToken::new();
+    let watching = tokio::spawn(watch(work.clone(), finished.clone(), progress));
+    let elapsed = match workload.rate {
+        Some(rate) => open_loop(&work, rate).await?,
+        None => closed_loop(&work).await?,
+    };
+    finished.cancel();
+    watching.await?;
+    let ends = std::mem::take(&mut *work.ends.lock().unwrap_or_else(PoisonError::into_inner));
+    Ok(Load { ends, elapsed })
+}
+
+async fn watch(work: Arc<Work>, finished: CancellationToken, progress: impl Fn(u64)) {
+    while !finished.is_cancelled() {
+        progress(work.done.load(Ordering::Relaxed));
+        tokio::select! {
+            () = finished.cancelled() => {}
+            () = tokio::time::sleep(Duration::from_secs(1)) => {}
+        }
+    }
+}
+
+async fn closed_loop(work: &Arc<Work>) -> anyhow::Result<Duration> {
+    let began = Instant::now();
+    let mut workers = JoinSet::new();
+    for _ in 0..work.workload.concurrency {
+        let work = work.clone();
+        workers.spawn(async move {
+            while let Some((merchant, order)) = work.next() {
+                work.pay(merchant, order, None).await?;
+            }
+            Ok::<_, EnvelopeError>(())
+        });
+    }
+    while let Some(worker) = workers.join_next().await {
+        worker??;
+    }
+    Ok(began.elapsed())
+}
+
+async fn open_loop(work: &Arc<Work>, rate: u64) -> anyhow::Result<Duration> {
+    let mut prepared = Vec::new();
+    while let Some((merchant, order)) = work.next() {
+        if let Some(payer) = work.world.merchants.get(merchant) {
+            let request = payer.prepare(&order)?;
+            prepared.push((merchant, order, request));
+        }
+    }
+    let began = Instant::now();
+    let mut under_way = JoinSet::new();
+    for (place, (merchant, order, request)) in prepared.into_iter().enumerate() {
+        let place = u64::try_from(place).unwrap_or(u64::MAX);
+        let due_us = place.saturating_mul(1_000_000).checked_div(rate).unwrap_or(0);
+        let due = began.checked_add(Duration::from_micros(due_us)).unwrap_or(began);
+        tokio::time::sleep_until(due.into()).await;
+        let work = work.clone();
+        under_way.spawn(async move { work.pay(merchant, order, Some(request)).await });
+        while let Some(ended) = under_way.try_join_next() {
+            ended??;
+        }
+    }
+    while let Some(ended) = under_way.join_next().await {
+        ended??;
+    }
+    Ok(began.elapsed())
+}
+
+impl Work {
+    fn next(&self) -> Option<(usize, Order)> {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+    }
+
+    async fn pay(
+        &self,
+        merchant: usize,
+        order: Order,
+        prepared: Option<Signed>,
+    ) -> Result<(), EnvelopeError> {
+        let Some(payer) = self.world.merchants.get(merchant) else { return Ok(()) };
+        let mut dice = Dice::named(self.seed, &format!("tricks {}", order.key));
+        let tries = self.workload.tries;
+        let exchange = if self.workload.tricks && dice.per_mille(20) {
+            // The same payment twice at once: both must hear the same.
+            let (one, two) =
+                tokio::join!(payer.pay(&order, prepared, tries), payer.pay(&order, None, tries));
+            two?;
+            one?
+        } else {
+            payer.pay(&order, prepared, tries).await?
+        };
+        if self.workload.tricks {
+            self.play_tricks(&mut dice, payer, merchant, &order, &exchange).await?;
+        }
+        self.done.fetch_add(1, Ordering::Relaxed);
+        let mut ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
+        ends.push(End { merchant, order, outcome: exchange.outcome });
+        Ok(())
+    }
+
+    async fn play_tricks(
+        &self,
+        dice: &mut Dice,
+        payer: &Merchant,
+        merchant: usize,
+        order: &Order,
+        exchange: &Exchange,
+    ) -> Result<(), EnvelopeError> {
+        let Outcome::Told(told) = &exchange.outcome else { return Ok(()) };
+        match dice.below(100) {
+            0 | 1 => {
+                payer.send(order, Act::Retry, &payer.prepare(order)?).await;
+            }
+            2 => {
+                let other = Order { minor: order.minor.saturating_add(1_000_000), ..order.clone() };
+                payer.send(&other, Act::Mismatch, &payer.prepare(&other)?).await;
+            }
+            3 => {
+                replay(payer, order).await?;
+            }
+            4 => {
+                let op = self.tricks.fetch_add(1, Ordering::Relaxed).saturating_add(1);
+                forge(payer, order, op).await?;
+            }
+            5 => self.snoop(dice, merchant, order, told).await?,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    async fn snoop(
+        &self,
+        dice: &mut Dice,
+        merchant: usize,
+        order: &Order,
+        told: &Told,
+    ) -> Result<(), EnvelopeError> {
+        let others: Vec<&Arc<Merchant>> = self
+            .world
+            .merchants
+            .iter()
+            .enumerate()
+            .filter_map(|(index, other)| (index != merchant).then_some(other))
+            .collect();
+        if let Some(other) = dice.pick(&others) {
+            other.query(order.op, Act::Snoop, &told.id).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Sends a genuine retry, and then its exact bytes once more.
+/// # Errors
+/// If it cannot be sealed.
+pub async fn replay(payer: &Merchant, order: &Order) -> Result<Exchange, EnvelopeError> {
+    let request = payer.prepare(order)?;
+    let first = payer.send(order, Act::Retry, &request).await;
+    if matches!(first.outcome, Outcome::Unknown | Outcome::Busy) {
+        // Perhaps never acted on, so that its bytes would be no replay.
+        return Ok(first);
+    }
+    Ok(payer.send(order, Act::Replay, &request).await)
+}
+
+/// Sends a new payment under another request's signature: digest right, signature false.
+/// # Errors
+/// If it cannot be sealed.
+pub async fn forge(payer: &Merchant, like: &Order, op: u64) -> Result<Exchange, EnvelopeError> {
+    let forged = Order {
+        op,
+        key: format!("{}-f", like.key),
+        order_id: format!("{}-f", like.order_id),
+        minor: like.minor.saturating_add(2_000_000),
+        ..like.clone()
+    };
+    let mut request = payer.prepare(&forged)?;
+    let other = payer.prepare(&Order { minor: 1, ..forged.clone() })?;
+    for (header, (name, value)) in request.headers.iter_mut().zip(&other.headers) {
+        if header.0 == "signature" && *name == "signature" {
+            header.1.clone_from(value);
+        }
+    }
+    Ok(payer.send(&forged, Act::Forgery, &request).await)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seed_makes_the_same_payments_and_no_merchant_asks_the_same_twice() {
+        let first = orders(5, 3000, 3);
+        let content = |(merchant, order): &(usize, Order)| {
+            (*merchant, order.number.clone(), order.minor, order.order_id.clone())
+        };
+        let list: Vec<_> = first.iter().map(content).collect();
+        assert_eq!(list, orders(5, 3000, 3).iter().map(content).collect::<Vec<_>>());
+        assert_ne!(list, orders(6, 3000, 3).iter().map(content).collect::<Vec<_>>());
+        let contents: BTreeSet<_> =
+            list.iter().map(|(merchant, number, minor, _)| (merchant, number, minor)).collect();
+        assert_eq!(contents.len(), 3000);
+        let keys: BTreeSet<_> = first.iter().map(|(_, order)| order.key.clone()).collect();
+        assert_eq!(keys.len(), 3000);
+    }
+}

@@ -1,0 +1,179 @@
+//! A judged run: load under faults, drain, two more lives for the journal, the checker's verdict.
+
+use crate::bank::fault::Fault;
+use crate::cards;
+use crate::checker::evidence::Evidence;
+use crate::checker::{Violation, check};
+use crate::dice::Dice;
+use crate::drain::{Ending, ask, drain};
+use crate::load::{self, Load, Workload};
+use crate::scan::{Canaries, Found};
+use crate::summary::{Measured, Summary};
+use crate::world::{Options, World};
+use anyhow::Context as _;
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
+
+/// What a run came to.
+pub struct Judged {
+    /// In figures.
+    pub summary: Summary,
+    /// What must not have been.
+    pub violations: Vec<Violation>,
+    /// How each payment ended.
+    pub endings: Vec<Ending>,
+    /// What was judged.
+    pub evidence: Evidence,
+}
+
+/// Makes a world, loads it, and judges what happened. `say` is told what is going on.
+/// # Errors
+/// If the world could not be made or the evidence is not whole.
+pub async fn judged(
+    options: Options,
+    workload: Workload,
+    say: Arc<dyn Fn(&str) + Send + Sync>,
+) -> anyhow::Result<Judged> {
+    let began = Instant::now();
+    let (seed, faults) = (options.seed, options.faults.clone());
+    let keep = options.keep.is_some();
+    let patience = options.reply_timeout.saturating_mul(40).max(Duration::from_secs(30));
+    say("starting bank, gateway and merchants");
+    let world = Arc::new(World::open(options).await?);
+    let stop_killing = CancellationToken::new();
+    let killer = faults
+        .contains(&Fault::KillGateway)
+        .then(|| tokio::spawn(kill_now_and_then(world.clone(), seed, stop_killing.clone())));
+    let teller = say.clone();
+    let all = workload.payments;
+    let progress = move |done: u64| teller(&format!("{done} of {all} payments"));
+    let load = load::run(&world, seed, workload, progress).await?;
+    stop_killing.cancel();
+    let kills = match killer {
+        Some(killer) => killer.await??,
+        None => 0,
+    };
+    world.plan.stop();
+    say(&format!("faults are off after {kills} kills; waiting for every payment to be final"));
+    let endings = drain(&world, &load, patience).await?;
+    let cpu_us = world.gateway.lock().await.cpu_us();
+    let mut leaks = Vec::new();
+    if workload.tricks {
+        say("looking for card data in memory and files");
+        leaks = in_memory(&world, &load).await?;
+    }
+    let (evidence, exports) = close(&world, &load, &*say).await?;
+    if keep {
+        keep_evidence(world.path(), &exports)?;
+    }
+    if workload.tricks {
+        leaks.extend(in_files(&world, &load, &exports)?);
+    }
+    say("judging");
+    let mut violations = check(&evidence);
+    violations.extend(leaks);
+    let measured = Measured {
+        seed,
+        faults: faults.into_iter().collect(),
+        load: load.elapsed,
+        whole: began.elapsed(),
+        cpu_us,
+    };
+    let summary = Summary::of(&endings, &evidence, &violations, measured);
+    Ok(Judged { summary, violations, endings, evidence })
+}
+
+/// X1, X2: the card numbers of payments that ended more than a second ago, and all security codes, are
+/// not in the gateway's memory.
+async fn in_memory(world: &World, load: &Load) -> anyhow::Result<Vec<Violation>> {
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    let gateway = world.gateway.lock().await;
+    let pid = gateway.ports().context("the gateway does not run")?.pid;
+    let canaries = canaries(load);
+    Ok(leaks(canaries.in_memory_of(pid).context("reading the gateway's memory")?))
+}
+
+/// X1, X2: nor in any file of the run, nor in the exports.
+fn in_files(world: &World, load: &Load, exports: &[String; 2]) -> anyhow::Result<Vec<Violation>> {
+    let canaries = canaries(load);
+    let mut found = canaries.in_folder(world.path()).context("reading the run's files")?;
+    for export in exports {
+        found.extend(canaries.in_bytes("journal export", export.as_bytes()));
+    }
+    Ok(leaks(found))
+}
+
+/// Enough cards to find a leak by, few enough to look for quickly.
+const CANARIES: usize = 50;
+
+fn canaries(load: &Load) -> Canaries {
+    let numbers: BTreeSet<&str> =
+        load.ends.iter().map(|end| end.order.number.as_str()).take(CANARIES).collect();
+    let codes: Vec<String> = numbers.iter().map(|number| cards::security_code(number)).collect();
+    Canaries::of(numbers.iter().copied(), codes.iter().map(String::as_str))
+}
+
+fn leaks(found: BTreeSet<Found>) -> Vec<Violation> {
+    let violation =
+        |Found { what, place }| Violation { invariant: "X1", about: place, found: what };
+    found.into_iter().map(violation).collect()
+}
+
+/// Every payment is asked for once more; then the gateway stops, shows its journal, lives once more,
+/// is asked again, stops, and shows its journal again.
+pub(crate) async fn close(
+    world: &World,
+    load: &Load,
+    say: &(dyn Fn(&str) + Send + Sync),
+) -> anyhow::Result<(Evidence, [String; 2])> {
+    say("asking for every payment once more");
+    let everyone: Vec<usize> = (0..load.ends.len()).collect();
+    ask(world, load, &everyone).await?;
+    say("stopping the gateway and reading its journal");
+    world.stop_gateway().await.context("stopping the gateway")?;
+    let (export, journal) = world.gateway.lock().await.journal()?;
+    say("starting it again: a second recovery must change nothing");
+    world.start_gateway().await?;
+    let some: Vec<usize> = everyone.iter().copied().step_by(SAMPLE).collect();
+    ask(world, load, &some).await?;
+    world.stop_gateway().await.context("stopping the gateway again")?;
+    let (export_again, journal_again) = world.gateway.lock().await.journal()?;
+    let mut evidence = world.evidence().await?;
+    evidence.journal = journal;
+    evidence.journal_again = Some(journal_again);
+    Ok((evidence, [export, export_again]))
+}
+
+/// Of so many payments one is asked for again after the second recovery.
+const SAMPLE: usize = 7;
+
+pub(crate) fn keep_evidence(folder: &Path, exports: &[String; 2]) -> anyhow::Result<()> {
+    let [first, again] = exports;
+    fs::write(folder.join("journal.jsonl"), first)?;
+    fs::write(folder.join("journal-again.jsonl"), again)?;
+    Ok(())
+}
+
+/// Kills the gateway at random instants and starts it again, until told to stop. Returns how often.
+async fn kill_now_and_then(
+    world: Arc<World>,
+    seed: u64,
+    stop: CancellationToken,
+) -> anyhow::Result<u32> {
+    let mut dice = Dice::named(seed, "kills");
+    let mut kills: u32 = 0;
+    loop {
+        let life = Duration::from_micros(dice.below(3_000_000).saturating_add(200_000));
+        tokio::select! {
+            () = stop.cancelled() => return Ok(kills),
+            () = tokio::time::sleep(life) => {}
+        }
+        world.kill_gateway().await;
+        kills = kills.saturating_add(1);
+        world.start_gateway().await.context("after a kill")?;
+    }
+}

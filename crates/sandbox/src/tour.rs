@@ -1,0 +1,372 @@
+//! The guided tour: what a visitor sees first. A handful of payments is told step by step, some more
+//! are made at once, the gateway is killed in the middle of one, and the checker judges it all.
+
+use crate::bank::capture::WireEvent;
+use crate::cards::SPECIAL;
+use crate::drain::drain;
+use crate::history::{Act, Told};
+use crate::load::{self, End, Load, Workload, forge};
+use crate::merchant::envelope::Recipe;
+use crate::merchant::signature::Signed;
+use crate::merchant::{Exchange, Merchant, Order, Outcome, Tries};
+use crate::run::{close, keep_evidence};
+use crate::screen::{Screen, amount};
+use crate::summary::{Measured, Summary};
+use crate::world::{Options, World};
+use crate::{checker, iso};
+use anyhow::Context as _;
+use serde_json::Value;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+const TRIES: Tries = Tries { count: 100, gap: Duration::from_millis(50) };
+/// How many payments are made at once at the end.
+const CROWD: u64 = 30;
+/// The told payments are numbered behind the crowd.
+const FIRST_OP: u64 = 1000;
+
+struct Tour {
+    screen: Screen,
+    world: Arc<World>,
+    merchant: Arc<Merchant>,
+    ends: Vec<End>,
+    next: u64,
+}
+
+/// Shows everything. Returns whether the checker found nothing.
+/// # Errors
+/// If the world could not be made, or something did not happen as announced.
+pub async fn tour(options: Options, screen: Screen) -> anyhow::Result<(Summary, bool)> {
+    let began = Instant::now();
+    let (seed, keep) = (options.seed, options.keep.is_some());
+    screen.heading(&format!("Tidegate sandbox, seed {seed}. Everything runs on this machine."));
+    let world = Arc::new(World::open(options).await?);
+    let merchant = world.merchants.first().context("a world without merchants")?.clone();
+    let mut tour = Tour { screen, world, merchant, ends: Vec::new(), next: FIRST_OP };
+    tour.introduce().await;
+    let first = tour.approved().await?;
+    tour.approved_by_rsa().await?;
+    tour.declined().await?;
+    tour.retried(&first).await?;
+    tour.attacked(&first).await?;
+    tour.silent().await?;
+    tour.late().await?;
+    tour.killed().await?;
+    let load = tour.crowd(seed).await?;
+    screen.heading("The end: every payment has one final answer");
+    let endings = drain(&tour.world, &load, PATIENCE).await?;
+    let cpu_us = tour.world.gateway.lock().await.cpu_us();
+    let (evidence, exports) = close(&tour.world, &load, &|_| {}).await?;
+    if keep {
+        keep_evidence(tour.world.path(), &exports)?;
+    }
+    let violations = checker::check(&evidence);
+    let measured =
+        Measured { seed, faults: Vec::new(), load: load.elapsed, whole: began.elapsed(), cpu_us };
+    let summary = Summary::of(&endings, &evidence, &violations, measured);
+    summary.tell(screen);
+    Ok((summary, violations.is_empty()))
+}
+
+impl Tour {
+    async fn introduce(&self) {
+        let gateway = self.world.gateway.lock().await;
+        let lines: Vec<String> = self
+            .world
+            .bank
+            .lines()
+            .iter()
+            .map(|(name, address)| format!("{name} on {address}"))
+            .collect();
+        let screen = self.screen;
+        screen.line(&format!("  folder    {}", self.world.path().display()));
+        screen
+            .line(&format!("  bank      a host with books of its own; lines {}", lines.join(", ")));
+        if let (Some(address), Some(ports)) = (gateway.rest_address(), gateway.ports()) {
+            let (internal, pid) = (ports.internal, ports.pid);
+            screen.line(&format!(
+                "  gateway   process {pid}, merchants at https://{address}, inside at http://{internal}"
+            ));
+        }
+        let profile = &self.merchant.profile;
+        screen.line(&format!(
+            "  merchant  {} ({}), signs with ed25519, encrypts for the gateway's published keys",
+            profile.name, profile.id
+        ));
+        for card in SPECIAL {
+            let number = iso::mask_card(card.number);
+            screen.line(&format!("  card      {number}  {}", card.story));
+        }
+    }
+
+    async fn approved(&mut self) -> anyhow::Result<(Order, Signed, Told)> {
+        self.screen.heading("1. A purchase, from JSON to ISO 8583 and back");
+        let order = self.order("4000000000000002", 123_456, Recipe::EcdhEs);
+        let (request, exchange) = self.pay_aloud(&order, true).await?;
+        let told = expect(&exchange, "approved")?;
+        Ok((order, request, told))
+    }
+
+    async fn approved_by_rsa(&mut self) -> anyhow::Result<()> {
+        self.screen.heading("2. Another envelope: RSA-OAEP-256 instead of ECDH-ES");
+        let order = self.order("4000000000000002", 205_000, Recipe::RsaOaep256);
+        let (_, exchange) = self.pay_aloud(&order, false).await?;
+        expect(&exchange, "approved").map(|_| ())
+    }
+
+    async fn declined(&mut self) -> anyhow::Result<()> {
+        self.screen.heading("3. Declined cards: an answer like any other, never an HTTP error");
+        let cards = ["4000000000000010", "4000000000000028", "4000000000000036"];
+        for (number, minor) in cards.into_iter().zip([199_900, 199_901, 199_902]) {
+            let order = self.order(number, minor, Recipe::EcdhEs);
+            let (_, exchange) = self.pay_aloud(&order, false).await?;
+            expect(&exchange, "declined")?;
+        }
+        Ok(())
+    }
+
+    async fn retried(&mut self, first: &(Order, Signed, Told)) -> anyhow::Result<()> {
+        self.screen.heading("4. An honest retry: the same key, signed and encrypted afresh");
+        let (order, _, told) = first;
+        let before = self.purchases_at_the_bank();
+        let request = self.merchant.prepare(order)?;
+        let exchange = self.merchant.send(order, Act::Retry, &request).await;
+        self.tell_answer(&exchange, false);
+        let again = expect(&exchange, "approved")?;
+        anyhow::ensure!(again.id == told.id, "a retry was answered with another payment");
+        let heard = self.purchases_at_the_bank().saturating_sub(before);
+        self.screen.detail(&format!("answered from the record; the bank heard {heard} messages"));
+        let other = Order { minor: 3_000_000, ..order.clone() };
+        let request = self.merchant.prepare(&other)?;
+        let exchange = self.merchant.send(&other, Act::Mismatch, &request).await;
+        self.screen.line("");
+        self.screen.detail("the same key with another amount:");
+        self.tell_answer(&exchange, false);
+        Ok(())
+    }
+
+    async fn attacked(&mut self, first: &(Order, Signed, Told)) -> anyhow::Result<()> {
+        self.screen.heading("5. A forged signature, and the exact bytes of an earlier request");
+        let (order, request, _) = first;
+        let before = self.purchases_at_the_bank();
+        self.next = self.next.saturating_add(1);
+        let forged = forge(&self.merchant, order, self.next).await?;
+        self.tell_answer(&forged, false);
+        let replayed = self.merchant.send(order, Act::Replay, request).await;
+        self.tell_answer(&replayed, false);
+        let heard = self.purchases_at_the_bank().saturating_sub(before);
+        self.screen
+            .detail(&format!("both look alike from outside; the bank heard {heard} messages"));
+        Ok(())
+    }
+
+    async fn silent(&mut self) -> anyhow::Result<()> {
+        self.screen.heading("6. The bank takes the money and falls silent");
+        self.in_doubt("4000000000000044", 420_000).await
+    }
+
+    async fn late(&mut self) -> anyhow::Result<()> {
+        self.screen
+            .heading("7. The approval comes after the deadline: it is never told, and reversed");
+        self.in_doubt("4000000000000051", 510_000).await
+    }
+
+    async fn in_doubt(&mut self, number: &str, minor: i64) -> anyhow::Result<()> {
+        let order = self.order(number, minor, Recipe::EcdhEs);
+        let (_, exchange) = self.pay_aloud(&order, false).await?;
+        let told = expect(&exchange, "pending")?;
+        self.tell_end(&order, &told).await
+    }
+
+    async fn killed(&mut self) -> anyhow::Result<()> {
+        self.screen.heading("8. kill -9 while the bank holds a payment");
+        let order = self.order("4000000000000044", 770_000, Recipe::EcdhEs);
+        let request = self.merchant.prepare(&order)?;
+        let (merchant, paid) = (self.merchant.clone(), order.clone());
+        let sending = tokio::spawn(async move { merchant.send(&paid, Act::Pay, &request).await });
+        let began = Instant::now();
+        while self.messages_of(&order).is_empty() && began.elapsed() < PATIENCE {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        self.world.kill_gateway().await;
+        sending.await?;
+        for event in self.messages_of(&order) {
+            self.screen.message(&event, false);
+        }
+        self.screen.detail("the gateway is killed; the merchant's connection is lost");
+        self.world.start_gateway().await?;
+        self.screen
+            .detail("it starts again, finds the payment in its journal, and owes a reversal");
+        let exchange = self.merchant.pay(&order, None, TRIES).await?;
+        let Outcome::Told(told) = &exchange.outcome else {
+            anyhow::bail!("after the restart the payment was {:?}", exchange.outcome);
+        };
+        anyhow::ensure!(told.result != "approved", "a payment in doubt was approved");
+        self.tell_answer(&exchange, false);
+        self.tell_end(&order, told).await?;
+        self.ends.push(End { merchant: 0, order, outcome: exchange.outcome });
+        Ok(())
+    }
+
+    /// Many at once, then everything told so far is joined to them.
+    async fn crowd(&mut self, seed: u64) -> anyhow::Result<Load> {
+        self.screen.heading(&format!("9. {CROWD} payments at once, some of them sent twice"));
+        let workload =
+            Workload { payments: CROWD, concurrency: 10, rate: None, tricks: true, tries: TRIES };
+        let mut load = load::run(&self.world, seed, workload, |_| {}).await?;
+        let milliseconds = load.elapsed.as_millis();
+        self.screen.detail(&format!("answered within {milliseconds} ms"));
+        load.ends.append(&mut self.ends);
+        Ok(load)
+    }
+
+    /// An order. Amounts are above all those of the crowd, so that each is known again on the wire.
+    fn order(&mut self, number: &str, minor: i64, recipe: Recipe) -> Order {
+        self.next = self.next.saturating_add(1);
+        let op = self.next;
+        Order {
+            op,
+            key: format!("tour-{op}"),
+            order_id: format!("A-{op}"),
+            minor,
+            currency: "EUR".to_owned(),
+            number: number.to_owned(),
+            with_code: true,
+            recipe,
+        }
+    }
+
+    async fn pay_aloud(
+        &mut self,
+        order: &Order,
+        whole: bool,
+    ) -> anyhow::Result<(Signed, Exchange)> {
+        let request = self.merchant.prepare(order)?;
+        self.tell_request(order, &request, whole);
+        let exchange = self.merchant.send(order, Act::Pay, &request).await;
+        for event in self.messages_of(order) {
+            self.screen.message(&event, whole);
+        }
+        self.tell_answer(&exchange, whole);
+        let outcome = exchange.outcome.clone();
+        self.ends.push(End { merchant: 0, order: order.clone(), outcome });
+        Ok((request, exchange))
+    }
+
+    fn tell_request(&self, order: &Order, request: &Signed, whole: bool) {
+        let screen = self.screen;
+        let paid = amount(order.minor, &order.currency);
+        let what = format!("POST /v1/payments, order {}, {paid}", order.order_id);
+        screen.step("merchant", "gateway", &what);
+        let recipe = match order.recipe {
+            Recipe::EcdhEs => "ECDH-ES on P-256",
+            Recipe::RsaOaep256 => "RSA-OAEP-256",
+        };
+        let card = iso::mask_card(&order.number);
+        screen.detail(&format!("sealed by {recipe} + A256GCM: card {card}, security code ***"));
+        if !whole {
+            return;
+        }
+        for (name, value) in &request.headers {
+            screen.detail(&format!("{name}: {}", cut(value, 100)));
+        }
+        let mut body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
+        if let Some(jwe) = body.pointer_mut("/card/jwe") {
+            let text = jwe.as_str().unwrap_or("").to_owned();
+            *jwe = format!("{} ({} characters)", cut(&text, 24), text.len()).into();
+        }
+        screen.detail(&body.to_string());
+    }
+
+    fn tell_answer(&self, exchange: &Exchange, whole: bool) {
+        let screen = self.screen;
+        let Some(answer) = &exchange.answer else {
+            screen.detail("no answer");
+            return;
+        };
+        let took = exchange.told_us.saturating_sub(exchange.sent_us);
+        let (said, believed) = match &exchange.outcome {
+            Outcome::Told(told) => {
+                let why = told.reason.as_deref().map(|why| format!(" ({why})")).unwrap_or_default();
+                (format!("{}{why}", told.result), ", its signature is genuine")
+            }
+            Outcome::Refused(code) => (code.clone(), ""),
+            Outcome::Busy => ("busy".to_owned(), ""),
+            Outcome::Unknown => ("not to be believed".to_owned(), ""),
+        };
+        let replayed =
+            if answer.header("idempotency-replayed").is_some() { ", replayed" } else { "" };
+        let what = format!("{} {said}{replayed}, after {took} us{believed}", answer.status);
+        screen.step("gateway", "merchant", &what);
+        if whole {
+            for name in ["content-digest", "signature-input", "signature"] {
+                let value = answer.header(name).unwrap_or_default();
+                screen.detail(&format!("{name}: {}", cut(&value, 100)));
+            }
+            screen.detail(&String::from_utf8_lossy(&answer.body));
+        } else if let Outcome::Told(told) = &exchange.outcome {
+            let word = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
+            screen.detail(&format!(
+                "payment {}, response code {}, approval code {}, reference {}",
+                told.id,
+                word(&told.response_code),
+                word(&told.approval_code),
+                word(&told.rrn)
+            ));
+        } else {
+            screen.detail(&cut(&String::from_utf8_lossy(&answer.body), 200));
+        }
+    }
+
+    /// Waits until a payment in doubt is final, and tells how it came to be.
+    async fn tell_end(&self, order: &Order, told: &Told) -> anyhow::Result<()> {
+        let seen = self.messages_of(order).len();
+        let began = Instant::now();
+        let end = loop {
+            let exchange = self.merchant.query(order.op, Act::Query, &told.id).await?;
+            match &exchange.outcome {
+                Outcome::Told(told) if told.is_final() => break exchange,
+                _ if began.elapsed() > PATIENCE => {
+                    anyhow::bail!("payment {} is not final after {PATIENCE:?}", told.id);
+                }
+                _ => tokio::time::sleep(Duration::from_millis(20)).await,
+            }
+        };
+        // A late approval still has to come, and to be answered.
+        tokio::time::sleep(LATE).await;
+        for event in self.messages_of(order).iter().skip(seen) {
+            self.screen.message(event, false);
+        }
+        self.screen.detail(&format!("GET /v1/payments/{}", told.id));
+        self.tell_answer(&end, false);
+        expect(&end, "reversed").map(|_| ())
+    }
+
+    /// What passed between gateway and bank about an order.
+    fn messages_of(&self, order: &Order) -> Vec<WireEvent> {
+        let amount = format!("{:012}", order.minor);
+        self.world.capture.with_field(4, &amount)
+    }
+
+    fn purchases_at_the_bank(&self) -> usize {
+        self.world.capture.with_field(3, "000000").len()
+    }
+}
+
+/// A late approval comes at most this long after the reversal.
+const LATE: Duration = Duration::from_millis(700);
+
+fn expect(exchange: &Exchange, result: &str) -> anyhow::Result<Told> {
+    match &exchange.outcome {
+        Outcome::Told(told) if told.result == result => Ok((**told).clone()),
+        other => anyhow::bail!("a payment that should be {result} was {other:?}"),
+    }
+}
+
+fn cut(text: &str, length: usize) -> String {
+    match text.char_indices().nth(length) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or(text)),
+        None => text.to_owned(),
+    }
+}

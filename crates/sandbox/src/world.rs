@@ -1,0 +1,276 @@
+//! A whole world: folder, bank, gateway, merchants, and what is written down about them.
+
+use crate::bank::capture::Capture;
+use crate::bank::fault::{Fault, Plan};
+use crate::bank::host::{Habits, UnknownOriginal};
+use crate::bank::{self, Bank};
+use crate::checker::evidence::Evidence;
+use crate::clock::Clock;
+use crate::dice::Dice;
+use crate::gateway::{self, Gateway, PUBLIC_ADDRESS, PUBLIC_NAME, Waits};
+use crate::history::History;
+use crate::merchant::connection::Connections;
+use crate::merchant::key::{SigningKey, signing_key};
+use crate::merchant::published::PublishedKeys;
+use crate::merchant::signature::Signed;
+use crate::merchant::{Merchant, Profile, Surroundings};
+use crate::token::Tokens;
+use anyhow::{Context as _, anyhow};
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Mutex;
+
+/// How a world is to be.
+pub struct Options {
+    /// Everything that falls by chance falls by this.
+    pub seed: u64,
+    /// The bank's lies.
+    pub faults: BTreeSet<Fault>,
+    /// Where to keep everything; `None` is a temporary folder.
+    pub keep: Option<PathBuf>,
+    /// The gateway's program and its first arguments.
+    pub program: Vec<OsString>,
+    /// The protocol definitions.
+    pub protocols: PathBuf,
+    /// The gateway's deadline for the host; the other waits follow.
+    pub reply_timeout: Duration,
+    /// How many merchants.
+    pub merchants: usize,
+    /// The longest that an honest decision of the bank takes.
+    pub think_time_max: Duration,
+    /// How the bank behaves where the standard leaves it free.
+    pub habits: Habits,
+    /// The bank's books are kept in memory alone, for measuring.
+    pub books_in_memory: bool,
+    /// More environment for the gateway.
+    pub environment: Vec<(String, String)>,
+}
+
+impl Options {
+    /// An honest world of one merchant.
+    pub fn honest(seed: u64, program: Vec<OsString>, protocols: PathBuf) -> Self {
+        let habits = Habits { unknown_original: UnknownOriginal::Remembered, terse_replies: false };
+        Self {
+            seed,
+            faults: BTreeSet::new(),
+            keep: None,
+            program,
+            protocols,
+            reply_timeout: Duration::from_millis(1000),
+            merchants: 1,
+            think_time_max: Duration::ZERO,
+            habits,
+            books_in_memory: false,
+            environment: Vec::new(),
+        }
+    }
+
+    /// The same world with these faults; the bank's habits and the number of merchants then fall by the
+    /// seed too.
+    #[must_use]
+    pub fn with_faults(mut self, faults: BTreeSet<Fault>) -> Self {
+        let mut dice = Dice::named(self.seed, "habits");
+        let remembers = dice.per_mille(500);
+        let unknown_original =
+            if remembers { UnknownOriginal::Remembered } else { UnknownOriginal::Refused };
+        self.habits = Habits { unknown_original, terse_replies: dice.per_mille(500) };
+        self.think_time_max = Duration::from_millis(5);
+        self.merchants = 3;
+        self.faults = faults;
+        self
+    }
+}
+
+enum Folder {
+    Temporary(tempfile::TempDir),
+    Kept(PathBuf),
+}
+
+/// A world at work.
+pub struct World {
+    folder: Folder,
+    /// The clock of everything noted down.
+    pub clock: Clock,
+    /// The bank's lies.
+    pub plan: Arc<Plan>,
+    /// What passes on the bank's lines.
+    pub capture: Capture,
+    /// What merchants ask and are told.
+    pub history: History,
+    /// The bank.
+    pub bank: Bank,
+    /// The gateway.
+    pub gateway: Mutex<Gateway>,
+    /// The merchants' connections.
+    pub connections: Arc<Connections>,
+    /// The merchants.
+    pub merchants: Vec<Arc<Merchant>>,
+}
+
+const LINES: &[&str] = &["a", "b"];
+const PATIENCE: Duration = Duration::from_secs(30);
+
+impl World {
+    /// Makes a world and starts it.
+    /// # Errors
+    /// Whatever stands in the way of files, ports or the gateway.
+    pub async fn open(options: Options) -> anyhow::Result<Self> {
+        let folder = make_folder(options.keep.as_deref())?;
+        let path = folder.path().to_owned();
+        let clock = Clock::start();
+        let tokens = Tokens::fresh().map_err(|_| anyhow!("the machine has no randomness"))?;
+        let plan = Plan::new(options.seed, options.faults.clone(), options.reply_timeout);
+        let plan = Arc::new(plan);
+        let kept = |name: &str| options.keep.as_ref().map(|_| path.join(name));
+        let capture = Capture::new(clock, tokens.clone(), kept("wire.jsonl").as_deref())?;
+        let history = History::new(clock, kept("history.jsonl").as_deref())?;
+        let settings = bank::Settings {
+            seed: options.seed,
+            ledger_file: (!options.books_in_memory).then(|| path.join("ledger.jsonl")),
+            habits: options.habits,
+            think_time_max: options.think_time_max,
+            swap_wait: options.reply_timeout.checked_div(4).unwrap_or_default(),
+        };
+        let bank = Bank::open(settings, LINES, clock, plan.clone(), capture.clone()).await?;
+        let owners = owners(options.merchants)?;
+        let merchants = owners.iter().map(|(profile, key)| (profile.clone(), key.public.clone()));
+        let settings = gateway::Settings {
+            program: options.program,
+            folder: path.clone(),
+            protocols: options.protocols,
+            lines: bank.lines().to_vec(),
+            merchants: merchants.collect(),
+            waits: Waits::scaled(options.reply_timeout),
+            environment: options.environment,
+        };
+        let mut gateway = Gateway::prepare(settings, clock)?;
+        gateway.start().await?;
+        let connections = connect(&gateway)?;
+        let surroundings = Surroundings {
+            public_address: PUBLIC_ADDRESS.to_owned(),
+            connections: connections.clone(),
+            keys: published_keys(&connections).await?,
+            tokens,
+            history: history.clone(),
+        };
+        let mut merchants = Vec::new();
+        for (profile, key) in owners {
+            key.keep(&path.join(format!("{}.key", profile.id)))?;
+            merchants.push(Arc::new(Merchant::new(profile, key.pair, &surroundings)));
+        }
+        let gateway = Mutex::new(gateway);
+        Ok(Self { folder, clock, plan, capture, history, bank, gateway, connections, merchants })
+    }
+
+    /// Where everything lies.
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Kills the gateway.
+    pub async fn kill_gateway(&self) {
+        self.gateway.lock().await.kill();
+    }
+
+    /// Starts the gateway again, and tells the merchants where it is now.
+    /// # Errors
+    /// If it does not come up.
+    pub async fn start_gateway(&self) -> anyhow::Result<()> {
+        let mut gateway = self.gateway.lock().await;
+        gateway.start().await?;
+        let address = gateway.rest_address().context("ports.json names no channel \"rest\"")?;
+        self.connections.moved_to(address);
+        Ok(())
+    }
+
+    /// Stops the gateway in order.
+    /// # Errors
+    /// If it does not stop, or not in order.
+    pub async fn stop_gateway(&self) -> anyhow::Result<()> {
+        Ok(self.gateway.lock().await.stop().await?)
+    }
+
+    /// Gathers the evidence. The gateway must be stopped; `journal` is its export, if one was made.
+    /// # Errors
+    /// If the bank or a file failed: evidence that is not whole is none.
+    pub async fn evidence(&self) -> anyhow::Result<Evidence> {
+        let books = self.bank.books().await.context("the bank has stopped: its disk failed")?;
+        Ok(Evidence {
+            history: self.history.events()?,
+            books,
+            wire: self.capture.events()?,
+            journal: Vec::new(),
+            journal_again: None,
+            lives: self.gateway.lock().await.lives().to_vec(),
+            began_wall_us: self.clock.wall_us(0),
+        })
+    }
+}
+
+impl Folder {
+    fn path(&self) -> &Path {
+        match self {
+            Self::Temporary(folder) => folder.path(),
+            Self::Kept(path) => path,
+        }
+    }
+}
+
+fn make_folder(keep: Option<&Path>) -> anyhow::Result<Folder> {
+    let Some(path) = keep else {
+        let folder = tempfile::Builder::new().prefix("tidegate-sandbox-").tempdir()?;
+        return Ok(Folder::Temporary(folder));
+    };
+    fs::create_dir_all(path).with_context(|| format!("making {}", path.display()))?;
+    let path = path.canonicalize()?;
+    let empty = fs::read_dir(&path)?.next().is_none();
+    anyhow::ensure!(empty, "{} is not empty: evidence is never overwritten", path.display());
+    Ok(Folder::Kept(path))
+}
+
+fn connect(gateway: &Gateway) -> anyhow::Result<Arc<Connections>> {
+    let address = gateway.rest_address().context("ports.json names no channel \"rest\"")?;
+    let pem = gateway.certificate_pem();
+    let connections = Connections::new(pem, PUBLIC_NAME, address, PATIENCE);
+    Ok(Arc::new(connections.map_err(|why| anyhow!(why))?))
+}
+
+/// The gateway's keys, as it publishes them.
+pub(crate) async fn published_keys(connections: &Connections) -> anyhow::Result<PublishedKeys> {
+    let request = Signed {
+        method: "GET",
+        target: "/v1/keys".to_owned(),
+        target_uri: String::new(),
+        headers: Vec::new(),
+        body: Vec::new(),
+    };
+    let answer = connections.exchange(&request).await?;
+    anyhow::ensure!(answer.status == 200, "GET /v1/keys was answered {}", answer.status);
+    PublishedKeys::read(&answer.body).map_err(|why| anyhow!("GET /v1/keys: {why}"))
+}
+
+fn owners(count: usize) -> anyhow::Result<Vec<(Profile, SigningKey)>> {
+    profiles(count).into_iter().map(|profile| Ok((profile, signing_key()?))).collect()
+}
+
+fn profiles(count: usize) -> Vec<Profile> {
+    let shops = [("Corner Books", "5942"), ("Harbour Coffee", "5814"), ("North Station", "4111")];
+    (0..count)
+        .zip(shops.iter().cycle())
+        .map(|(index, (name, category))| {
+            let number = index.saturating_add(1001);
+            Profile {
+                id: format!("m-{number}"),
+                name: (*name).to_owned(),
+                terminal: format!("TERM{number:04}"),
+                acceptor: format!("SHOP{number:011}"),
+                category: (*category).to_owned(),
+                key_id: format!("m-{number}-2026"),
+            }
+        })
+        .collect()
+}

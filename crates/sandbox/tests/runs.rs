@@ -1,0 +1,72 @@
+//! The binary as a visitor runs it: the tour, and a short run under faults, judged. Each ends with a
+//! verdict of the checker, so a violation fails the test.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test stops at the first surprise"
+)]
+
+use serde_json::Value;
+use std::process::{Command, Output};
+
+fn sandbox(arguments: &[&str]) -> (Output, Value) {
+    let output = Command::new(env!("CARGO_BIN_EXE_sandbox"))
+        .args(arguments)
+        .env("NO_COLOR", "1")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let last = said.lines().last().unwrap_or_default();
+    let summary = serde_json::from_str(last).unwrap_or(Value::Null);
+    (output, summary)
+}
+
+fn all_is_well(output: &Output, summary: &Value) {
+    let said = String::from_utf8_lossy(&output.stdout);
+    let err = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}\n{err}");
+    assert_eq!(summary["violations"], 0, "{said}");
+    assert_eq!(summary["pending"], 0, "{said}");
+    let parts = ["approved", "declined", "reversed", "refused", "parked", "pending"];
+    let sum: u64 = parts.iter().map(|part| summary[part].as_u64().unwrap()).sum();
+    assert_eq!(summary["payments"], sum, "{summary}");
+}
+
+#[test]
+fn the_tour_shows_every_translation_and_no_card_number() {
+    let (output, summary) = sandbox(&["--json"]);
+    all_is_well(&output, &summary);
+    let said = String::from_utf8_lossy(&output.stdout);
+    for shown in ["0200 purchase", "0210 reply", "0420 reversal", "host_timeout", "DE 37", "401"] {
+        assert!(said.contains(shown), "{shown} is not shown:\n{said}");
+    }
+    for card in sandbox::cards::SPECIAL {
+        assert!(!said.contains(card.number), "a whole card number is shown:\n{said}");
+    }
+    assert_eq!(summary["kills"], 1);
+    assert!(summary["reversed"].as_u64().unwrap() >= 3, "{summary}");
+}
+
+#[test]
+fn a_run_under_faults_leaves_no_payment_in_doubt() {
+    let faults = "silence,duplicate-reply,swap-replies,wrong-stan,wrong-amount,garbage-frame";
+    let arguments = ["--payments", "250", "--faults", faults, "--seed", "11", "--json"];
+    let (output, summary) = sandbox(&arguments);
+    all_is_well(&output, &summary);
+    assert_eq!(summary["payments"], 250);
+    assert!(summary["reversed"].as_u64().unwrap() >= 10, "{summary}");
+}
+
+#[test]
+fn what_cannot_run_says_so() {
+    let (output, _) = sandbox(&["--protocols", "/nowhere"]);
+    assert_eq!(output.status.code(), Some(2));
+    let err = String::from_utf8_lossy(&output.stderr);
+    assert!(err.contains("/nowhere") && err.contains("--protocols"), "{err}");
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("evidence"), "of an earlier run").unwrap();
+    let (output, _) = sandbox(&["--keep", folder.path().to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("never overwritten"));
+}

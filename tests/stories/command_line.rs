@@ -1,0 +1,175 @@
+//! The command line as operators and scripts meet it: the program itself, its two outputs, its exit code.
+
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use tempfile::TempDir;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn tidegate(arguments: &[&str]) -> (i32, String, String) {
+    let Output { status, stdout, stderr } = Command::new(env!("CARGO_BIN_EXE_tidegate"))
+        .args(arguments)
+        .env("TIDEGATE_KEY_PASSPHRASE", "open sesame")
+        .output()
+        .unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (status.code().unwrap(), text(stdout), text(stderr))
+}
+
+/// The shipped configuration in a folder of its own, with a certificate but without keys.
+struct Folder(TempDir);
+
+impl Folder {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let text = std::fs::read_to_string(root().join("deploy/tidegate.toml")).unwrap();
+        let text = text
+            .replace("../keys-example/", "")
+            .replace("../target/", "")
+            .replace("../protocols", &root().join("protocols").display().to_string());
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        std::fs::write(folder.path().join("tls.pem"), made.cert.pem()).unwrap();
+        std::fs::write(folder.path().join("tls.key"), made.signing_key.serialize_pem()).unwrap();
+        std::fs::write(folder.path().join("tidegate.toml"), text).unwrap();
+        Self(folder)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn config(&self) -> String {
+        self.path("tidegate.toml").display().to_string()
+    }
+}
+
+#[test]
+fn every_subcommand_has_help_with_an_example() {
+    let tasks: &[&[&str]] = &[
+        &["run"],
+        &["check"],
+        &["explain"],
+        &["status"],
+        &["payment", "show"],
+        &["cases", "list"],
+        &["cases", "retry"],
+        &["cases", "close"],
+        &["line", "status"],
+        &["report", "totals"],
+        &["journal", "verify"],
+        &["journal", "export"],
+        &["keys", "init"],
+        &["keys", "public"],
+    ];
+    for task in tasks {
+        let (exit, out, _) = tidegate(&[task, &["--help"][..]].concat());
+        assert_eq!(exit, 0);
+        let example = out.split("Example").nth(1).unwrap_or_else(|| panic!("{task:?}: {out}"));
+        assert!(example.contains(&format!("tidegate {}", task.join(" "))), "{out}");
+    }
+    let (exit, out, err) = tidegate(&["fly"]);
+    assert_eq!((exit, out.as_str()), (2, ""));
+    assert!(err.contains("unrecognized subcommand 'fly'"), "{err}");
+    assert!(tidegate(&["--help"]).1.contains("Exit codes:"));
+}
+
+#[test]
+fn keys_are_made_once_and_then_everything_is_sound() {
+    let folder = Folder::new();
+    let config = folder.config();
+    let (exit, out, _) = tidegate(&["check", "-c", &config]);
+    assert_eq!(exit, 1);
+    assert!(out.contains("tidegate.keys"), "{out}");
+    assert_eq!(tidegate(&["check", "--without-keys", "-c", &config]).0, 0);
+    let (exit, _, err) = tidegate(&["keys", "init", "-c", &config]);
+    assert_eq!(exit, 0, "{err}");
+    assert_eq!(tidegate(&["keys", "init", "-c", &config]).0, 1);
+    let (exit, out, _) = tidegate(&["keys", "public", "-c", &config]);
+    assert_eq!(exit, 0);
+    let set: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(set["keys"].as_array().unwrap().len(), 3);
+    assert!(!out.contains("\"d\""), "{out}");
+    let (exit, out, err) = tidegate(&["check", "--json", "-c", &config]);
+    assert_eq!((exit, err.as_str()), (0, ""), "{out}");
+    let report: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(report["ok"], true);
+    assert!(report["definitions"][0]["vectors_passed"].as_u64().unwrap() > 10, "{report}");
+    assert_eq!(report["bounds"][0]["value"], 34);
+}
+
+#[test]
+fn a_check_finds_what_is_wrong_with_files_and_definitions_too() {
+    let folder = Folder::new();
+    let text = std::fs::read_to_string(folder.path("tidegate.toml")).unwrap();
+    let text = text.replace("mapping = \"iso87-ascii\"", "mapping = \"nowhere\"");
+    std::fs::write(folder.path("tidegate.toml"), text).unwrap();
+    std::fs::write(folder.path("tls.pem"), "").unwrap();
+    let (exit, out, _) = tidegate(&["check", "--json", "-c", &folder.config()]);
+    assert_eq!(exit, 1);
+    let report: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(report["ok"], false);
+    let faults = report["faults"].as_array().unwrap();
+    let keys: Vec<_> = faults.iter().map(|fault| fault["key"].as_str().unwrap()).collect();
+    assert_eq!(keys, ["host[0]", "channel[0].tls", "keys.file"], "{report}");
+    assert!(out.contains("mappings/nowhere.toml"), "{out}");
+}
+
+#[test]
+fn a_faulty_configuration_starts_nothing_and_is_shown_with_a_caret() {
+    let folder = Folder::new();
+    let text = std::fs::read_to_string(folder.path("tidegate.toml")).unwrap();
+    let text = text.replace("in_flight_max = 512", "in_flight_max = 0");
+    std::fs::write(folder.path("tidegate.toml"), text).unwrap();
+    let (exit, out, err) = tidegate(&["run", "-c", &folder.config()]);
+    assert_eq!((exit, out.as_str()), (1, ""));
+    assert!(err.contains("host[0].in_flight_max: 0 is out of range"), "{err}");
+    assert!(err.contains("^ 1 to 100000 is wanted"), "{err}");
+    assert!(!folder.path("tidegate-data").exists());
+}
+
+#[test]
+fn a_gateway_that_does_not_run_is_told_apart_from_one_that_refuses() {
+    let folder = Folder::new();
+    for question in [&["status"][..], &["line", "status"], &["cases", "list"]] {
+        let (exit, out, err) = tidegate(&[question, &["-c", &folder.config()]].concat());
+        assert_eq!((exit, out.as_str()), (1, ""), "{err}");
+        assert!(err.contains("cannot reach a running gateway at"), "{err}");
+        assert!(err.contains("tidegate.sock"), "{err}");
+    }
+}
+
+/// An echo request of the shipped dialect.
+const ECHO: &[u8] = b"0800822000000000000004000000000000001122101112000123301";
+
+#[test]
+fn a_message_is_explained_and_a_broken_one_is_no_success() {
+    let protocols = root().join("protocols").display().to_string();
+    let explain = |rest: &[&str]| {
+        let first = ["explain", "-d", "iso87-ascii", "--protocols", &protocols];
+        tidegate(&[&first, rest].concat())
+    };
+    let hex: String = ECHO.iter().map(|byte| format!("{byte:02x}")).collect();
+    let (exit, out, err) = explain(&["--hex", &hex]);
+    assert_eq!(exit, 0, "{out}{err}");
+    assert!(out.contains("000123"), "{out}");
+    let (exit, out, _) = explain(&["--json", "--hex", &hex]);
+    assert_eq!(exit, 0);
+    let shown: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(shown["mti"], "0800");
+    assert_eq!(shown["fields"][1]["value"], "000123");
+    let (half, _) = hex.split_at(60);
+    assert_eq!(explain(&["--hex", half]).0, 1);
+    assert_eq!(explain(&["--hex", "zz"]).0, 1);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("frame.bin").display().to_string();
+    std::fs::write(&file, [&[0, 55], ECHO].concat()).unwrap();
+    let (exit, out, err) = explain(&["--frame", "length-be2", &file]);
+    assert_eq!(exit, 0, "{out}{err}");
+    std::fs::write(&file, [&[0, 99], ECHO].concat()).unwrap();
+    let (exit, _, err) = explain(&["--frame", "length-be2", &file]);
+    assert_eq!(exit, 1);
+    assert!(err.contains("announces more bytes than there are"), "{err}");
+}
