@@ -8,6 +8,7 @@ mod hosts;
 
 mod merchants;
 mod ports;
+mod seams;
 mod watch;
 
 use crate::calendar::BusinessDay;
@@ -91,7 +92,7 @@ impl Gateway {
         let (store, recovered) = open_store(&config, &clock)?;
         let store = Arc::new(store);
         let (events, heard) = mpsc::channel(EVENTS_MAX);
-        let hosts = Hosts::start(&config, &definitions, &keys, events, clock)?;
+        let hosts = Hosts::start(&config, &definitions, &keys, &events, clock)?;
 
         let mut engine =
             Engine::new(settings(&config), config.hosts.iter().map(|it| it.name.clone()));
@@ -99,8 +100,8 @@ impl Gateway {
         let stop_engine = CancellationToken::new();
         let parts = EngineParts {
             engine,
-            store: Arc::clone(&store),
-            lines: hosts.clone(),
+            store: seams::store(&store),
+            lines: seams::lines(hosts.clone(), &events),
             clock,
             business_day: business_day(&config),
             on_alarm: Box::new(|alarm| {

@@ -17,4 +17,6 @@ pub mod host;
 pub mod keys;
 pub mod observe;
 pub mod payment_path;
+#[cfg(feature = "sabotage")]
+pub mod sabotage;
 pub mod store;

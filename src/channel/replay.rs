@@ -37,6 +37,8 @@ pub struct ReplayWindow {
     started_s: i64,
     nonces_max: usize,
     seen: Mutex<Seen>,
+    #[cfg(feature = "sabotage")]
+    forgetful: bool,
 }
 
 #[derive(Default)]
@@ -50,7 +52,21 @@ struct Seen {
 impl ReplayWindow {
     /// An empty window. `started_s`: when this process started, in seconds since 1970, rounded up.
     pub fn new(window_s: i64, nonces_max: usize, started_s: i64) -> Self {
-        Self { window_s, started_s, nonces_max, seen: Mutex::default() }
+        Self {
+            window_s,
+            started_s,
+            nonces_max,
+            seen: Mutex::default(),
+            #[cfg(feature = "sabotage")]
+            forgetful: false,
+        }
+    }
+
+    /// The same window with a planted bug: a nonce that was seen is admitted again.
+    #[cfg(feature = "sabotage")]
+    #[must_use]
+    pub fn forgetful(self) -> Self {
+        Self { forgetful: true, ..self }
     }
 
     /// Takes back a nonce from the journal at the start. Not bounded: recovery must not forget.
@@ -76,6 +92,10 @@ impl ReplayWindow {
         let folded = fold(merchant, nonce);
         let mut seen = self.lock();
         seen.let_go(now_s);
+        #[cfg(feature = "sabotage")]
+        if self.forgetful {
+            return Ok(());
+        }
         if seen.nonces.contains(&folded) {
             return Err(ReplayError::Seen);
         }

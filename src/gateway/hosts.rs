@@ -51,7 +51,7 @@ impl Hosts {
         config: &Config,
         definitions: &DefinitionTable,
         keys: &Arc<dyn KeyStore>,
-        events: mpsc::Sender<Input>,
+        events: &mpsc::Sender<Input>,
         clock: Clock,
     ) -> anyhow::Result<Self> {
         let codes = Arc::new(Slots::new(config.engine.open_payments_max));

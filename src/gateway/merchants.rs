@@ -1,6 +1,7 @@
 //! The merchants' side: opens every channel's listener over the payment path.
 
 use super::hosts::DefinitionTable;
+use super::seams;
 use crate::channel::merchant::{Merchant, MerchantKey, Merchants};
 use crate::channel::replay::ReplayWindow;
 use crate::channel::rest::{self, RestParts, RestSettings, Tally};
@@ -41,8 +42,8 @@ pub(super) struct Parts<'a> {
 
 /// Opens all listeners, in the order of configuration.
 pub(super) async fn open(parts: Parts<'_>) -> anyhow::Result<Vec<Edge>> {
-    let core = Arc::new(path(&parts)?);
-    let replay = Arc::new(replay_window(&parts)?);
+    let core = Arc::new(seams::core(path(&parts)?));
+    let replay = Arc::new(seams::forget_nonces(replay_window(&parts)?));
     let mut edges = Vec::new();
     for channel in &parts.config.channels {
         let opening = Opening {

@@ -23,6 +23,8 @@ pub mod memory;
 mod queue;
 pub mod record_code;
 pub mod recovery;
+#[cfg(feature = "sabotage")]
+pub mod sabotaged;
 pub mod verify;
 
 #[cfg(test)]

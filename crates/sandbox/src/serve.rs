@@ -18,6 +18,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -49,11 +50,12 @@ pub async fn serve(options: Options, screen: Screen) -> anyhow::Result<()> {
     fs::write(folder.join("world.json"), serde_json::to_vec_pretty(&card)?)?;
     explain(screen, &folder, address, internal)?;
     let mut shown = world.capture.events()?.len();
-    let stopped = tokio::signal::ctrl_c();
-    tokio::pin!(stopped);
+    let mut interrupted = signal(SignalKind::interrupt())?;
+    let mut terminated = signal(SignalKind::terminate())?;
     loop {
         tokio::select! {
-            _ = &mut stopped => break,
+            _ = interrupted.recv() => break,
+            _ = terminated.recv() => break,
             () = tokio::time::sleep(LOOK_EVERY) => {}
         }
         let events = world.capture.events()?;
