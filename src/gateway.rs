@@ -92,7 +92,7 @@ impl Gateway {
         let (store, recovered) = open_store(&config, &clock)?;
         let store = Arc::new(store);
         let (events, heard) = mpsc::channel(EVENTS_MAX);
-        let hosts = Hosts::start(&config, &definitions, &keys, &events, clock)?;
+        let hosts = Hosts::start(&config, &definitions, &keys, &events, &recovered, clock)?;
 
         let mut engine =
             Engine::new(settings(&config), config.hosts.iter().map(|it| it.name.clone()));
@@ -209,6 +209,9 @@ fn open_store(config: &Config, clock: &Clock) -> anyhow::Result<(JournalStore, R
         batch_records_max: config.journal.batch_records_max,
         unapplied_max: u64::try_from(config.journal.unapplied_max)?,
         ballast_bytes: config.journal.ballast_bytes,
+        late_answers_max: u32::try_from(
+            config.hosts.iter().map(|it| it.late_answer_window).sum::<usize>(),
+        )?,
         ..store::Settings::default()
     };
     // A nonce can come again for as long as its signature is fresh, on either side of our clock.

@@ -8,6 +8,7 @@ use crate::host::status::HostStatus;
 use crate::host::wording::{Cards, UnsealError};
 use crate::host::{self, Dice, HostHandle, HostParts, HostSettings, LineSettings};
 use crate::keys::KeyStore;
+use crate::store::recovery::Recovered;
 use anyhow::Context;
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -21,6 +22,7 @@ use tidegate_payment::durable::Durable;
 use tidegate_payment::effect::Outgoing;
 use tidegate_payment::id::{HostId, PaymentId};
 use tidegate_payment::input::Input;
+use tidegate_payment::payment::Payment;
 use tidegate_payment::record::NotSentReason;
 use tidegate_protocol::definition::Definition;
 use tokio::sync::mpsc;
@@ -52,6 +54,7 @@ impl Hosts {
         definitions: &DefinitionTable,
         keys: &Arc<dyn KeyStore>,
         events: &mpsc::Sender<Input>,
+        recovered: &Recovered,
         clock: Clock,
     ) -> anyhow::Result<Self> {
         let codes = Arc::new(Slots::new(config.engine.open_payments_max));
@@ -62,6 +65,7 @@ impl Hosts {
                 settings: settings(host)?,
                 wording: Arc::clone(definition) as Arc<_>,
                 cards: Arc::new(SealedCards(Arc::clone(keys))),
+                expected: expected(&host.name, recovered)?,
                 codes: Arc::clone(&codes),
                 inputs: events.clone(),
                 clock: Arc::new(clock),
@@ -108,6 +112,19 @@ impl Lines for Hosts {
     fn forget(&self, id: PaymentId) {
         self.codes.forget(id);
     }
+}
+
+/// The requests of an earlier run that a host may still answer, oldest first.
+fn expected(host: &HostId, recovered: &Recovered) -> anyhow::Result<Vec<Durable<Outgoing>>> {
+    let mut expected = Vec::new();
+    for group in recovered.reversed.iter().rev().chain(&recovered.groups) {
+        let payment = Payment::fold(&group.get().records)?;
+        let original = payment.as_ref().and_then(Payment::original);
+        if let Some(original) = original.filter(|original| original.fields.route.host == *host) {
+            expected.push(group.clone().map(|_| original));
+        }
+    }
+    Ok(expected)
 }
 
 fn settings(host: &config::Host) -> anyhow::Result<HostSettings> {

@@ -214,6 +214,11 @@ struct BankLine(TcpStream);
 
 impl World {
     async fn start(lines: usize) -> Self {
+        Self::start_expecting(lines, Vec::new()).await
+    }
+
+    /// With requests of an earlier run that the bank may still answer.
+    async fn start_expecting(lines: usize, expected: Vec<Durable<Outgoing>>) -> Self {
         let mut doors = Vec::new();
         let mut settings = Vec::new();
         for number in 0..lines {
@@ -244,6 +249,7 @@ impl World {
             },
             wording: Arc::new(Words),
             cards: Arc::new(TestCards),
+            expected,
             codes: Arc::clone(&codes),
             inputs: inputs_out,
             clock: Arc::<TestClock>::clone(&clock),
@@ -453,6 +459,16 @@ async fn a_late_answer_after_a_restart_finds_its_payment_and_the_reversal_its_ow
     assert_eq!(bank.hear().await, "here! 1");
     let status = world.host.status().await.unwrap();
     assert_eq!(World::quarantined(&status, "duplicate"), 1, "{status:?}");
+}
+
+#[tokio::test]
+async fn a_late_answer_to_what_an_earlier_run_reversed_still_finds_its_payment() {
+    let reversed = outgoing(7, Attempt::Original, false, Mono(Duration::ZERO));
+    let mut world = World::start_expecting(1, vec![*reversed]).await;
+    let mut bank = world.sign_on(0).await;
+    assert!(matches!(world.input().await, Input::HostUp(_, true)));
+    bank.say(&format!("done pay-000007 {PAN} 1234 00")).await;
+    is_approved(&world.input().await, 7, "line-0");
 }
 
 #[tokio::test]

@@ -14,6 +14,8 @@ use std::time::Duration;
 use tidegate_line::event::{Ask, Event, NotSent, Output, Send, Written};
 use tidegate_line::host::Host;
 use tidegate_line::name::{Connection, ExchangeId, Frame, LineIndex};
+use tidegate_payment::durable::Durable;
+use tidegate_payment::effect::Outgoing;
 use tidegate_payment::id::{LineId, Stan};
 use tidegate_payment::input::Input;
 use tidegate_payment::record::NotSentReason;
@@ -98,8 +100,25 @@ impl HostTask {
         }
     }
 
-    pub(super) async fn run(mut self, mut queues: Queues, judgements: Arc<Judgements>) {
+    pub(super) async fn run(
+        mut self,
+        expected: Vec<Durable<Outgoing>>,
+        mut queues: Queues,
+        judgements: Arc<Judgements>,
+    ) {
         let (events, mut happened) = mpsc::channel(self.settings.queue_max.get());
+        for sent in expected {
+            match self.wording.key(sent.get()) {
+                Ok(key) => {
+                    let exchange = self.exchanges.begin(Arc::new(sent));
+                    let expect = Event::Expect { exchange, key };
+                    self.hear(expect, &events, &queues.judged).await;
+                }
+                Err(error) => {
+                    tracing::error!(payment = %sent.get().id, %error, "its answer is not awaited");
+                }
+            }
+        }
         let mut wipe = tokio::time::interval(WIPE_EVERY);
         wipe.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut event = Event::Tick;

@@ -96,6 +96,8 @@ pub struct HostParts {
     pub wording: Arc<dyn Wording>,
     /// Opens sealed card numbers.
     pub cards: Arc<dyn Cards>,
+    /// Requests of an earlier run that the host may still answer, the likeliest last.
+    pub expected: Vec<Durable<Outgoing>>,
     /// Security codes on their way.
     pub codes: Arc<Slots>,
     /// To the engine.
@@ -154,7 +156,7 @@ pub struct HostHandle {
 /// # Errors
 /// [`StartError`], naming what cannot be obeyed or started.
 pub fn start(parts: HostParts) -> Result<HostHandle, StartError> {
-    let HostParts { settings, wording, cards, codes, inputs, clock, dice } = parts;
+    let HostParts { settings, wording, cards, expected, codes, inputs, clock, dice } = parts;
     let id = settings.id.clone();
     let count = u16::try_from(settings.lines.len()).map_err(|_| StartError::Lines {
         host: id.clone(),
@@ -195,7 +197,8 @@ pub fn start(parts: HostParts) -> Result<HostHandle, StartError> {
         encoders.push(sender);
     }
     let task = lines::HostTask::new(host, settings, wording, codes, inputs, clock, dice);
-    let task = tokio::spawn(task.run(lines::Queues { to_send, judged, ordered }, judgements));
+    let task =
+        tokio::spawn(task.run(expected, lines::Queues { to_send, judged, ordered }, judgements));
     Ok(HostHandle { id, encoders, orders, task })
 }
 

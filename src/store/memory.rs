@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tidegate_payment::durable::{Durable, Sequence};
 use tidegate_payment::id::PaymentId;
 use tidegate_payment::input::{LoadKey, Loaded};
+use tidegate_payment::payment::{Payment, State};
 use tidegate_payment::record::{Accepted, Block, Group, Leased, Precondition, Record};
 use tidegate_payment::time::Timestamp;
 use tokio::sync::{oneshot, watch};
@@ -225,6 +226,7 @@ fn recovered(records: &[Record], epoch: u32, nonces_since: Timestamp) -> Recover
     let last = sequence_of(records.len());
     let mut recovered = Recovered {
         groups: Vec::new(),
+        reversed: Vec::new(),
         date: None,
         leases: Vec::new(),
         nonces: Vec::new(),
@@ -242,6 +244,7 @@ fn recovered(records: &[Record], epoch: u32, nonces_since: Timestamp) -> Recover
                     recovered.nonces.push((merchant, nonce, freshness.created));
                 }
                 let group = payment(records, last.0, accepted.id);
+                recovered.reversed.extend(group.clone().filter(|group| is_reversed(group.get())));
                 recovered.groups.extend(group.filter(|group| is_open(group.get())));
             }
             Record::DateMoved(moved) => recovered.date = Some(moved.date),
@@ -254,7 +257,14 @@ fn recovered(records: &[Record], epoch: u32, nonces_since: Timestamp) -> Recover
     }
     recovered.nonces.sort_by_key(|(.., created)| *created);
     recovered.leases.sort_by_key(space);
+    recovered.reversed.reverse();
     recovered
+}
+
+fn is_reversed(group: &Group) -> bool {
+    let payment = Payment::fold(&group.records);
+    let state = payment.ok().flatten().map(|payment| payment.state);
+    matches!(state, Some(State::Reversed | State::Closed(_)))
 }
 
 fn is_open(group: &Group) -> bool {

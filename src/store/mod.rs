@@ -138,6 +138,8 @@ pub struct Settings {
     pub apply_every: std::time::Duration,
     /// How long to wait before room is looked for again on a full disk.
     pub room_retry: std::time::Duration,
+    /// How many payments that ended by a reversal a start hands out, for their late answers.
+    pub late_answers_max: u32,
     /// How many threads read the projection.
     pub readers: usize,
 }
@@ -152,6 +154,7 @@ impl Default for Settings {
             ballast_bytes: 16 << 20,
             apply_every: std::time::Duration::from_millis(10),
             room_retry: std::time::Duration::from_secs(5),
+            late_answers_max: 10_000,
             readers: 2,
         }
     }

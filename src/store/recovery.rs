@@ -29,6 +29,9 @@ pub struct Recovered {
     /// Every payment of which something is owed or awaited, each with all its records, oldest first.
     /// All others are in the ledger, which has applied the whole journal.
     pub groups: Vec<Durable<Group>>,
+    /// The latest payments that ended by a reversal or a person's word, youngest first, at most
+    /// [`Settings::late_answers_max`]: an answer to them may still come.
+    pub reversed: Vec<Durable<Group>>,
     /// The business date, if it was ever set.
     pub date: Option<BusinessDate>,
     /// The last lease of each space of numbers.
@@ -111,7 +114,8 @@ pub fn open_on(
     let journal = Journal::open(Arc::clone(&disk), &tail, plan);
     let journal = journal.map_err(StoreError::file("continue the journal"))?;
     catch_up(disk.as_ref(), &mut ledger, applied)?;
-    let recovered = recovered(ledger_path, &tail, journal.epoch(), nonces_since)?;
+    let wanted = (nonces_since, settings.late_answers_max);
+    let recovered = recovered(ledger_path, &tail, journal.epoch(), wanted)?;
     let store = JournalStore::start(journal, ledger, ledger_path, settings)?;
     Ok((store, recovered))
 }
@@ -186,13 +190,14 @@ fn recovered(
     ledger_path: &Path,
     tail: &Tail,
     epoch: u32,
-    nonces_since: Timestamp,
+    (nonces_since, late_answers_max): (Timestamp, u32),
 ) -> Result<Recovered, StoreError> {
     let reader = Reader::open(ledger_path)?;
     let (date, leases) = reader.latest()?;
     let cut = tail.torn.zip(tail.segment.as_ref());
     Ok(Recovered {
         groups: reader.open_payments()?,
+        reversed: reader.latest_reversed(late_answers_max)?,
         date,
         leases,
         nonces: reader.nonces(nonces_since)?,

@@ -1,15 +1,18 @@
 //! One payment: its records folded into a state. [`Payment::apply`] is the only way to change it, live
 //! and in replay.
 
+use crate::effect::Outgoing;
 use crate::id::PaymentId;
+use crate::input::Attempt;
 use crate::money::Money;
 use crate::record::{
     Accepted, AnswerClass, HostAnswer, NotSentReason, ParkReason, Record, Resolution,
     ReversalVerdict, SilenceReason,
 };
 use crate::request::{HostFields, Request};
-use crate::time::Timestamp;
+use crate::time::{Mono, Timestamp};
 use alloc::string::String;
+use core::time::Duration;
 
 /// A payment as its records tell it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -286,6 +289,19 @@ impl Payment {
     /// Whether a person must look at it.
     pub fn is_case(&self) -> bool {
         matches!(self.state, State::Parked(_))
+    }
+
+    /// Its request as it was sent, by which a line knows the answer to it. `None` before the intent.
+    pub fn original(&self) -> Option<Outgoing> {
+        Some(Outgoing {
+            id: self.id,
+            attempt: Attempt::Original,
+            repeat: false,
+            request: self.request.clone(),
+            fields: self.fields.clone()?,
+            approval_code: None,
+            deadline: Mono(Duration::ZERO),
+        })
     }
 
     /// What may be shown of it.

@@ -142,6 +142,16 @@ impl Reader {
         groups(self.connection.prepare_cached(sql)?, [])
     }
 
+    /// The latest payments that ended by a reversal or a person's word, at most `count`, youngest
+    /// first: the host may still answer them.
+    /// # Errors
+    /// [`LedgerError`] when they cannot be read.
+    pub fn latest_reversed(&self, count: u32) -> Result<Vec<Durable<Group>>, LedgerError> {
+        let sql = "SELECT records FROM payment WHERE state IN ('reversed', 'closed') \
+             ORDER BY first_sequence DESC LIMIT ?1";
+        groups(self.connection.prepare_cached(sql)?, params![count])
+    }
+
     /// The gateway's business date, if it was ever set, and the last lease of each space of numbers.
     /// # Errors
     /// [`LedgerError`] when they cannot be read.

@@ -49,6 +49,8 @@ CREATE UNIQUE INDEX payment_by_key ON payment (merchant, operation, idempotency_
 CREATE INDEX payment_by_order ON payment (merchant, order_id);
 -- What a start must have in memory; small, however many payments there are.
 CREATE INDEX payment_open ON payment (first_sequence) WHERE is_open = 1;
+-- What a late answer can still come for after a start; read from its end.
+CREATE INDEX payment_reversed ON payment (first_sequence) WHERE state IN ('reversed', 'closed');
 -- What waits for a person.
 CREATE INDEX payment_case ON payment (first_sequence) WHERE is_case = 1;
 -- What waits for reconciliation.
