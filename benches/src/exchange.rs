@@ -91,6 +91,7 @@ impl World {
             inputs: sender,
             clock: Arc::new(clock),
             dice: Box::new(|| 0),
+            expected: Vec::new(),
         })?;
         while !matches!(inputs.recv().await, None | Some(Input::HostUp(_, true))) {}
         Ok(Self { host, inputs, clock, last: 0 })

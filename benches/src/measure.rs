@@ -55,13 +55,14 @@ impl Took {
     }
 }
 
-/// Microseconds with two or three places.
+/// Microseconds, with as many places as mean something.
 #[derive(Debug, Clone, Copy)]
 pub struct Micros(pub u64);
 
 impl fmt::Display for Micros {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = match self.0 {
+            ns if ns < 100 => format!("0.{ns:03}"),
             ns if ns < 10_000 => format!("{}.{:02}", ns / 1000, ns % 1000 / 10),
             ns => format!("{}.{}", ns / 1000, ns % 1000 / 100),
         };
