@@ -17,6 +17,9 @@ use tidegate_payment::time::{BusinessDate, LocalTime, Mono, Now, Timestamp};
 /// How many payments wait for the host while one is measured.
 pub const IN_FLIGHT: usize = 64;
 
+/// How many wait when a host has been silent for a while.
+const MANY_OPEN: usize = 5_000;
+
 /// What the payments of all steps are made of.
 #[derive(Clone)]
 pub struct Sample {
@@ -191,11 +194,20 @@ pub fn measure(plan: &Plan, sample: &mut Sample) -> anyhow::Result<Vec<Row>> {
     made?;
     anyhow::ensure!(faulty == 0, "the engine refused {faulty} payments of the benchmark");
     let status = plan.time(|| driver.engine.status());
-    let (name, what) = ("engine", "decide and apply: request, load, written, answer, projected");
-    let beside = "engine status, once a turn, 64 payments open";
+    while open.len() < MANY_OPEN {
+        let incoming = sample.incoming()?;
+        open.push_back(incoming.id);
+        driver.hear(Input::Request(incoming));
+    }
+    let many = plan.time(|| driver.engine.status());
+    let what = "decide and apply: request, load, written, answer, projected";
+    let few_open = "engine status (once each turn of its task), 64 payments open";
+    let many_open = "engine status (once each turn of its task), 5,000 payments open";
+    let counts = Counts::Beside;
     Ok(vec![
-        Row { name, what, counts: Counts::Sum, took },
-        Row { name: "engine_status", what: beside, counts: Counts::Beside, took: status },
+        Row { name: "engine", what, counts: Counts::Sum, took },
+        Row { name: "engine_status", what: few_open, counts, took: status },
+        Row { name: "engine_status_many", what: many_open, counts, took: many },
     ])
 }
 

@@ -3,12 +3,13 @@
 use crate::decisions::{IN_FLIGHT, Sample, run};
 use crate::measure::{Plan, Took, process_cpu, thread_cpu};
 use crate::table::{Counts, Row};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 use tidegate::store::journal::frame::RawRecord;
-use tidegate::store::ledger::Ledger;
+use tidegate::store::ledger::{Ledger, Reader};
 use tidegate::store::{Settings, Store, record_code, recovery};
 use tidegate_payment::durable::Sequence;
+use tidegate_payment::input::LoadKey;
 use tidegate_payment::record::{Group, Record};
 use tidegate_payment::time::Timestamp;
 
@@ -40,9 +41,13 @@ pub fn measure(plan: &Plan, folder: &Path, sample: &mut Sample) -> anyhow::Resul
     let took = commits(plan, &folder.join("alone"), sample, wall, (ALONE, 1))?;
     let what = "journal: 2 commits, each alone on its fdatasync";
     rows.push(Row { name: "journal_alone", what, counts: Counts::Beside, took });
-    let took = projection(plan, folder.join("ledger.db"), sample)?;
+    let ledger = folder.join("ledger.db");
+    let took = projection(plan, &ledger, sample)?;
     let what = "projection: ledger apply, 16 payments a transaction";
     rows.push(Row { name: "projection", what, counts: Counts::Sum, took });
+    let what = "look-up: a new key and order, asked of the ledger";
+    let took = look_up(plan, &ledger, sample)?;
+    rows.push(Row { name: "look_up", what, counts: Counts::Sum, took });
     Ok(rows)
 }
 
@@ -81,8 +86,8 @@ fn commits(
 }
 
 /// The projection's own work, without its thread.
-fn projection(plan: &Plan, file: PathBuf, sample: &mut Sample) -> anyhow::Result<Took> {
-    let mut ledger = Ledger::open(&file)?;
+fn projection(plan: &Plan, file: &Path, sample: &mut Sample) -> anyhow::Result<Took> {
+    let mut ledger = Ledger::open(file)?;
     let mut sequence = 0;
     let mut fault = Ok(());
     let took = plan.windows(u64::try_from(GROUPED)?, || {
@@ -108,6 +113,28 @@ fn projection(plan: &Plan, file: PathBuf, sample: &mut Sample) -> anyhow::Result
             fault = Err(error);
             Duration::ZERO
         })
+    });
+    fault?;
+    Ok(took)
+}
+
+/// Whether a key and an order are new: every payment asks the ledger before it is accepted.
+fn look_up(plan: &Plan, file: &Path, sample: &mut Sample) -> anyhow::Result<Took> {
+    let mut reader = Reader::open(file)?;
+    let mut fault = Ok(());
+    let make = || {
+        let request = sample.incoming()?.request;
+        anyhow::Ok(LoadKey::Request {
+            merchant: request.merchant,
+            operation: request.operation,
+            key: request.key,
+            order: request.order,
+        })
+    };
+    let took = plan.time_each(make, |key| match key.and_then(|key| Ok(reader.load(key)?)) {
+        Ok(loaded) if loaded.found.is_empty() => {}
+        Ok(_) => fault = Err(anyhow::anyhow!("a payment of the benchmark was there before")),
+        Err(error) => fault = Err(error),
     });
     fault?;
     Ok(took)

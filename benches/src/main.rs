@@ -83,13 +83,18 @@ fn run(arguments: &Arguments) -> anyhow::Result<bool> {
     let folder = tempfile::tempdir_in(arguments.dir.as_deref().unwrap_or(&target))?;
     let primitives = primitives::measure(&plan, folder.path())?;
     let steps = steps(&plan, folder.path(), &workspace.join("protocols"))?;
-    let end_to_end = end_to_end(arguments, workspace)?;
+    // The steps are shown also when the whole gateway cannot be measured.
+    let (end_to_end, fault) = match end_to_end(arguments, workspace) {
+        Ok(end_to_end) => (end_to_end, Ok(())),
+        Err(error) => (None, Err(error)),
+    };
     let report = Report::of(load_average, primitives, steps, end_to_end);
     println!("{}", report.markdown());
     if let Some(file) = &arguments.json {
         std::fs::write(file, serde_json::to_vec_pretty(&report)?)
             .with_context(|| format!("cannot write {}", file.display()))?;
     }
+    fault.context("the whole gateway could not be measured")?;
     Ok(!arguments.judge || report.keeps_limits())
 }
 
