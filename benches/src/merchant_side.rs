@@ -1,7 +1,7 @@
 //! The steps on the merchant's side: authenticate, decode, respond. Each is the function that the
 //! channel itself calls.
 
-use crate::measure::Plan;
+use crate::measure::{Plan, process_cpu};
 use crate::merchant::{World, now_s};
 use crate::table::{Counts, Row};
 use tidegate::channel::digest::content_digest;
@@ -92,6 +92,9 @@ pub fn measure_in(plan: &Plan, world: &World, arrived: &Arrived) -> anyhow::Resu
     Ok(rows)
 }
 
+/// Jobs handed over in one window.
+const HOPS: u64 = 2_000;
+
 /// Measures what comes after it.
 pub fn measure_out(
     plan: &Plan,
@@ -114,12 +117,21 @@ pub fn measure_out(
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
     let pool = &world.parts.pool;
     let hop = plan.time_wall(|| runtime.block_on(pool.try_run(|| ())).is_ok());
-    let what = "worker pool: an empty job handed over and back (twice a payment)";
+    let what = "worker pool: an empty job handed over and back";
+    let hop_cpu = plan.windows(HOPS, || {
+        let before = process_cpu();
+        for _ in 0..HOPS {
+            drop(runtime.block_on(pool.try_run(|| ())));
+        }
+        process_cpu().saturating_sub(before)
+    });
+    let cpu = "- the same in processor time of both threads; a payment alone does it 7 times";
     Ok(vec![
         Row { name: "respond", what: "respond: JSON", counts: Counts::Sum, took: respond },
         Row { name: "sign", what: "respond: digest, signature", counts: Counts::Sum, took: sign },
         Row { name: "base", what: "signature base", counts: Counts::Part, took: made },
         Row { name: "signed", what: "ed25519 over it", counts: Counts::Part, took: signed },
         Row { name: "hop", what, counts: Counts::Beside, took: hop },
+        Row { name: "hop_cpu", what: cpu, counts: Counts::Beside, took: hop_cpu },
     ])
 }
