@@ -25,9 +25,12 @@ const DECOY: [u8; 32] = [
 ];
 
 /// A sender that is known, and what the answer will be bound to.
-pub(super) struct Authenticated {
+pub struct Authenticated {
+    /// The profile of who asks.
     pub merchant: Arc<Merchant>,
+    /// When the message was made, and what makes it single.
     pub freshness: Freshness,
+    /// What the answer's signature will cover of the request.
     pub binding: Binding,
 }
 
@@ -68,7 +71,9 @@ impl Unauthenticated {
 
 /// Authenticates a request. The nonce is spent last: only by a message that is otherwise good. When the
 /// window is full, the answer is bound to the request already, so both come back.
-pub(super) fn authenticate(
+/// # Errors
+/// [`Unauthenticated`]; the sender is told none of it.
+pub fn authenticate(
     received: &Received,
     endpoint: &Endpoint,
     parts: &RestParts,

@@ -98,7 +98,9 @@ impl ClearVisitor {
 }
 
 /// Decodes a payment. The body was authenticated before.
-pub(super) fn payment(
+/// # Errors
+/// [`Problem`], naming the member that is wrong.
+pub fn payment(
     received: &Received,
     sender: &Authenticated,
     parts: &RestParts,

@@ -12,8 +12,10 @@ mod screen;
 #[cfg(test)]
 mod stories;
 
-pub use authenticate::Unauthenticated;
+pub use authenticate::{Authenticated, Unauthenticated, authenticate};
+pub use decode::payment as decode;
 pub use problem::{Code, Problem};
+pub use respond::{answer, sign};
 pub use screen::{Screened, screen};
 
 use super::merchant::{Merchant, Merchants};
@@ -149,7 +151,7 @@ pub async fn serve(received: Received, parts: &Arc<RestParts>) -> Answer {
 }
 
 /// What a request is for.
-enum Endpoint {
+pub enum Endpoint {
     /// `POST /v1/payments`.
     Pay,
     /// `GET /v1/payments/{id}`, the id not yet read.

@@ -117,7 +117,7 @@ fn rfc3339(at: Timestamp) -> String {
 
 /// The answer to a payment (`posted`) or a question, not yet signed. A status follows the result: 201
 /// for a final one, 202 while it is pending.
-pub(super) fn answer(reply: &Reply, posted: bool, retry_after_s: u32) -> Answer {
+pub fn answer(reply: &Reply, posted: bool, retry_after_s: u32) -> Answer {
     match reply {
         Reply::Outcome { view, replayed } => {
             let view = view.get();
@@ -154,7 +154,7 @@ fn json(status: u16, body: &impl Serialize) -> Answer {
 
 /// Signs an answer and binds it to its request. An answer that cannot be signed is not sent: the
 /// merchant is told to ask again, and finds the stored result under its idempotency key.
-pub(super) fn sign(mut answer: Answer, binding: &Binding, parts: &RestParts, now_s: i64) -> Answer {
+pub fn sign(mut answer: Answer, binding: &Binding, parts: &RestParts, now_s: i64) -> Answer {
     let digest = content_digest(&answer.body);
     let key = parts.keys.response_key();
     let signed = binding
