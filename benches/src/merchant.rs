@@ -10,7 +10,7 @@ use futures_util::future::BoxFuture;
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tidegate::channel::merchant::{Merchant, MerchantKey, Merchants};
 use tidegate::channel::replay::ReplayWindow;
 use tidegate::channel::rest::{Core, DecodedRequest, RestParts, RestSettings, Tally};
@@ -19,10 +19,12 @@ use tidegate::edge::seam::Received;
 use tidegate::keys::pool::WorkerPool;
 use tidegate::keys::ring::{Entry, KeyRing, Kind, fresh_entries};
 use tidegate::keys::{KeyStore, PublicMaterial};
+use tidegate::observe::Stage;
 use tidegate_payment::effect::{Refusal, Reply};
 use tidegate_payment::id::{ChannelId, HostId, MerchantId, TerminalId};
 use tidegate_payment::input::{QueryBy, Terms};
 use tidegate_payment::money::Currency;
+use tidegate_payment::payment::Verdict;
 use tidegate_payment::request::{Acceptor, Operation};
 use tidegate_payment::time::Timestamp;
 
@@ -59,6 +61,8 @@ impl Core for Nobody {
 impl Tally for Nobody {
     fn not_authenticated(&self, _: &'static str) {}
     fn refused(&self, _: &'static str) {}
+    fn told(&self, _: Verdict) {}
+    fn took(&self, _: Stage, _: Duration) {}
 }
 
 /// Seconds since 1970.
