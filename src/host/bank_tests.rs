@@ -472,6 +472,27 @@ async fn a_late_answer_to_what_an_earlier_run_reversed_still_finds_its_payment()
 }
 
 #[tokio::test]
+async fn a_repeat_goes_out_on_the_line_of_the_first_attempt() {
+    let mut world = World::start(2).await;
+    let mut banks = [world.sign_on(0).await, world.sign_on(1).await];
+    assert!(matches!(world.input().await, Input::HostUp(_, true)));
+    world.until(|status| status.lines.iter().all(|line| line.state == "serving")).await;
+    for id in 1..=6 {
+        for attempt in 1..=2 {
+            world.undo(id, attempt);
+            is_written(&world.input().await, id, Attempt::Reversal(attempt));
+        }
+    }
+    for bank in &mut banks {
+        let mut stans = Vec::new();
+        for _ in 0..6 {
+            stans.push(words(bank.hear().await.as_bytes())[1].to_owned());
+        }
+        assert!(stans.chunks(2).all(|pair| pair[0] == pair[1]), "{stans:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_reversal_goes_out_on_the_line_of_its_original() {
     let mut world = World::start(2).await;
     let mut banks = [world.sign_on(0).await, world.sign_on(1).await];

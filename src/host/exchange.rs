@@ -77,10 +77,12 @@ impl Exchanges {
         self.kept.get(&exchange).map(|kept| &kept.sent)
     }
 
-    /// The line of the original of this message, or of its own earlier attempt.
-    pub(super) fn line_of_original(&self, sent: &Sent) -> Option<LineIndex> {
-        let original = self.by_message.get(&Message::Original(sent.get().id))?;
-        self.kept.get(original)?.line
+    /// The line of an earlier attempt of this message, or of its original: on one connection a repeat
+    /// cannot overtake what it repeats.
+    pub(super) fn line_before(&self, sent: &Sent) -> Option<LineIndex> {
+        let line = |message| self.kept.get(self.by_message.get(&message)?)?.line;
+        let id = sent.get().id;
+        line(Message::Reversal(id)).or_else(|| line(Message::Original(id)))
     }
 
     /// A message of this exchange goes out on this line.

@@ -189,7 +189,7 @@ impl HostTask {
             // Before the reversal is out, so that a late answer finds its payment.
             self.hear(Event::Expect { exchange, key }, events, judge).await;
         }
-        let prefer = self.exchanges.line_of_original(&sent);
+        let prefer = self.exchanges.line_before(&sent);
         let attempt = number_of(sent.get().attempt);
         let deadline = sent.get().deadline.0;
         let exchange = self.exchanges.begin(sent);
@@ -358,7 +358,7 @@ impl HostTask {
         let input = match not_sent {
             None => Input::Written(id, attempt),
             Some(why) => {
-                let (host, line) = (&self.settings.id, self.exchanges.line_of_original(sent));
+                let (host, line) = (&self.settings.id, self.exchanges.line_before(sent));
                 tracing::warn!(payment = %id, ?attempt, %host, ?line, %why, "not sent");
                 Input::NotSent(id, attempt, reason(why))
             }
