@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
-use table::{Report, Row};
+use table::{Ratio, Report, Row};
 use tidegate_payment::id::HostId;
 use tidegate_payment::request::Route;
 
@@ -82,13 +82,13 @@ fn run(arguments: &Arguments) -> anyhow::Result<bool> {
     std::fs::create_dir_all(&target)?;
     let folder = tempfile::tempdir_in(arguments.dir.as_deref().unwrap_or(&target))?;
     let primitives = primitives::measure(&plan, folder.path())?;
-    let steps = steps(&plan, folder.path(), &workspace.join("protocols"))?;
+    let (steps, ratios) = steps(&plan, folder.path(), &workspace.join("protocols"))?;
     // The steps are shown also when the whole gateway cannot be measured.
     let (end_to_end, fault) = match end_to_end(arguments, workspace) {
         Ok(end_to_end) => (end_to_end, Ok(())),
         Err(error) => (None, Err(error)),
     };
-    let report = Report::of(load_average, primitives, steps, end_to_end);
+    let report = Report::of(load_average, primitives, steps, ratios, end_to_end);
     println!("{}", report.markdown());
     if let Some(file) = &arguments.json {
         std::fs::write(file, serde_json::to_vec_pretty(&report)?)
@@ -98,8 +98,8 @@ fn run(arguments: &Arguments) -> anyhow::Result<bool> {
     Ok(!arguments.judge || report.keeps_limits())
 }
 
-/// The steps in the order of a payment's path.
-fn steps(plan: &Plan, folder: &Path, protocols: &Path) -> anyhow::Result<Vec<Row>> {
+/// The steps in the order of a payment's path, and how they compare with what is in them.
+fn steps(plan: &Plan, folder: &Path, protocols: &Path) -> anyhow::Result<(Vec<Row>, Vec<Ratio>)> {
     let world = World::new()?;
     let definition = tidegate::definitions::load(protocols, "iso87-ascii", "iso87-ascii")?;
     let definition = Arc::new(definition);
@@ -122,7 +122,7 @@ fn steps(plan: &Plan, folder: &Path, protocols: &Path) -> anyhow::Result<Vec<Row
     rows.extend(bank_side::measure(plan, &definition, &cards, message.get())?);
     rows.extend(exchange::measure(plan, definition, cards, &message)?);
     rows.extend(merchant_side::measure_out(plan, &world, &arrived, &reply)?);
-    Ok(rows)
+    Ok((rows, merchant_side::ratios(plan, &world, &arrived, &reply)?))
 }
 
 fn end_to_end(arguments: &Arguments, workspace: &Path) -> anyhow::Result<Option<EndToEnd>> {

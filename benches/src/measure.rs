@@ -73,11 +73,7 @@ impl fmt::Display for Micros {
 impl Plan {
     /// The processor time of work that can be done again and again with the same things.
     pub fn time<T>(&self, mut work: impl FnMut() -> T) -> Took {
-        self.fill(|times| {
-            let before = thread_cpu();
-            (0..times).for_each(|_| drop(black_box(work())));
-            thread_cpu().saturating_sub(before)
-        })
+        self.fill(|times| cpu_of(times, &mut work))
     }
 
     /// The same by the wall clock, for work that waits.
@@ -96,12 +92,25 @@ impl Plan {
         mut make: impl FnMut() -> I,
         mut work: impl FnMut(I) -> T,
     ) -> Took {
-        self.fill(|times| {
-            let made: Vec<I> = (0..times).map(|_| make()).collect();
-            let before = thread_cpu();
-            made.into_iter().for_each(|item| drop(black_box(work(item))));
-            thread_cpu().saturating_sub(before)
-        })
+        self.fill(|times| cpu_of_each(times, &mut make, &mut work))
+    }
+
+    /// How much more processor time one thing takes than another, in hundredths. Their windows take
+    /// turns, and each is compared with its neighbour: a machine that is faster or slower a second
+    /// later, as shared ones are, changes nothing. Each is given a number of times and says what they
+    /// took.
+    pub fn ratio(
+        &self,
+        mut of: impl FnMut(u64) -> Duration,
+        mut to: impl FnMut(u64) -> Duration,
+    ) -> u64 {
+        let short = Self { window: self.window / 4, ..*self };
+        let (of_times, to_times) = (short.calibrated(&mut of), short.calibrated(&mut to));
+        let compared = |_| {
+            let (of_ns, to_ns) = (each(of(of_times), of_times), each(to(to_times), to_times));
+            of_ns.saturating_mul(100).checked_div(to_ns).unwrap_or(0)
+        };
+        Took::of((0..self.windows.saturating_mul(3)).map(compared).collect()).median_ns
     }
 
     /// Runs `window`, which does so many operations and returns what they took, as often as planned;
@@ -129,6 +138,25 @@ impl Plan {
             times = times.saturating_mul(2);
         }
     }
+}
+
+/// The processor time of doing something so many times.
+pub fn cpu_of<T>(times: u64, work: &mut impl FnMut() -> T) -> Duration {
+    let before = thread_cpu();
+    (0..times).for_each(|_| drop(black_box(work())));
+    thread_cpu().saturating_sub(before)
+}
+
+/// The processor time of doing something so many times with what is made before.
+pub fn cpu_of_each<I, T>(
+    times: u64,
+    make: &mut impl FnMut() -> I,
+    work: &mut impl FnMut(I) -> T,
+) -> Duration {
+    let made: Vec<I> = (0..times).map(|_| make()).collect();
+    let before = thread_cpu();
+    made.into_iter().for_each(|item| drop(black_box(work(item))));
+    thread_cpu().saturating_sub(before)
 }
 
 fn each(took: Duration, operations: u64) -> u64 {

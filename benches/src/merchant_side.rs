@@ -1,9 +1,10 @@
 //! The steps on the merchant's side: authenticate, decode, respond. Each is the function that the
 //! channel itself calls.
 
-use crate::measure::{Plan, process_cpu};
+use crate::measure::{Plan, cpu_of, cpu_of_each, process_cpu};
 use crate::merchant::{World, now_s};
-use crate::table::{Counts, Row};
+use crate::primitives;
+use crate::table::{Counts, Ratio, Row};
 use tidegate::channel::digest::content_digest;
 use tidegate::channel::jwe;
 use tidegate::channel::rest::{self, Authenticated, Endpoint};
@@ -135,5 +136,51 @@ pub fn measure_out(
         Row { name: "signed", what: "ed25519 over it", counts: Counts::Part, took: signed },
         Row { name: "hop", what, counts: Counts::Beside, took: hop },
         Row { name: "hop_cpu", what: cpu, counts: Counts::Beside, took: hop_cpu },
+    ])
+}
+
+/// Compares the steps that are mostly cryptography with the cryptography in them.
+pub fn ratios(
+    plan: &Plan,
+    world: &World,
+    arrived: &Arrived,
+    reply: &Reply,
+) -> anyhow::Result<Vec<Ratio>> {
+    let (ecdh, rsa) = (world.card_by_ecdh()?, world.card_by_rsa()?);
+    let keys = world.keys.as_ref();
+    let binding = &arrived.sender.binding;
+    let answer = rest::answer(reply, true, 5);
+    let (mut verify, mut sign) = (primitives::verify()?, primitives::sign()?);
+    let (mut agree, mut unwrap) = (primitives::agree()?, primitives::unwrap()?);
+
+    let authenticate = plan.ratio(
+        |times| {
+            let mut work = |received: Received| authenticated(&received, world).is_ok();
+            cpu_of_each(times, &mut || world.payment(&ecdh), &mut work)
+        },
+        |times| cpu_of(times, &mut verify),
+    );
+    let respond = plan.ratio(
+        |times| {
+            let mut work = |answer| rest::sign(answer, binding, &world.parts, now_s());
+            cpu_of_each(times, &mut || answer.clone(), &mut work)
+        },
+        |times| cpu_of(times, &mut sign),
+    );
+    let by_ecdh = plan.ratio(
+        |times| cpu_of(times, &mut || jwe::open(&ecdh, keys).is_ok()),
+        |times| cpu_of(times, &mut agree),
+    );
+    let by_rsa = plan.ratio(
+        |times| cpu_of(times, &mut || jwe::open(&rsa, keys).is_ok()),
+        |times| cpu_of(times, &mut unwrap),
+    );
+    let ratio =
+        |of, to, hundredths, limit_hundredths| Ratio { of, to, hundredths, limit_hundredths };
+    Ok(vec![
+        ratio("authenticate", "ed25519_verify", authenticate, 160),
+        ratio("sign", "ed25519_sign", respond, 250),
+        ratio("jwe_ecdh", "ecdh_p256", by_ecdh, 150),
+        ratio("jwe_rsa", "rsa_unwrap", by_rsa, 130),
     ])
 }

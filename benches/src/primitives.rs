@@ -7,7 +7,9 @@ use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::agreement::{self, ECDH_P256, PrivateKey, UnparsedPublicKey};
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::rsa::{OAEP_SHA256_MGF1SHA256, OaepPrivateDecryptingKey};
-use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey as VerifyingKey};
+use aws_lc_rs::signature::{
+    ED25519, Ed25519KeyPair, KeyPair, Signature, UnparsedPublicKey as VerifyingKey,
+};
 use std::fs::OpenOptions;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -35,34 +37,56 @@ pub fn measure(plan: &Plan, folder: &Path) -> anyhow::Result<Vec<Row>> {
 }
 
 fn ed25519(plan: &Plan) -> anyhow::Result<(Took, Took)> {
+    Ok((plan.time(verify()?), plan.time(sign()?)))
+}
+
+fn ecdh(plan: &Plan) -> anyhow::Result<Took> {
+    Ok(plan.time(agree()?))
+}
+
+fn rsa(plan: &Plan) -> anyhow::Result<Took> {
+    Ok(plan.time(unwrap()?))
+}
+
+/// One ed25519 verification.
+pub fn verify() -> anyhow::Result<impl FnMut() -> bool> {
     let pair = Ed25519KeyPair::generate()?;
     let signature = pair.sign(&MESSAGE);
     let key = VerifyingKey::new(&ED25519, pair.public_key().as_ref().to_vec());
     key.verify(&MESSAGE, signature.as_ref())?;
-    let verify = plan.time(|| key.verify(&MESSAGE, signature.as_ref()));
-    Ok((verify, plan.time(|| pair.sign(&MESSAGE))))
+    Ok(move || key.verify(&MESSAGE, signature.as_ref()).is_ok())
 }
 
-fn ecdh(plan: &Plan) -> anyhow::Result<Took> {
+/// One ed25519 signature.
+pub fn sign() -> anyhow::Result<impl FnMut() -> Signature> {
+    let pair = Ed25519KeyPair::generate()?;
+    Ok(move || pair.sign(&MESSAGE))
+}
+
+/// One key agreement on P-256.
+pub fn agree() -> anyhow::Result<impl FnMut() -> bool> {
     let ours = PrivateKey::generate(&ECDH_P256)?;
     let theirs = PrivateKey::generate(&ECDH_P256)?.compute_public_key()?;
     let theirs = UnparsedPublicKey::new(&ECDH_P256, theirs.as_ref().to_vec());
-    let agree = || agreement::agree(&ours, &theirs, (), |secret| Ok(secret.to_vec()));
-    agree().map_err(|()| anyhow::anyhow!("no agreement"))?;
-    Ok(plan.time(agree))
+    let agree = move || {
+        let agreed = agreement::agree(&ours, &theirs, (), |secret| Ok(secret.to_vec()));
+        agreed.is_ok()
+    };
+    anyhow::ensure!(agree(), "no agreement");
+    Ok(agree)
 }
 
-fn rsa(plan: &Plan) -> anyhow::Result<Took> {
+/// One RSA-2048 OAEP decryption.
+pub fn unwrap() -> anyhow::Result<impl FnMut() -> bool> {
     let (private, public) = rsa_pair()?;
     let private = OaepPrivateDecryptingKey::new(private)?;
     let mut room = vec![0; public.ciphertext_size()];
     let wrapped = public.encrypt(&OAEP_SHA256_MGF1SHA256, &[7; 32], &mut room, None)?.to_vec();
     let mut clear = vec![0; private.min_output_size()];
-    private.decrypt(&OAEP_SHA256_MGF1SHA256, &wrapped, &mut clear, None)?;
-    Ok(plan.time(|| {
-        let opened = private.decrypt(&OAEP_SHA256_MGF1SHA256, &wrapped, &mut clear, None);
-        opened.map(|opened| opened.len())
-    }))
+    let mut unwrap =
+        move || private.decrypt(&OAEP_SHA256_MGF1SHA256, &wrapped, &mut clear, None).is_ok();
+    anyhow::ensure!(unwrap(), "nothing unwraps");
+    Ok(unwrap)
 }
 
 fn aes_gcm(plan: &Plan) -> anyhow::Result<Took> {
