@@ -21,10 +21,14 @@ use tidegate_payment::input::{Input, LoadKey, Loaded, Waiter};
 use tidegate_payment::record::{Group, GroupSubject};
 use tidegate_payment::time::{Mono, Now, Timestamp};
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 /// How many inputs one turn takes before it commits what they decided.
 const INPUTS_PER_TURN: usize = 256;
+
+/// How often the status is counted anew.
+const STATUS_INTERVAL: Duration = Duration::from_millis(100);
 
 /// How often the business date is looked at.
 const DATE_INTERVAL: Duration = Duration::from_secs(1);
@@ -93,14 +97,9 @@ impl EngineHandle {
         }
     }
 
-    /// How much of everything there is, as of the last turn.
+    /// How much of everything there is, as of a moment ago.
     pub fn status(&self) -> Status {
         *self.status.borrow()
-    }
-
-    /// Waits until the status fulfils a condition; `false` if the engine ended first.
-    pub async fn wait_until(&self, condition: impl FnMut(&Status) -> bool) -> bool {
-        self.status.clone().wait_for(condition).await.is_ok()
     }
 }
 
@@ -167,6 +166,9 @@ impl<S: Store, L: Lines> EngineTask<S, L> {
     async fn run(mut self, stop: CancellationToken) -> Result<(), StoreError> {
         let mut applied = self.parts.store.applied();
         let mut date_watch = tokio::time::interval(DATE_INTERVAL);
+        // Counting costs time with every open payment, so it is not done on every turn.
+        let mut status_watch = tokio::time::interval(STATUS_INTERVAL);
+        status_watch.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut stopping = false;
         let mut letters = Vec::with_capacity(INPUTS_PER_TURN);
         let mut events = Vec::with_capacity(INPUTS_PER_TURN);
@@ -174,7 +176,6 @@ impl<S: Store, L: Lines> EngineTask<S, L> {
         self.parts.engine.recover(now, &mut self.out);
         loop {
             self.perform_all();
-            self.status.send_replace(self.parts.engine.status());
             if stopping && self.is_drained() {
                 return Ok(());
             }
@@ -194,6 +195,9 @@ impl<S: Store, L: Lines> EngineTask<S, L> {
                     self.hear(Input::Projected(sequence));
                 }
                 _ = date_watch.tick() => self.look_at_the_date(),
+                _ = status_watch.tick() => {
+                    self.status.send_replace(self.parts.engine.status());
+                }
                 () = stop.cancelled(), if !stopping => {
                     stopping = true;
                     self.parts.engine.stop();
