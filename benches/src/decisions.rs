@@ -201,8 +201,8 @@ pub fn measure(plan: &Plan, sample: &mut Sample) -> anyhow::Result<Vec<Row>> {
     }
     let many = plan.time(|| driver.engine.status());
     let what = "decide and apply: request, load, written, answer, projected";
-    let few_open = "engine status (once each turn of its task), 64 payments open";
-    let many_open = "engine status (once each turn of its task), 5,000 payments open";
+    let few_open = "engine status (ten times a second), 64 payments open";
+    let many_open = "engine status (ten times a second), 5,000 payments open";
     let counts = Counts::Beside;
     Ok(vec![
         Row { name: "engine", what, counts: Counts::Sum, took },
