@@ -3,11 +3,9 @@
 use super::sequencer::{Subject, UnderWay};
 use super::{Engine, Out, decide};
 use crate::durable::Durable;
-use crate::effect::Effect;
 use crate::id::PaymentId;
 use crate::payment::State;
 use crate::record::{Group, Leased, Precondition};
-use crate::request::HostFields;
 use crate::time::{BusinessDate, Now};
 use alloc::vec::Vec;
 
@@ -61,18 +59,5 @@ impl Engine {
             }
         }
         self.renew_leases(now, out);
-    }
-
-    /// The host fields of every payment whose answer, or whose reversal's answer, may still come:
-    /// the lines must know them, so that a late approval finds its payment.
-    pub fn awaited(&self) -> impl Iterator<Item = (PaymentId, &HostFields)> {
-        let open = self.book.open();
-        open.filter_map(|entry| Some((entry.payment.id, entry.payment.fields.as_ref()?)))
-    }
-
-    /// Wipes what travels beside payments when the engine stops.
-    pub fn forget_all(&self, out: &mut Out) {
-        let ids = self.book.open().map(|entry| entry.payment.id);
-        out.effects.extend(ids.map(Effect::Forget));
     }
 }
