@@ -13,8 +13,8 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
 
 /// How much, and how.
 #[derive(Debug, Clone, Copy)]
@@ -105,18 +105,18 @@ struct Work {
     seed: u64,
     left: Mutex<VecDeque<(usize, Order)>>,
     ends: Mutex<Vec<End>>,
-    done: AtomicU64,
+    done: watch::Sender<u64>,
     tricks: AtomicU64,
 }
 
-/// Makes the payments. `progress` is told now and then how many are done.
+/// Makes the payments. `done` is told how many are done, and closed after the last.
 /// # Errors
 /// If payments cannot be sealed with the gateway's keys.
 pub async fn run(
     world: &Arc<World>,
     seed: u64,
     workload: Workload,
-    progress: impl Fn(u64) + Send + 'static,
+    done: watch::Sender<u64>,
 ) -> anyhow::Result<Load> {
     let orders = orders(seed, workload.payments, world.merchants.len());
     let work = Arc::new(Work {
@@ -125,29 +125,15 @@ pub async fn run(
         seed,
         left: Mutex::new(orders.into()),
         ends: Mutex::new(Vec::new()),
-        done: AtomicU64::new(0),
+        done,
         tricks: AtomicU64::new(workload.payments),
     });
-    let finished = CancellationToken::new();
-    let watching = tokio::spawn(watch(work.clone(), finished.clone(), progress));
     let elapsed = match workload.rate {
         Some(rate) => open_loop(&work, rate).await?,
         None => closed_loop(&work).await?,
     };
-    finished.cancel();
-    watching.await?;
     let ends = std::mem::take(&mut *work.ends.lock().unwrap_or_else(PoisonError::into_inner));
     Ok(Load { ends, elapsed })
-}
-
-async fn watch(work: Arc<Work>, finished: CancellationToken, progress: impl Fn(u64)) {
-    while !finished.is_cancelled() {
-        progress(work.done.load(Ordering::Relaxed));
-        tokio::select! {
-            () = finished.cancelled() => {}
-            () = tokio::time::sleep(Duration::from_secs(1)) => {}
-        }
-    }
 }
 
 async fn closed_loop(work: &Arc<Work>) -> anyhow::Result<Duration> {
@@ -221,7 +207,7 @@ impl Work {
         if self.workload.tricks {
             self.play_tricks(&mut dice, payer, merchant, &order, &exchange).await?;
         }
-        self.done.fetch_add(1, Ordering::Relaxed);
+        self.done.send_modify(|done| *done = done.saturating_add(1));
         let mut ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
         ends.push(End { merchant, order, outcome: exchange.outcome });
         Ok(())

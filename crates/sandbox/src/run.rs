@@ -16,7 +16,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio_util::sync::CancellationToken;
+use tokio::sync::watch;
 
 /// What a run came to.
 pub struct Judged {
@@ -44,15 +44,14 @@ pub async fn judged(
     let patience = options.reply_timeout.saturating_mul(40).max(Duration::from_secs(30));
     say("starting bank, gateway and merchants");
     let world = Arc::new(World::open(options).await?);
-    let stop_killing = CancellationToken::new();
+    let (done, progress) = watch::channel(0);
+    let all = workload.payments;
     let killer = faults
         .contains(&Fault::KillGateway)
-        .then(|| tokio::spawn(kill_now_and_then(world.clone(), seed, stop_killing.clone())));
-    let teller = say.clone();
-    let all = workload.payments;
-    let progress = move |done: u64| teller(&format!("{done} of {all} payments"));
-    let load = load::run(&world, seed, workload, progress).await?;
-    stop_killing.cancel();
+        .then(|| tokio::spawn(kill_now_and_then(world.clone(), seed, all, progress.clone())));
+    let telling = tokio::spawn(tell(say.clone(), all, progress));
+    let load = load::run(&world, seed, workload, done).await?;
+    telling.abort();
     let kills = match killer {
         Some(killer) => killer.await??,
         None => 0,
@@ -158,20 +157,39 @@ pub(crate) fn keep_evidence(folder: &Path, exports: &[String; 2]) -> anyhow::Res
     Ok(())
 }
 
-/// Kills the gateway at random instants and starts it again, until told to stop. Returns how often.
+/// Says once a second how many payments are done, until all are.
+async fn tell(say: Arc<dyn Fn(&str) + Send + Sync>, all: u64, mut done: watch::Receiver<u64>) {
+    while done.changed().await.is_ok() {
+        say(&format!("{} of {all} payments", *done.borrow_and_update()));
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
+
+/// How often a run kills the gateway, about.
+const KILLS: u64 = 40;
+
+/// Fewer payments lie between two kills in no run but the smallest.
+const BETWEEN_KILLS: u64 = 60;
+
+/// Kills the gateway at random instants, counted in payments so that fast and slow machines see the
+/// same number, and starts it again, until all payments are made. Returns how often.
 async fn kill_now_and_then(
     world: Arc<World>,
     seed: u64,
-    stop: CancellationToken,
+    payments: u64,
+    mut done: watch::Receiver<u64>,
 ) -> anyhow::Result<u32> {
     let mut dice = Dice::named(seed, "kills");
+    let mean = (payments / KILLS).max(BETWEEN_KILLS).min(payments / 2);
     let mut kills: u32 = 0;
+    let mut next: u64 = 0;
     loop {
-        let life = Duration::from_micros(dice.below(3_000_000).saturating_add(200_000));
-        tokio::select! {
-            () = stop.cancelled() => return Ok(kills),
-            () = tokio::time::sleep(life) => {}
+        next = next.saturating_add(dice.below(mean.saturating_mul(2)));
+        if done.wait_for(|done| *done >= next).await.is_err() {
+            return Ok(kills);
         }
+        // Off the instant of an answer, which is when the count moves.
+        tokio::time::sleep(Duration::from_micros(dice.below(20_000))).await;
         world.kill_gateway().await;
         kills = kills.saturating_add(1);
         world.start_gateway().await.context("after a kill")?;

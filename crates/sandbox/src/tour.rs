@@ -18,6 +18,7 @@ use anyhow::Context as _;
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::sync::watch;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 const TRIES: Tries = Tries { count: 100, gap: Duration::from_millis(50) };
@@ -214,7 +215,7 @@ impl Tour {
         self.screen.heading(&format!("9. {CROWD} payments at once, some of them sent twice"));
         let workload =
             Workload { payments: CROWD, concurrency: 10, rate: None, tricks: true, tries: TRIES };
-        let mut load = load::run(&self.world, seed, workload, |_| {}).await?;
+        let mut load = load::run(&self.world, seed, workload, watch::Sender::new(0)).await?;
         let milliseconds = load.elapsed.as_millis();
         self.screen.detail(&format!("answered within {milliseconds} ms"));
         load.ends.append(&mut self.ends);
