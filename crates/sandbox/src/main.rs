@@ -2,6 +2,7 @@
 
 use clap::{Parser, Subcommand};
 use sandbox::bank::fault::Fault;
+use sandbox::gateway::PUBLIC_PORT;
 use sandbox::gateway::fault::GatewayError;
 use sandbox::load::Workload;
 use sandbox::merchant::Tries;
@@ -51,6 +52,9 @@ struct Arguments {
     /// Stay up for your own payments.
     #[arg(long, conflicts_with_all = ["payments", "json"])]
     serve: bool,
+    /// With --serve: listen for merchants on this port of loopback.
+    #[arg(long, requires = "serve", default_value_t = PUBLIC_PORT)]
+    port: u16,
     /// For measuring: no tricks by merchants, and the bank's books in memory alone.
     #[arg(long, requires = "payments")]
     bench: bool,
@@ -151,6 +155,7 @@ async fn act(arguments: Arguments) -> anyhow::Result<bool> {
     }
     let screen = Screen::new();
     if arguments.serve {
+        options.port = arguments.port;
         serve(options, screen).await?;
         return Ok(true);
     }

@@ -2,7 +2,7 @@
 
 use crate::bank::capture::WireEvent;
 use crate::dice::Dice;
-use crate::gateway::PUBLIC_NAME;
+use crate::gateway::{PUBLIC_NAME, public_address};
 use crate::history::{Act, History};
 use crate::merchant::connection::Connections;
 use crate::merchant::envelope::Recipe;
@@ -35,20 +35,17 @@ struct Card {
 /// # Errors
 /// If the world could not be made.
 pub async fn serve(options: Options, screen: Screen) -> anyhow::Result<()> {
+    let public_address = public_address(options.port);
     let world = World::open(options).await?;
     let gateway = world.gateway.lock().await;
     let address = gateway.rest_address().context("the gateway listens nowhere")?;
     let internal = gateway.ports().context("the gateway listens nowhere")?.internal;
     drop(gateway);
     let merchant = world.merchants.first().context("a world without merchants")?;
-    let card = Card {
-        address,
-        public_address: crate::gateway::PUBLIC_ADDRESS.to_owned(),
-        merchant: merchant.profile.clone(),
-    };
+    let card = Card { address, public_address, merchant: merchant.profile.clone() };
     let folder = world.path().to_owned();
     fs::write(folder.join("world.json"), serde_json::to_vec_pretty(&card)?)?;
-    explain(screen, &folder, address, internal)?;
+    explain(screen, &folder, &card, internal)?;
     let mut shown = world.capture.events()?.len();
     let mut interrupted = signal(SignalKind::interrupt())?;
     let mut terminated = signal(SignalKind::terminate())?;
@@ -75,23 +72,26 @@ fn is_network(event: &WireEvent) -> bool {
     !matches!(&event.seen, Seen::Message(_, message) if !message.mti.starts_with("08"))
 }
 
-fn explain(
-    screen: Screen,
-    folder: &Path,
-    address: SocketAddr,
-    internal: SocketAddr,
-) -> anyhow::Result<()> {
+fn explain(screen: Screen, folder: &Path, card: &Card, internal: SocketAddr) -> anyhow::Result<()> {
     let sandbox = std::env::current_exe()?.display().to_string();
     let dir = folder.display();
     screen.heading("A bank, a gateway and a merchant stay up until Ctrl-C. In another terminal:");
     screen.line(&format!("  {sandbox} pay --dir {dir} --amount 1234 --card 4000000000000002"));
     screen.line(&format!("  {sandbox} pay --dir {dir} --amount 1234 --card 4000000000000044"));
-    screen.line(&format!("  curl --cacert {dir}/tls.pem https://{address}/v1/keys"));
+    let Card { public_address, merchant, .. } = card;
+    screen.line(&format!("  curl --cacert {dir}/tls.pem {public_address}/v1/keys"));
     screen.line(&format!("  curl http://{internal}/metrics"));
     screen.line(&format!("  {sandbox} gateway line status -c {dir}/tidegate.toml"));
     screen.line("");
+    screen.line("For a client of your own (the merchant's guide has one in Python):");
+    screen.line(&format!("  public address  {public_address}"));
+    screen.line(&format!("  key id          {}", merchant.key_id));
+    screen.line(&format!("  ed25519 key     {dir}/{}.key", merchant.id));
+    screen.line(&format!("  certificate     {dir}/tls.pem"));
+    screen.line(&format!("  expiry of every test card: {}", cards::EXPIRY));
     for card in cards::SPECIAL {
-        screen.line(&format!("  card {}  {}", card.number, card.story));
+        let code = cards::security_code(card.number);
+        screen.line(&format!("  card {}  code {code}  {}", card.number, card.story));
     }
     screen.line("  any other 400000.......... with a valid check digit is an ordinary account");
     Ok(())

@@ -7,7 +7,7 @@ use crate::bank::{self, Bank};
 use crate::checker::evidence::Evidence;
 use crate::clock::Clock;
 use crate::dice::Dice;
-use crate::gateway::{self, Gateway, PUBLIC_ADDRESS, PUBLIC_NAME, Waits};
+use crate::gateway::{self, Gateway, PUBLIC_NAME, Waits, public_address};
 use crate::history::History;
 use crate::merchant::connection::Connections;
 use crate::merchant::key::{SigningKey, signing_key};
@@ -34,6 +34,8 @@ pub struct Options {
     pub keep: Option<PathBuf>,
     /// The gateway's program and its first arguments.
     pub program: Vec<OsString>,
+    /// Where the gateway listens for merchants; 0: wherever there is room.
+    pub port: u16,
     /// The protocol definitions.
     pub protocols: PathBuf,
     /// The gateway's deadline for the host; the other waits follow.
@@ -59,6 +61,7 @@ impl Options {
             faults: BTreeSet::new(),
             keep: None,
             program,
+            port: 0,
             protocols,
             reply_timeout: Duration::from_millis(1000),
             merchants: 1,
@@ -141,6 +144,7 @@ impl World {
         let settings = gateway::Settings {
             program: options.program,
             folder: path.clone(),
+            port: options.port,
             protocols: options.protocols,
             lines: bank.lines().to_vec(),
             merchants: merchants.collect(),
@@ -151,7 +155,7 @@ impl World {
         gateway.start().await?;
         let connections = connect(&gateway)?;
         let surroundings = Surroundings {
-            public_address: PUBLIC_ADDRESS.to_owned(),
+            public_address: public_address(options.port),
             connections: connections.clone(),
             keys: published_keys(&connections).await?,
             tokens,

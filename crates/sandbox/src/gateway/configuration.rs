@@ -1,6 +1,6 @@
 //! The gateway's configuration, as an operator would write it.
 
-use super::{PASSPHRASE_NAME, PUBLIC_ADDRESS, Settings};
+use super::{PASSPHRASE_NAME, Settings, public_address};
 use crate::merchant::Profile;
 
 /// The configuration, as an operator would write it.
@@ -30,8 +30,8 @@ unknown_original_wait_ms = {unknown}
 [[channel]]
 name = "rest"
 kind = "rest"
-listen = "127.0.0.1:0"
-public_address = "{PUBLIC_ADDRESS}"
+listen = "127.0.0.1:{port}"
+public_address = "{address}"
 tls = {{ certificate = "tls.pem", key = "tls.key" }}
 # The sandbox's merchants all come from one address.
 limits = {{ connections_per_source_max = 4096, request_time_ms = 60000 }}
@@ -49,6 +49,8 @@ connect_timeout_ms = 1000
 reconnect_min_ms = 20
 reconnect_max_ms = 500
 "#,
+        port = settings.port,
+        address = public_address(settings.port),
         protocols = settings.protocols.display().to_string(),
         unknown = waits.unknown_original.as_millis(),
         reply = waits.reply_timeout.as_millis(),

@@ -23,12 +23,18 @@ use tokio::net::TcpStream;
 
 /// The host part of the address that merchants sign; the certificate is made for it.
 pub const PUBLIC_NAME: &str = "localhost";
-/// The address that merchants sign. Where the gateway really listens is read from its `ports.json`.
-pub const PUBLIC_ADDRESS: &str = "https://localhost:8443";
+/// The port of the address that merchants sign, if the gateway listens wherever there is room.
+pub const PUBLIC_PORT: u16 = 8443;
 
 const PASSPHRASE_NAME: &str = "TIDEGATE_KEY_PASSPHRASE";
 const START_PATIENCE: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(10);
+
+/// The address that merchants sign. With port 0 the gateway listens elsewhere: see its `ports.json`.
+pub fn public_address(port: u16) -> String {
+    let port = if port == 0 { PUBLIC_PORT } else { port };
+    format!("https://{PUBLIC_NAME}:{port}")
+}
 
 /// How long the gateway waits for what. All of a run's waits scale with the first.
 #[derive(Debug, Clone, Copy)]
@@ -60,6 +66,8 @@ pub struct Settings {
     pub program: Vec<OsString>,
     /// Its folder: configuration, keys, data, log.
     pub folder: PathBuf,
+    /// Where it listens for merchants; 0: wherever there is room.
+    pub port: u16,
     /// The protocol definitions.
     pub protocols: PathBuf,
     /// The bank's lines.
