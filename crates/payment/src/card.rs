@@ -129,6 +129,40 @@ impl SecurityCode {
     }
 }
 
+/// The proof of a 3-D Secure authentication (CAVV, AAV; EMV 3-D Secure `authenticationValue`): 20 bytes
+/// as base64, 28 characters. Kept like a security code: no text form, in no record, wiped when sent.
+#[derive(Clone, Zeroize, ZeroizeOnDrop)]
+pub struct Cavv(String);
+
+impl Cavv {
+    /// Reads 28 characters of base64.
+    /// # Errors
+    /// [`CardError::Cavv`] for anything else.
+    pub fn parse(text: &str) -> Result<Self, CardError> {
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
+        match text.as_bytes() {
+            [content @ .., b'='] if content.len() == 27 && content.iter().all(|it| fits(*it)) => {
+                Ok(Self(text.into()))
+            }
+            _ => Err(CardError::Cavv),
+        }
+    }
+
+    /// The text in clear, for the one host frame that carries it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+/// What travels beside the engine to the one host frame that carries it, and is then wiped.
+#[derive(Clone, Default)]
+pub struct Secrets {
+    /// The card verification value, if the merchant gave one.
+    pub security_code: Option<SecurityCode>,
+    /// The proof of a 3-D Secure authentication, if the merchant gave one.
+    pub cavv: Option<Cavv>,
+}
+
 /// A card as the journal knows it: enough to show, to recognise and, through the key store, to
 /// unseal for the host frame; never the clear number.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -171,6 +205,9 @@ pub enum CardError {
     /// Not a security code.
     #[error("security code: 3 or 4 digits are expected")]
     SecurityCode,
+    /// Not a CAVV.
+    #[error("authentication value: 28 characters of base64 (20 bytes) are expected")]
+    Cavv,
 }
 
 #[cfg(test)]

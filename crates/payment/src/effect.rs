@@ -68,6 +68,30 @@ pub enum Refusal {
     /// Same idempotency key, other content.
     #[error("the idempotency key was used for a request with other content")]
     KeyMismatch,
+    /// The original is not final yet.
+    #[error("the original payment is not final")]
+    OriginalNotFinal,
+    /// The original was not approved: there is nothing to take, undo or give back.
+    #[error("the original payment was not approved")]
+    OriginalNotApproved,
+    /// The operation cannot follow an original of this kind.
+    #[error("the operation cannot follow an original of this kind")]
+    WrongOriginal,
+    /// The pre-authorization was captured already, or a capture is under way.
+    #[error("the pre-authorization has a capture")]
+    AlreadyCaptured,
+    /// The original was voided already, or a void is under way.
+    #[error("the original payment has a void")]
+    AlreadyVoided,
+    /// The money was taken or settled: a void comes too late.
+    #[error("the money was taken: a refund is the way")]
+    UseRefund,
+    /// More than is left on the original, or in another currency.
+    #[error("the amount is more than is left on the original payment")]
+    OverOriginal,
+    /// The host does not take the operation.
+    #[error("the host does not take the operation")]
+    NotOffered,
     /// The order has a pending or approved payment already.
     #[error("the order has a payment that is pending or approved")]
     OrderInUse,

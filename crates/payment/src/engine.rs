@@ -11,6 +11,7 @@
 mod apply;
 mod book;
 mod decide;
+mod follow_up;
 mod recover;
 mod sequencer;
 
@@ -80,6 +81,10 @@ pub struct Status {
     pub reversing: usize,
     /// Since when the oldest of them is owed.
     pub oldest_reversal: Option<Timestamp>,
+    /// Advices that are repeated.
+    pub repeating: usize,
+    /// Since when the oldest of them waits for an answer.
+    pub oldest_advice: Option<Timestamp>,
     /// Cases open.
     pub cases: usize,
     /// Inputs that wait for a group under way or for something to be loaded.
@@ -180,9 +185,14 @@ impl Engine {
             match entry.payment.state {
                 State::MaybeSent => status.awaiting_host = status.awaiting_host.saturating_add(1),
                 State::Parked(_) => status.cases = status.cases.saturating_add(1),
+                State::Repeating(_) => {
+                    status.repeating = status.repeating.saturating_add(1);
+                    let owed = entry.payment.owed_at;
+                    status.oldest_advice = [status.oldest_advice, owed].into_iter().flatten().min();
+                }
                 _ => {
                     status.reversing = status.reversing.saturating_add(1);
-                    let due = entry.payment.reversal_due_at;
+                    let due = entry.payment.owed_at;
                     status.oldest_reversal =
                         [status.oldest_reversal, due].into_iter().flatten().min();
                 }
@@ -241,8 +251,10 @@ impl Engine {
                 let preconditions = alloc::vec![Precondition::AtVersion(id, version)];
                 self.commit(Group { records, preconditions }, way, out);
             }
-            (Ok(_), Turn::Due(id)) => self.send_reversal(now, id, out),
-            (Ok(_), Turn::Heard(Input::NotSent(id, Attempt::Reversal(attempt), why))) => {
+            (Ok(_), Turn::Due(id)) => self.send_owed(now, id, out),
+            (Ok(_), Turn::Heard(Input::NotSent(id, attempt, why)))
+                if attempt != Attempt::Original =>
+            {
                 let wait = match why {
                     NotSentReason::QueueFull => FULL_QUEUE_WAIT,
                     _ => self.first_gap(),
@@ -338,11 +350,14 @@ impl Engine {
         let reply = match &query.by {
             QueryBy::Id(id) => {
                 let entry = self.book.get(*id).filter(|entry| entry.is_shown_to(&query.merchant));
-                entry.map_or(Reply::Refusal(Refusal::NotFound), |entry| entry.outcome(false))
+                let shown = |entry| self.book.outcome(entry, false);
+                entry.map_or(Reply::Refusal(Refusal::NotFound), shown)
             }
             QueryBy::Order(order) => {
                 let of_order = query.merchant.as_ref().map(|it| self.book.of_order(it, order));
-                Reply::List(of_order.into_iter().flatten().map(Entry::shown).collect())
+                Reply::List(
+                    of_order.into_iter().flatten().map(|entry| self.book.shown(entry)).collect(),
+                )
             }
         };
         out.effects.push(Effect::Reply(query.waiter, reply));

@@ -3,10 +3,12 @@
 use crate::durable::{Durable, Sequence};
 use crate::id::{HostId, IdempotencyKey, MerchantId, OrderId, PaymentId};
 use crate::record::{Group, HostAnswer, NotSentReason, Resolution, ReversalVerdict};
-use crate::request::{Acceptor, Operation, Request, Route};
+use crate::request::{Acceptor, Fingerprint, FollowUp, Offer, Operation, Request, Route};
 use crate::time::{BusinessDate, LocalTime};
 use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 /// Somebody who waits for a reply: a number that the shell chose and will recognise.
@@ -50,15 +52,52 @@ pub struct Incoming {
     /// The id to use if it is accepted.
     pub id: PaymentId,
     /// What is asked.
-    pub request: Request,
-    /// Where it would go.
-    pub route: Route,
+    pub ask: Ask,
     /// Who the merchant is to the host.
     pub acceptor: Acceptor,
     /// The time of day at the merchant.
     pub local: LocalTime,
     /// Options of the merchant's profile that the engine obeys.
     pub terms: Terms,
+}
+
+/// What is asked, and where it would go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ask {
+    /// Something new of a card.
+    New {
+        /// What.
+        request: Request,
+        /// Where it would go.
+        route: Route,
+    },
+    /// Something about an earlier payment: it goes where that went.
+    FollowUp {
+        /// What.
+        follow_up: FollowUp,
+        /// What each host takes at present.
+        offers: Arc<BTreeMap<HostId, Offer>>,
+    },
+}
+
+impl Ask {
+    /// Who asks, for what, and the key by which it will recognise its own retry.
+    pub fn key(&self) -> (&MerchantId, Operation, &IdempotencyKey) {
+        match self {
+            Self::New { request, .. } => (&request.merchant, request.operation, &request.key),
+            Self::FollowUp { follow_up, .. } => {
+                (&follow_up.merchant, follow_up.operation, &follow_up.key)
+            }
+        }
+    }
+
+    /// A hash of its content; see [`Request::fingerprint`].
+    pub fn fingerprint(&self) -> Fingerprint {
+        match self {
+            Self::New { request, .. } => request.fingerprint(),
+            Self::FollowUp { follow_up, .. } => follow_up.fingerprint(),
+        }
+    }
 }
 
 /// Options of a merchant's profile that the engine obeys.
@@ -106,6 +145,17 @@ pub enum LoadKey {
         /// The order.
         order: OrderId,
     },
+    /// The payment with this idempotency key, the original, and every follow-up of the original.
+    FollowUp {
+        /// Whose.
+        merchant: MerchantId,
+        /// Of which operation the key is.
+        operation: Operation,
+        /// The key.
+        key: IdempotencyKey,
+        /// The original, whoever's it is.
+        original: PaymentId,
+    },
     /// All payments of an order.
     Order {
         /// Whose.
@@ -142,6 +192,8 @@ pub struct ReversalAnswer {
 pub enum Attempt {
     /// The request itself.
     Original,
+    /// A repeat of an advice: the attempt's number, from 2.
+    Repeat(u32),
     /// An attempt of its reversal, from 1.
     Reversal(u32),
 }

@@ -6,12 +6,13 @@ use crate::id::PaymentId;
 use crate::input::Attempt;
 use crate::money::Money;
 use crate::record::{
-    Accepted, AnswerClass, HostAnswer, NotSentReason, ParkReason, Record, Resolution,
+    Accepted, AnswerClass, Balance, HostAnswer, NotSentReason, ParkReason, Record, Resolution,
     ReversalVerdict, SilenceReason,
 };
-use crate::request::{HostFields, Request};
+use crate::request::{HostFields, Operation, Request, Silence};
 use crate::time::{Mono, Timestamp};
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::time::Duration;
 
 /// A payment as its records tell it.
@@ -35,8 +36,8 @@ pub struct Payment {
     pub suspect: bool,
     /// The reversal undoes a partial approval that the merchant does not take.
     pub partial_refused: bool,
-    /// Since when a reversal is owed.
-    pub reversal_due_at: Option<Timestamp>,
+    /// Since when a reversal or the answer to an advice is owed.
+    pub owed_at: Option<Timestamp>,
     /// After a late approval of what was already reversed: the attempt of the reversal that still
     /// wants an answer.
     pub repeat_owed: Option<u32>,
@@ -61,7 +62,11 @@ pub enum State {
     Reversing(Reversing),
     /// The reversal was accepted.
     Reversed,
-    /// The reversal waits for a person.
+    /// An advice without an answer: it is repeated. The number of its latest attempt, from 2.
+    Repeating(u32),
+    /// An inquiry without an answer: declined.
+    Lapsed(SilenceReason),
+    /// The reversal, or the advice, waits for a person.
     Parked(Parked),
     /// A person closed the case.
     Closed(Resolution),
@@ -78,7 +83,7 @@ pub struct Reversing {
     pub unknown_original: u32,
 }
 
-/// A reversal that waits for a person.
+/// A reversal or an advice that waits for a person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Parked {
     /// Why.
@@ -107,6 +112,8 @@ pub enum PendingReason {
     InProgress,
     /// The host did not answer in time; a reversal is under way. It will not be approved.
     HostTimeout,
+    /// The host did not answer the advice in time; it is repeated until the host does.
+    AwaitingHost,
     /// A person looks at it. It will not be approved without two people's word.
     UnderReview,
 }
@@ -120,6 +127,8 @@ pub enum DeclineReason {
     PickUp,
     /// It was provably not sent.
     HostUnavailable,
+    /// It was an inquiry, and the host did not answer it.
+    HostTimeout,
     /// A person found that it was never posted.
     NeverPosted,
 }
@@ -149,7 +158,7 @@ impl Payment {
             late_answer: None,
             suspect: false,
             partial_refused: false,
-            reversal_due_at: None,
+            owed_at: None,
             repeat_owed: None,
             version: 1,
         }
@@ -168,8 +177,11 @@ impl Payment {
             Record::TimedOut(timed_out) => {
                 self.partial_refused = timed_out.why == SilenceReason::PartialRefused;
             }
-            Record::ReversalDue(due) => self.reversal_due_at = Some(due.at),
-            Record::CaseRetried(retried) => self.reversal_due_at = Some(retried.at),
+            Record::ReversalDue(due) => self.owed_at = Some(due.at),
+            Record::CaseRetried(retried) => self.owed_at = Some(retried.at),
+            Record::AdviceRepeated(repeated) => {
+                self.owed_at.get_or_insert(repeated.at);
+            }
             Record::ReversalRepeated(repeated) if self.is_final() => {
                 self.repeat_owed = Some(repeated.attempt);
             }
@@ -206,6 +218,24 @@ impl Payment {
             (S::Reversing(reversing), R::ReversalParked(parked)) => {
                 S::Parked(Parked { why: parked.why, attempt: reversing.attempt })
             }
+            (S::MaybeSent | S::Repeating(_), R::AdviceRepeated(repeated)) => {
+                S::Repeating(repeated.attempt)
+            }
+            // An answer to any attempt settles an advice, even when a person was called already.
+            (S::Repeating(_), R::Answered(answered)) => S::Answered(answered.answer.class),
+            (S::Parked(_), R::Answered(answered)) if self.is_advice() => {
+                S::Answered(answered.answer.class)
+            }
+            (S::MaybeSent, R::AdviceParked(parked)) => {
+                S::Parked(Parked { why: parked.why, attempt: 1 })
+            }
+            (S::Repeating(attempt), R::AdviceParked(parked)) => {
+                S::Parked(Parked { why: parked.why, attempt })
+            }
+            (S::MaybeSent, R::Lapsed(lapsed)) => S::Lapsed(lapsed.why),
+            (S::Parked(parked), R::CaseRetried(_)) if self.is_advice() => {
+                S::Repeating(parked.attempt.saturating_add(1))
+            }
             // A retried case goes on counting where its attempts stood.
             (S::Parked(parked), R::CaseRetried(_)) => S::Reversing(Reversing {
                 why: SilenceReason::Deadline,
@@ -240,6 +270,8 @@ impl Payment {
                 Verdict::Pending(PendingReason::HostTimeout)
             }
             State::Reversed | State::Closed(Resolution::Reversed) => Verdict::Reversed,
+            State::Repeating(_) => Verdict::Pending(PendingReason::AwaitingHost),
+            State::Lapsed(_) => Verdict::Declined(DeclineReason::HostTimeout),
             State::Parked(_) => Verdict::Pending(PendingReason::UnderReview),
             State::Closed(Resolution::DeclinedNeverPosted) => {
                 Verdict::Declined(DeclineReason::NeverPosted)
@@ -262,6 +294,33 @@ impl Payment {
         match self.state {
             State::Reversing(reversing) => Some(reversing.attempt),
             _ => self.repeat_owed,
+        }
+    }
+
+    /// What the host must still answer beyond the request itself: the latest attempt of a reversal, or
+    /// of an advice that is repeated.
+    pub fn owed(&self) -> Option<Attempt> {
+        match self.state {
+            State::Repeating(attempt) => Some(Attempt::Repeat(attempt)),
+            _ => self.reversal_attempt().map(Attempt::Reversal),
+        }
+    }
+
+    /// Whether the host's silence is met by repeating the request.
+    pub fn is_advice(&self) -> bool {
+        self.silence() == Silence::Advice
+    }
+
+    /// What the host's silence calls for. Before the intent there is nothing to be silent about.
+    pub fn silence(&self) -> Silence {
+        self.fields.as_ref().map_or(Silence::Reversal, |fields| fields.route.silence)
+    }
+
+    /// The amount that stands approved, if it is.
+    pub fn approved(&self) -> Option<Money> {
+        match (self.verdict(), &self.answer) {
+            (Verdict::Approved, Some(answer)) => Some(answer.amount),
+            _ => None,
         }
     }
 
@@ -306,10 +365,6 @@ impl Payment {
 
     /// What may be shown of it.
     pub fn view(&self) -> View {
-        let approved = match (self.verdict(), &self.answer) {
-            (Verdict::Approved, Some(answer)) => Some(answer.amount),
-            _ => None,
-        };
         let told = match self.verdict() {
             Verdict::Approved | Verdict::Declined(_) => self.answer.as_ref(),
             Verdict::Pending(_) | Verdict::Reversed => None,
@@ -320,7 +375,9 @@ impl Payment {
             request: self.request.clone(),
             accepted_at: self.accepted_at,
             fields: self.fields.clone(),
-            approved,
+            approved: self.approved(),
+            balances: told.map(|answer| answer.balances.clone()).unwrap_or_default(),
+            follow_ups: FollowUps::default(),
             response_code: told.map(|answer| answer.response_code.clone()),
             approval_code: told.and_then(|answer| answer.approval_code.clone()),
             version: self.version,
@@ -335,6 +392,56 @@ impl Reversing {
                 Self { unknown_original: self.unknown_original.saturating_add(1), ..self }
             }
             ReversalVerdict::Accepted | ReversalVerdict::Refused => self,
+        }
+    }
+}
+
+/// What followed a payment: the sums over its completions, voids and refunds. Minor units of the
+/// payment's currency. What is under way is reserved: it counts until it is declined or reversed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct FollowUps {
+    /// Completions that were approved.
+    pub captured: i64,
+    /// Completions approved or under way.
+    pub captures_reserved: i64,
+    /// Refunds that were approved.
+    pub refunded: i64,
+    /// Refunds approved or under way.
+    pub refunds_reserved: i64,
+    /// Whether a void was approved.
+    pub voided: bool,
+    /// Whether a void was approved or is under way.
+    pub void_reserved: bool,
+}
+
+impl FollowUps {
+    /// Counts one follow-up in.
+    #[must_use]
+    pub fn with(self, follow_up: &Payment) -> Self {
+        let approved = follow_up.approved();
+        let reserved = match follow_up.verdict() {
+            Verdict::Approved => approved,
+            Verdict::Pending(_) => Some(follow_up.request.amount),
+            Verdict::Declined(_) | Verdict::Reversed => None,
+        };
+        let minor = |amount: Option<Money>| amount.map_or(0, |amount| amount.minor);
+        match follow_up.request.operation {
+            Operation::Completion => Self {
+                captured: self.captured.saturating_add(minor(approved)),
+                captures_reserved: self.captures_reserved.saturating_add(minor(reserved)),
+                ..self
+            },
+            Operation::Refund => Self {
+                refunded: self.refunded.saturating_add(minor(approved)),
+                refunds_reserved: self.refunds_reserved.saturating_add(minor(reserved)),
+                ..self
+            },
+            Operation::Void => Self {
+                voided: self.voided | approved.is_some(),
+                void_reserved: self.void_reserved | reserved.is_some(),
+                ..self
+            },
+            _ => self,
         }
     }
 }
@@ -354,6 +461,10 @@ pub struct View {
     pub fields: Option<HostFields>,
     /// The amount approved, if it was approved.
     pub approved: Option<Money>,
+    /// What is on the card, if the host said so.
+    pub balances: Vec<Balance>,
+    /// What became of it since.
+    pub follow_ups: FollowUps,
     /// The host's response code, if its answer decided the result.
     pub response_code: Option<String>,
     /// The host's approval code, likewise.

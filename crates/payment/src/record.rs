@@ -80,6 +80,12 @@ pub enum Record {
     CaseRetried(CaseRetried),
     /// An operator closed a case.
     CaseClosed(CaseClosed),
+    /// An advice was not answered and is about to be handed to a line again, marked as a repeat.
+    AdviceRepeated(AdviceRepeated),
+    /// An advice was not answered for as long as configuration says: a person must look.
+    AdviceParked(AdviceParked),
+    /// An inquiry was not answered in time: declined, nothing more is sent.
+    Lapsed(Lapsed),
     /// The gateway's business date moved.
     DateMoved(DateMoved),
     /// A block of STANs and RRN sequence numbers was leased.
@@ -145,6 +151,26 @@ pub struct HostAnswer {
     pub amount: Money,
     /// On which line it came.
     pub line: LineId,
+    /// What is on the card (DE 54), if the answer says so: at most six amounts.
+    pub balances: Vec<Balance>,
+}
+
+/// An amount on a card. Standard: ISO 8583:1987, DE 54.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Balance {
+    /// Which amount.
+    pub kind: BalanceKind,
+    /// How much; below zero for a debt.
+    pub amount: Money,
+}
+
+/// Which amount a balance is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BalanceKind {
+    /// What is booked (amount type 01).
+    Ledger,
+    /// What can be spent (amount type 02).
+    Available,
 }
 
 /// The meaning of a response code, by the mapping file. A code that the file does not list is not an
@@ -212,6 +238,39 @@ pub struct ReversalRepeated {
     pub at: Timestamp,
     /// Which attempt, from 2.
     pub attempt: u32,
+}
+
+/// An advice goes out again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AdviceRepeated {
+    /// The payment.
+    pub id: PaymentId,
+    /// When.
+    pub at: Timestamp,
+    /// Which attempt, from 2.
+    pub attempt: u32,
+}
+
+/// An advice waits for a person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AdviceParked {
+    /// The payment.
+    pub id: PaymentId,
+    /// When.
+    pub at: Timestamp,
+    /// Why.
+    pub why: ParkReason,
+}
+
+/// An inquiry was not answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lapsed {
+    /// The payment.
+    pub id: PaymentId,
+    /// When.
+    pub at: Timestamp,
+    /// Why nothing came.
+    pub why: SilenceReason,
 }
 
 /// The host answered a reversal.
@@ -372,6 +431,9 @@ impl Record {
             Self::ReversalParked(record) => (Some(record.id), record.at),
             Self::CaseRetried(record) => (Some(record.id), record.at),
             Self::CaseClosed(record) => (Some(record.id), record.at),
+            Self::AdviceRepeated(record) => (Some(record.id), record.at),
+            Self::AdviceParked(record) => (Some(record.id), record.at),
+            Self::Lapsed(record) => (Some(record.id), record.at),
             Self::DateMoved(record) => (None, record.at),
             Self::Leased(record) => (None, record.at),
         }
@@ -393,6 +455,9 @@ impl Record {
             Self::LateAnswer(_) => "late_answer",
             Self::CaseRetried(_) => "case_retried",
             Self::CaseClosed(_) => "case_closed",
+            Self::AdviceRepeated(_) => "advice_repeated",
+            Self::AdviceParked(_) => "advice_parked",
+            Self::Lapsed(_) => "lapsed",
             Self::DateMoved(_) => "date_moved",
             Self::Leased(_) => "leased",
         }

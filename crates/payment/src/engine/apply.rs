@@ -71,7 +71,8 @@ impl Engine {
                 self.book.start_timer(id, deadline);
                 self.send(id, Attempt::Original, false, deadline, out);
             }
-            Record::NotSent(_) | Record::Answered(_) => {
+            Record::NotSent(_) | Record::Answered(_) | Record::Lapsed(_) => {
+                self.book.release_card(id);
                 self.book.stop_timer(id);
                 out.effects.push(Effect::Forget(id));
             }
@@ -82,6 +83,13 @@ impl Engine {
                 self.new_attempt(now, id, out);
             }
             Record::ReversalRepeated(_) => self.new_attempt(now, id, out),
+            Record::AdviceRepeated(_) => {
+                out.effects.push(Effect::Forget(id));
+                if let Some(entry) = self.book.get_mut(id) {
+                    entry.owed_since.get_or_insert(now.mono);
+                }
+                self.new_attempt(now, id, out);
+            }
             Record::ReversalAnswered(answered) => {
                 self.book.release_card(id);
                 if answered.verdict == ReversalVerdict::UnknownOriginal {
@@ -95,7 +103,7 @@ impl Engine {
                 self.book.release_card(id);
                 self.book.stop_timer(id);
             }
-            Record::ReversalParked(_) => {
+            Record::ReversalParked(_) | Record::AdviceParked(_) => {
                 self.book.release_card(id);
                 self.book.stop_timer(id);
                 out.effects.push(Effect::Alarm(Alarm::CaseOpened(id)));
@@ -141,13 +149,13 @@ impl Engine {
             entry.flight = Flight::Waiting;
             entry.from_before = false;
         }
-        self.send_reversal(now, id, out);
+        self.send_owed(now, id, out);
     }
 
-    /// Hands the latest attempt of a reversal over, if its host can take it.
-    pub(super) fn send_reversal(&mut self, now: Now, id: PaymentId, out: &mut Out) {
+    /// Hands the latest attempt of what is owed over, if its host can take it.
+    pub(super) fn send_owed(&mut self, now: Now, id: PaymentId, out: &mut Out) {
         let Some(entry) = self.book.get_mut(id) else { return };
-        let Some(attempt) = entry.payment.reversal_attempt() else { return };
+        let Some(attempt) = entry.payment.owed() else { return };
         if entry.flight != Flight::Waiting {
             return;
         }
@@ -155,7 +163,7 @@ impl Engine {
         let Some(entry) = self.book.get_mut(id) else { return };
         // Without a line it waits, at no cost, for `HostUp`; the timer stays to find it exhausted.
         let again = gap_after(&self.settings, attempt, now.mono);
-        let repeat = attempt > 1 || entry.from_before;
+        let repeat = attempt != Attempt::Reversal(1) || entry.from_before;
         if up {
             entry.flight = Flight::HandedOver;
         }
@@ -163,7 +171,7 @@ impl Engine {
         if up {
             // It holds its place on the lines for the time of a reply, not for the whole gap.
             let deadline = again.min(now.mono.after(self.settings.host_reply));
-            self.send(id, Attempt::Reversal(attempt), repeat, deadline, out);
+            self.send(id, attempt, repeat, deadline, out);
         }
     }
 
@@ -192,14 +200,13 @@ impl Engine {
 
     /// A message was written to a signed-on line.
     pub(super) fn written(&mut self, now: Now, id: PaymentId, attempt: Attempt) {
-        let Attempt::Reversal(number) = attempt else { return };
         let Some(entry) = self.book.get_mut(id) else { return };
-        if entry.payment.reversal_attempt() != Some(number) || entry.flight != Flight::HandedOver {
+        if entry.payment.owed() != Some(attempt) || entry.flight != Flight::HandedOver {
             return;
         }
         entry.flight = Flight::Written;
         self.book.release_card(id);
-        self.book.start_timer(id, gap_after(&self.settings, number, now.mono));
+        self.book.start_timer(id, gap_after(&self.settings, attempt, now.mono));
     }
 
     pub(super) fn host_up(&mut self, now: Now, host: HostId, up: bool, out: &mut Out) {
@@ -211,11 +218,11 @@ impl Engine {
         let waiting = self.book.open().filter(|entry| {
             entry.flight == Flight::Waiting
                 && entry.host() == Some(&host)
-                && entry.payment.reversal_attempt().is_some()
+                && entry.payment.owed().is_some()
         });
         let ids: Vec<_> = waiting.map(|entry| entry.payment.id).collect();
         for id in ids {
-            self.send_reversal(now, id, out);
+            self.send_owed(now, id, out);
         }
     }
 
@@ -226,8 +233,10 @@ impl Engine {
         if entry.payment.verdict() == Verdict::Pending(PendingReason::InProgress) {
             return;
         }
-        for (waiter, replayed) in core::mem::take(&mut entry.waiters) {
-            out.effects.push(Effect::Reply(waiter, entry.outcome(replayed)));
+        let waiters = core::mem::take(&mut entry.waiters);
+        let Some(entry) = self.book.get(id) else { return };
+        for (waiter, replayed) in waiters {
+            out.effects.push(Effect::Reply(waiter, self.book.outcome(entry, replayed)));
         }
     }
 

@@ -4,9 +4,9 @@ use crate::card::CardHash;
 use crate::durable::{Durable, Sequence};
 use crate::effect::Reply;
 use crate::id::{HostId, IdempotencyKey, MerchantId, OrderId, PaymentId};
-use crate::input::{Terms, Waiter};
-use crate::payment::{Payment, View};
-use crate::request::{Operation, Request};
+use crate::input::{Ask, Attempt, Terms, Waiter};
+use crate::payment::{FollowUps, Payment, View};
+use crate::request::Operation;
 use crate::time::Mono;
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -23,9 +23,9 @@ pub struct Entry {
     pub(super) waiters: Vec<(Waiter, bool)>,
     /// The merchant's options, as long as the request is unanswered.
     pub(super) terms: Option<Terms>,
-    /// Where the latest attempt of its reversal is.
+    /// Where the latest attempt of what is owed is.
     pub(super) flight: Flight,
-    /// Since when, in this run, the reversal is owed.
+    /// Since when, in this run, the reversal or the advice is owed.
     pub(super) owed_since: Option<Mono>,
     /// When the host first answered that it knows no original.
     pub(super) unknown_since: Option<Mono>,
@@ -34,7 +34,7 @@ pub struct Entry {
     timer: Option<Mono>,
 }
 
-/// Where the latest attempt of a reversal is.
+/// Where the latest attempt of a reversal, or of an advice that is repeated, is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Flight {
     /// Not handed over, or it came back unsent.
@@ -46,15 +46,6 @@ pub(super) enum Flight {
 }
 
 impl Entry {
-    pub(super) fn shown(&self) -> Durable<View> {
-        let view = self.payment.view();
-        self.proof.clone().map(|()| view)
-    }
-
-    pub(super) fn outcome(&self, replayed: bool) -> Reply {
-        Reply::Outcome { view: Box::new(self.shown()), replayed }
-    }
-
     pub(super) fn is_shown_to(&self, merchant: &Option<MerchantId>) -> bool {
         merchant.as_ref().is_none_or(|merchant| *merchant == self.payment.request.merchant)
     }
@@ -72,11 +63,23 @@ impl Entry {
 type Key = (MerchantId, Operation, IdempotencyKey);
 type Order = (MerchantId, OrderId);
 
+/// Takes an id out of a set, and the set away with its last one.
+fn leave<K: Ord>(sets: &mut BTreeMap<K, BTreeSet<PaymentId>>, key: &K, id: PaymentId) {
+    if let Some(ids) = sets.get_mut(key) {
+        ids.remove(&id);
+        if ids.is_empty() {
+            sets.remove(key);
+        }
+    }
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Book {
     entries: BTreeMap<PaymentId, Entry>,
     by_key: BTreeMap<Key, PaymentId>,
     by_order: BTreeMap<Order, BTreeSet<PaymentId>>,
+    /// The follow-ups of a payment.
+    by_original: BTreeMap<PaymentId, BTreeSet<PaymentId>>,
     open: BTreeSet<PaymentId>,
     settled: BTreeSet<(Sequence, PaymentId)>,
     timers: BTreeSet<(Mono, PaymentId)>,
@@ -105,9 +108,29 @@ impl Book {
         self.open.len()
     }
 
-    pub(super) fn of_request(&self, request: &Request) -> Option<&Entry> {
-        let key = (request.merchant.clone(), request.operation, request.key.clone());
+    pub(super) fn of_ask(&self, ask: &Ask) -> Option<&Entry> {
+        let (merchant, operation, key) = ask.key();
+        let key = (merchant.clone(), operation, key.clone());
         self.by_key.get(&key).and_then(|id| self.entries.get(id))
+    }
+
+    /// What followed a payment. While the payment is in memory, so are all its follow-ups: they are
+    /// loaded with it, and it is older than they are, so it is forgotten before them.
+    pub(super) fn follow_ups(&self, original: PaymentId) -> FollowUps {
+        let ids = self.by_original.get(&original).into_iter().flatten();
+        let entries = ids.filter_map(|id| self.entries.get(id));
+        entries.fold(FollowUps::default(), |sums, entry| sums.with(&entry.payment))
+    }
+
+    /// A payment as it may be shown.
+    pub(super) fn shown(&self, entry: &Entry) -> Durable<View> {
+        let follow_ups = self.follow_ups(entry.payment.id);
+        let view = View { follow_ups, ..entry.payment.view() };
+        entry.proof.clone().map(|()| view)
+    }
+
+    pub(super) fn outcome(&self, entry: &Entry, replayed: bool) -> Reply {
+        Reply::Outcome { view: Box::new(self.shown(entry)), replayed }
     }
 
     /// All payments of an order in memory, oldest first (ids sort by time).
@@ -122,6 +145,9 @@ impl Book {
         let merchant = request.merchant.clone();
         self.by_key.insert((merchant.clone(), request.operation, request.key.clone()), id);
         self.by_order.entry((merchant, request.order.clone())).or_default().insert(id);
+        if let Some(original) = request.original {
+            self.by_original.entry(original).or_default().insert(id);
+        }
         let entry = Entry {
             payment,
             proof,
@@ -175,12 +201,9 @@ impl Book {
         let Some(entry) = self.entries.remove(&id) else { return };
         let request = entry.payment.request;
         self.by_key.remove(&(request.merchant.clone(), request.operation, request.key));
-        let order = (request.merchant, request.order);
-        if let Some(ids) = self.by_order.get_mut(&order) {
-            ids.remove(&id);
-            if ids.is_empty() {
-                self.by_order.remove(&order);
-            }
+        leave(&mut self.by_order, &(request.merchant, request.order), id);
+        if let Some(original) = request.original {
+            leave(&mut self.by_original, &original, id);
         }
     }
 
@@ -216,11 +239,11 @@ impl Book {
         ids
     }
 
-    /// An attempt of a reversal came back unsent: if it is the latest one, it waits until `at`, or for
-    /// its host.
-    pub(super) fn unsent(&mut self, id: PaymentId, attempt: u32, at: Mono) {
+    /// An attempt of what is owed came back unsent: if it is the latest one, it waits until `at`, or
+    /// for its host.
+    pub(super) fn unsent(&mut self, id: PaymentId, attempt: Attempt, at: Mono) {
         let latest = |entry: &&mut Entry| {
-            entry.flight == Flight::HandedOver && entry.payment.reversal_attempt() == Some(attempt)
+            entry.flight == Flight::HandedOver && entry.payment.owed() == Some(attempt)
         };
         if let Some(entry) = self.entries.get_mut(&id).filter(latest) {
             entry.flight = Flight::Waiting;
@@ -238,12 +261,7 @@ impl Book {
     pub(super) fn release_card(&mut self, id: PaymentId) {
         let Some(entry) = self.entries.get(&id) else { return };
         let card = entry.payment.request.card.hash;
-        if let Some(ids) = self.cards_held.get_mut(&card) {
-            ids.remove(&id);
-            if ids.is_empty() {
-                self.cards_held.remove(&card);
-            }
-        }
+        leave(&mut self.cards_held, &card, id);
     }
 
     pub(super) fn is_card_held(&self, card: CardHash) -> bool {

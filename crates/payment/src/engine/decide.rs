@@ -4,15 +4,18 @@ use super::book::{Entry, Flight};
 use super::sequencer::{Subject, Turn, UnderWay};
 use super::{Engine, Out, Settings, refuse};
 use crate::effect::{Effect, Refusal};
-use crate::id::Stan;
-use crate::input::{Attempt, CaseAct, Incoming, Input, LoadKey, OperatorAct, ReversalAnswer};
+use crate::id::{HostId, Stan};
+use crate::input::{
+    Ask, Attempt, CaseAct, Incoming, Input, LoadKey, OperatorAct, ReversalAnswer, Terms,
+};
 use crate::payment::{PendingReason, State, Verdict};
 use crate::record::{
-    Accepted, AnswerClass, Answered, CaseClosed, CaseRetried, Group, HostAnswer, NotSent,
-    ParkReason, Precondition, Record, ReversalAnswered, ReversalDue, ReversalParked,
-    ReversalRepeated, ReversalVerdict, Reversed, SendIntent, SilenceReason, TimedOut,
+    Accepted, AdviceParked, AdviceRepeated, AnswerClass, Answered, CaseClosed, CaseRetried, Group,
+    HostAnswer, Lapsed, NotSent, ParkReason, Precondition, Record, ReversalAnswered, ReversalDue,
+    ReversalParked, ReversalRepeated, ReversalVerdict, Reversed, SendIntent, SilenceReason,
+    TimedOut,
 };
-use crate::request::HostFields;
+use crate::request::{Acceptor, HostFields, OriginalFields, Request, Route, Silence};
 use crate::time::{Mono, Now, Timestamp};
 use alloc::boxed::Box;
 use alloc::vec;
@@ -27,19 +30,22 @@ impl Engine {
             return refuse(incoming.waiter, Refusal::Busy, out);
         }
         let Some((incoming, subjects)) = self.sequencer.hold_request(incoming) else { return };
-        if self.book.of_request(&incoming.request).is_some() {
+        if self.book.of_ask(&incoming.ask).is_some() {
             return self.accept(now, incoming, out);
         }
         if self.stopping {
             refuse(incoming.waiter, Refusal::Stopping, out);
             return self.release_all(now, &subjects, out);
         }
-        let request = &incoming.request;
-        let key = LoadKey::Request {
-            merchant: request.merchant.clone(),
-            operation: request.operation,
-            key: request.key.clone(),
-            order: request.order.clone(),
+        let (merchant, operation, key) = incoming.ask.key();
+        let (merchant, key) = (merchant.clone(), key.clone());
+        let key = match &incoming.ask {
+            Ask::New { request, .. } => {
+                LoadKey::Request { merchant, operation, key, order: request.order.clone() }
+            }
+            Ask::FollowUp { follow_up, .. } => {
+                LoadKey::FollowUp { merchant, operation, key, original: follow_up.original }
+            }
         };
         self.load(key, Turn::Heard(Input::Request(incoming)), out);
     }
@@ -47,39 +53,37 @@ impl Engine {
     /// A request whose key and order are in memory now if they exist anywhere.
     pub(super) fn accept(&mut self, now: Now, incoming: Box<Incoming>, out: &mut Out) {
         let subjects = Subject::of_request(&incoming);
-        match self.as_retry(&incoming, out).or_else(|| self.screen(&incoming)) {
-            Some(refused) => {
-                if let Err(refusal) = refused {
-                    refuse(incoming.waiter, refusal, out);
-                }
+        if let Some(answered) = self.as_retry(&incoming, out) {
+            if let Err(refusal) = answered {
+                refuse(incoming.waiter, refusal, out);
+            }
+            return self.release_all(now, &subjects, out);
+        }
+        match self.resolve(&incoming).and_then(|opening| self.opening(now, &incoming, opening)) {
+            Ok((group, number)) => {
+                let way = UnderWay {
+                    subjects,
+                    number: Some(number),
+                    waiter: Some(incoming.waiter),
+                    terms: Some(incoming.terms),
+                };
+                self.commit(group, way, out);
+            }
+            Err(refusal) => {
+                refuse(incoming.waiter, refusal, out);
                 self.release_all(now, &subjects, out);
             }
-            None => match self.opening(now, &incoming) {
-                Ok((group, stan)) => {
-                    let way = UnderWay {
-                        subjects,
-                        number: Some((incoming.route.host.clone(), stan)),
-                        waiter: Some(incoming.waiter),
-                        terms: Some(incoming.terms),
-                    };
-                    self.commit(group, way, out);
-                }
-                Err(refusal) => {
-                    refuse(incoming.waiter, refusal, out);
-                    self.release_all(now, &subjects, out);
-                }
-            },
         }
     }
 
     /// A retry is answered from the record, or joins those who wait; never sent again.
     fn as_retry(&mut self, incoming: &Incoming, out: &mut Out) -> Option<Result<(), Refusal>> {
-        let entry = self.book.of_request(&incoming.request)?;
-        if entry.payment.request.fingerprint() != incoming.request.fingerprint() {
+        let entry = self.book.of_ask(&incoming.ask)?;
+        if entry.payment.request.fingerprint() != incoming.ask.fingerprint() {
             return Some(Err(Refusal::KeyMismatch));
         }
         if entry.payment.verdict() != Verdict::Pending(PendingReason::InProgress) {
-            out.effects.push(Effect::Reply(incoming.waiter, entry.outcome(true)));
+            out.effects.push(Effect::Reply(incoming.waiter, self.book.outcome(entry, true)));
             return Some(Ok(()));
         }
         let id = entry.id();
@@ -91,47 +95,74 @@ impl Engine {
         Some(Ok(()))
     }
 
-    fn screen(&self, incoming: &Incoming) -> Option<Result<(), Refusal>> {
-        let request = &incoming.request;
-        let occupied = self.book.of_order(&request.merchant, &request.order).iter().any(|entry| {
-            matches!(entry.payment.verdict(), Verdict::Pending(_) | Verdict::Approved)
-        });
-        if incoming.terms.one_payment_per_order && occupied {
-            return Some(Err(Refusal::OrderInUse));
-        }
-        self.room_for(incoming).err().map(Err)
+    /// What will be asked of the host, if it may be asked now.
+    fn resolve(&self, incoming: &Incoming) -> Result<Opening, Refusal> {
+        let opening = match &incoming.ask {
+            Ask::New { request, route } => {
+                self.order_is_free(request, incoming.terms)?;
+                Opening {
+                    request: request.clone(),
+                    route: route.clone(),
+                    acceptor: incoming.acceptor.clone(),
+                    original: None,
+                }
+            }
+            Ask::FollowUp { follow_up, offers } => self.resolve_follow_up(follow_up, offers)?,
+        };
+        self.room_for(&opening)?;
+        Ok(opening)
     }
 
-    fn room_for(&self, incoming: &Incoming) -> Result<(), Refusal> {
+    fn order_is_free(&self, request: &Request, terms: Terms) -> Result<(), Refusal> {
+        let occupies = |entry: &&Entry| {
+            entry.payment.request.operation.pays_for_order()
+                && matches!(entry.payment.verdict(), Verdict::Pending(_) | Verdict::Approved)
+        };
+        let wants = terms.one_payment_per_order && request.operation.pays_for_order();
+        if wants && self.book.of_order(&request.merchant, &request.order).iter().any(occupies) {
+            return Err(Refusal::OrderInUse);
+        }
+        Ok(())
+    }
+
+    fn room_for(&self, opening: &Opening) -> Result<(), Refusal> {
         if self.stopping {
             return Err(Refusal::Stopping);
         }
-        if !self.hosts_up.contains(&incoming.route.host) {
+        if !self.hosts_up.contains(&opening.route.host) {
             return Err(Refusal::HostUnavailable);
         }
         // A reversal of this card that has not left yet goes first.
-        let held = self.book.is_card_held(incoming.request.card.hash);
+        let held = self.book.is_card_held(opening.request.card.hash);
         if held || self.book.open_count() >= self.settings.open_payments_max {
             return Err(Refusal::Busy);
         }
         Ok(())
     }
 
-    /// `Accepted` and `SendIntent`, in one commit, before the host can see anything.
-    fn opening(&mut self, now: Now, incoming: &Incoming) -> Result<(Group, Stan), Refusal> {
+    /// `Accepted` and `SendIntent`, in one commit, before the host can see anything; and the number
+    /// that they give out.
+    fn opening(
+        &mut self,
+        now: Now,
+        incoming: &Incoming,
+        opening: Opening,
+    ) -> Result<(Group, (HostId, Stan)), Refusal> {
+        let Opening { request, route, acceptor, original } = opening;
         let date = self.date.ok_or(Refusal::Busy)?;
-        let (stan, rrn) = self.numbers.take(&incoming.route.host, date).ok_or(Refusal::Busy)?;
+        let (stan, rrn) = self.numbers.take(&route.host, date).ok_or(Refusal::Busy)?;
+        let number = (route.host.clone(), stan);
         let (id, at) = (incoming.id, now.wall);
         let fields = HostFields {
-            route: incoming.route.clone(),
-            acceptor: incoming.acceptor.clone(),
+            route,
+            acceptor,
             stan,
             rrn,
             transmitted: whole_seconds(at),
             local: incoming.local,
             business_date: date,
+            original,
         };
-        let request = incoming.request.clone();
         let group = Group {
             records: vec![
                 Record::Accepted(Box::new(Accepted { id, at, request })),
@@ -139,8 +170,16 @@ impl Engine {
             ],
             preconditions: vec![Precondition::KeyIsNew(id)],
         };
-        Ok((group, stan))
+        Ok((group, number))
     }
+}
+
+/// A payment about to begin.
+pub(super) struct Opening {
+    pub(super) request: Request,
+    pub(super) route: Route,
+    pub(super) acceptor: Acceptor,
+    pub(super) original: Option<Box<OriginalFields>>,
 }
 
 fn whole_seconds(at: Timestamp) -> Timestamp {
@@ -177,22 +216,30 @@ fn answered(now: Now, entry: &Entry, answer: &HostAnswer) -> Vec<Record> {
     let (id, at) = (entry.id(), now.wall);
     let record = || Answered { id, at, answer: answer.clone() };
     let money_taken = matches!(answer.class, AnswerClass::Approved | AnswerClass::Partial);
-    match entry.payment.state {
-        State::MaybeSent => {
-            let partial_welcome = entry.terms.is_some_and(|terms| terms.partial_approval);
-            if answer.class == AnswerClass::Partial && !partial_welcome {
-                let mut records = silence(now, entry, SilenceReason::PartialRefused);
-                records.push(Record::LateAnswer(record()));
-                return records;
-            }
+    let partial_welcome = entry.terms.is_some_and(|terms| terms.partial_approval);
+    let partial_refused = answer.class == AnswerClass::Partial && !partial_welcome;
+    match (entry.payment.state, entry.payment.silence()) {
+        (State::MaybeSent, Silence::Reversal) if partial_refused => {
+            let mut records = reverse(now, entry, SilenceReason::PartialRefused);
+            records.push(Record::LateAnswer(record()));
+            records
+        }
+        // Nobody agreed to half a completion or refund, and an advice cannot be taken back.
+        (State::MaybeSent | State::Repeating(_), Silence::Advice)
+            if answer.class == AnswerClass::Partial =>
+        {
+            vec![Record::AdviceParked(AdviceParked { id, at, why: ParkReason::Refused })]
+        }
+        (State::MaybeSent | State::Repeating(_), _) | (State::Parked(_), Silence::Advice) => {
             vec![Record::Answered(record())]
         }
         // The first late answer is recorded; a duplicate of it tells nothing new.
-        State::Reversing(_) | State::Reversed | State::Parked(_) | State::Closed(_)
+        (State::Reversing(_) | State::Reversed | State::Parked(_) | State::Closed(_), _)
             if entry.payment.late_answer.is_none() =>
         {
             let mut records = vec![Record::LateAnswer(record())];
-            if money_taken && !matches!(entry.payment.state, State::Parked(_)) {
+            let reversal = entry.payment.silence() == Silence::Reversal;
+            if reversal && money_taken && !matches!(entry.payment.state, State::Parked(_)) {
                 records.extend(repeat(now, entry));
             }
             records
@@ -201,13 +248,19 @@ fn answered(now: Now, entry: &Entry, answer: &HostAnswer) -> Vec<Record> {
     }
 }
 
-fn silence(now: Now, entry: &Entry, why: SilenceReason) -> Vec<Record> {
+fn reverse(now: Now, entry: &Entry, why: SilenceReason) -> Vec<Record> {
     let (id, at) = (entry.id(), now.wall);
     vec![Record::TimedOut(TimedOut { id, at, why }), Record::ReversalDue(ReversalDue { id, at })]
 }
 
-pub(super) fn restart(now: Now, entry: &Entry) -> Vec<Record> {
-    silence(now, entry, SilenceReason::Restart)
+/// The host was silent, or may have answered a gateway that had stopped.
+pub(super) fn silence(now: Now, entry: &Entry, why: SilenceReason) -> Vec<Record> {
+    let (id, at) = (entry.id(), now.wall);
+    match entry.payment.silence() {
+        Silence::Reversal => reverse(now, entry, why),
+        Silence::Advice => vec![Record::AdviceRepeated(AdviceRepeated { id, at, attempt: 2 })],
+        Silence::Inquiry => vec![Record::Lapsed(Lapsed { id, at, why })],
+    }
 }
 
 /// One more attempt. Final payments count on from the attempts of the reversal that closed them.
@@ -262,9 +315,17 @@ fn due(settings: &Settings, now: Now, entry: &Entry) -> Vec<Record> {
             let why = ParkReason::Exhausted;
             vec![Record::ReversalParked(ReversalParked { id: entry.id(), at: now.wall, why })]
         }
+        State::Repeating(_) if is_exhausted(settings, now, entry) => {
+            let why = ParkReason::Exhausted;
+            vec![Record::AdviceParked(AdviceParked { id: entry.id(), at: now.wall, why })]
+        }
         _ if entry.payment.is_settled() => Vec::new(),
         // What came back unsent goes out as it is: only a written attempt counts.
         _ if entry.flight == Flight::Waiting => Vec::new(),
+        State::Repeating(attempt) => {
+            let attempt = attempt.saturating_add(1);
+            vec![Record::AdviceRepeated(AdviceRepeated { id: entry.id(), at: now.wall, attempt })]
+        }
         State::Reversing(_) | State::Reversed | State::Closed(_) => {
             repeat(now, entry).into_iter().collect()
         }
@@ -291,9 +352,10 @@ fn operator(now: Now, entry: &Entry, act: &OperatorAct) -> Result<Vec<Record>, R
 }
 
 /// When the next attempt is due after `attempt` was written.
-pub(super) fn gap_after(settings: &Settings, attempt: u32, now: Mono) -> Mono {
+pub(super) fn gap_after(settings: &Settings, attempt: Attempt, now: Mono) -> Mono {
     let gaps = &settings.reversal_gaps;
-    let index = usize::try_from(attempt.saturating_sub(1)).unwrap_or(usize::MAX);
+    let (Attempt::Reversal(number) | Attempt::Repeat(number)) = attempt else { return now };
+    let index = usize::try_from(number.saturating_sub(1)).unwrap_or(usize::MAX);
     let gap = gaps.get(index).or(gaps.last()).copied().unwrap_or(Duration::from_secs(10));
     now.after(gap)
 }

@@ -5,7 +5,7 @@ use super::{Engine, Out, decide};
 use crate::durable::Durable;
 use crate::id::PaymentId;
 use crate::payment::State;
-use crate::record::{Group, Leased, Precondition};
+use crate::record::{Group, Leased, Precondition, SilenceReason};
 use crate::time::{BusinessDate, Now};
 use alloc::vec::Vec;
 
@@ -39,7 +39,7 @@ impl Engine {
                 State::MaybeSent => {
                     self.book.hold_card(id);
                     let Some(entry) = self.book.get(id) else { continue };
-                    let records = decide::restart(now, entry);
+                    let records = decide::silence(now, entry, SilenceReason::Restart);
                     let version = entry.payment.version;
                     let way = UnderWay {
                         subjects: alloc::vec![Subject::Payment(id)],
@@ -54,7 +54,7 @@ impl Engine {
                     entry.unknown_since = unknown.then_some(now.mono);
                     entry.owed_since = Some(now.mono);
                     self.book.hold_card(id);
-                    self.send_reversal(now, id, out);
+                    self.send_owed(now, id, out);
                 }
             }
         }

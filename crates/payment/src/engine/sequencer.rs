@@ -1,7 +1,7 @@
 //! Who waits for whom: at most one group under way for a payment, a key, an order or the date.
 
 use crate::id::{HostId, IdempotencyKey, MerchantId, OrderId, PaymentId, Stan};
-use crate::input::{Incoming, Input, Terms, Waiter};
+use crate::input::{Ask, Incoming, Input, Terms, Waiter};
 use crate::record::{Group, GroupSubject};
 use crate::request::Operation;
 use alloc::boxed::Box;
@@ -20,12 +20,13 @@ pub(super) enum Subject {
 impl Subject {
     /// What a new request keeps to itself until it is accepted or refused.
     pub(super) fn of_request(incoming: &Incoming) -> Vec<Self> {
-        let request = &incoming.request;
-        let merchant = &request.merchant;
-        alloc::vec![
-            Self::Key(merchant.clone(), request.operation, request.key.clone()),
-            Self::Order(merchant.clone(), request.order.clone()),
-        ]
+        let (merchant, operation, key) = incoming.ask.key();
+        let about = match &incoming.ask {
+            Ask::New { request, .. } => Self::Order(merchant.clone(), request.order.clone()),
+            // Two follow-ups of one original must meet one sum.
+            Ask::FollowUp { follow_up, .. } => Self::Payment(follow_up.original),
+        };
+        alloc::vec![Self::Key(merchant.clone(), operation, key.clone()), about]
     }
 }
 
