@@ -7,16 +7,18 @@
     reason = "a test stops at the first surprise"
 )]
 
+mod follow_ups;
+
 use super::*;
 use crate::card::{CardHash, CardRef, Expiry};
 use crate::durable::Sequence;
 use crate::effect::Outgoing;
 use crate::id::{ChannelId, IdempotencyKey, LineId, MerchantId, Nonce, OrderId, TerminalId};
-use crate::input::{CaseAct, Incoming, OperatorAct, ReversalAnswer, Terms};
+use crate::input::{Ask, CaseAct, Incoming, OperatorAct, ReversalAnswer, Terms};
 use crate::money::{Currency, Money};
 use crate::payment::{DeclineReason, PendingReason, Verdict};
 use crate::record::{AnswerClass, HostAnswer, NotSentReason, Resolution, ReversalVerdict};
-use crate::request::{Acceptor, Definitions, Freshness, Operation, Request, Route};
+use crate::request::{Acceptor, Definitions, Freshness, Operation, Request, Route, Silence};
 use crate::time::LocalTime;
 use alloc::boxed::Box;
 use alloc::string::{String, ToString};
@@ -163,7 +165,12 @@ impl World {
         let matches = |group: &Durable<Group>| {
             let payment = Payment::fold(&group.get().records).unwrap().unwrap();
             match key {
-                LoadKey::Id(id) => payment.id == *id,
+                LoadKey::Id(id) => payment.id == *id || payment.request.original == Some(*id),
+                LoadKey::FollowUp { key, original, .. } => {
+                    payment.request.key == *key
+                        || payment.id == *original
+                        || payment.request.original == Some(*original)
+                }
                 LoadKey::Order { order, .. } => payment.request.order == *order,
                 LoadKey::Request { key, order, .. } => {
                     payment.request.key == *key || payment.request.order == *order
@@ -178,14 +185,11 @@ impl World {
     }
 
     /// Waiter `waiter` sends the request of payment `number`, changed a little.
-    fn pay_as(
-        &mut self,
-        waiter: u64,
-        number: u64,
-        change: impl FnOnce(&mut Incoming),
-    ) -> PaymentId {
+    fn pay_as(&mut self, waiter: u64, number: u64, change: impl FnOnce(&mut Request)) -> PaymentId {
         let mut incoming = incoming(waiter, number);
-        change(&mut incoming);
+        if let Ask::New { request, .. } = &mut incoming.ask {
+            change(request);
+        }
         let id = incoming.id;
         self.hear(Input::Request(Box::new(incoming)));
         id
@@ -206,8 +210,9 @@ impl World {
             response_code: code.to_string(),
             class,
             approval_code: (class == AnswerClass::Approved).then(|| String::from("A00001")),
-            amount: amount(),
+            amount: self.engine.book.get(id).map_or(amount(), |it| it.payment.request.amount),
             line: line(),
+            balances: Vec::new(),
         };
         self.hear(Input::HostAnswered(id, answer));
     }
@@ -257,6 +262,16 @@ fn amount() -> Money {
     Money { minor: 1234, currency: Currency::from_alphabetic("EUR").unwrap() }
 }
 
+fn route() -> Route {
+    Route {
+        host: host(),
+        acquirer: "123456".into(),
+        forwarder: None,
+        definitions: Definitions { dialect: [0; 32], mapping: [0; 32] },
+        silence: Silence::Reversal,
+    }
+}
+
 fn incoming(waiter: u64, number: u64) -> Incoming {
     let card = CardRef {
         bin: "400000".into(),
@@ -278,17 +293,13 @@ fn incoming(waiter: u64, number: u64) -> Incoming {
         amount: amount(),
         card,
         eci: None,
+        ds_transaction: None,
+        original: None,
     };
     Incoming {
         waiter: Waiter(waiter),
         id: PaymentId(u128::from(waiter)),
-        request,
-        route: Route {
-            host: host(),
-            acquirer: "123456".into(),
-            forwarder: None,
-            definitions: Definitions { dialect: [0; 32], mapping: [0; 32] },
-        },
+        ask: Ask::New { request, route: route() },
         acceptor: Acceptor {
             category: "5942".into(),
             terminal: TerminalId::parse("TERM0001").unwrap(),
@@ -327,7 +338,7 @@ fn a_retry_in_flight_joins_the_wait() {
 fn the_same_key_with_other_content_is_refused() {
     let mut world = World::new();
     world.pay(1);
-    world.pay_as(2, 1, |incoming| incoming.request.amount.minor = 99);
+    world.pay_as(2, 1, |request| request.amount.minor = 99);
     assert_eq!(world.refused(2), Refusal::KeyMismatch);
 }
 
@@ -335,8 +346,8 @@ fn the_same_key_with_other_content_is_refused() {
 fn an_order_has_one_payment_that_is_pending_or_approved() {
     let mut world = World::new();
     let id = world.pay(1);
-    let other_key = |incoming: &mut Incoming| {
-        incoming.request.key = IdempotencyKey::parse("another").unwrap();
+    let other_key = |request: &mut Request| {
+        request.key = IdempotencyKey::parse("another").unwrap();
     };
     world.pay_as(2, 1, other_key);
     assert_eq!(world.refused(2), Refusal::OrderInUse);
@@ -416,6 +427,7 @@ fn a_partial_approval_that_the_merchant_does_not_take_is_reversed_with_its_appro
         approval_code: Some("P00001".into()),
         amount: Money { minor: 1000, ..amount() },
         line: line(),
+        balances: Vec::new(),
     };
     world.hear(Input::HostAnswered(id, answer));
     assert_eq!(world.told(1), Verdict::Pending(PendingReason::HostTimeout));
@@ -555,7 +567,7 @@ fn a_card_takes_no_new_payment_before_its_reversal_was_written() {
     let mut world = World::new();
     let id = world.pay(1);
     world.crash();
-    let same_card = |incoming: &mut Incoming| incoming.request.card.hash = CardHash([1; 32]);
+    let same_card = |request: &mut Request| request.card.hash = CardHash([1; 32]);
     world.pay_as(2, 2, same_card);
     assert_eq!(world.refused(2), Refusal::Busy);
     world.pay_as(3, 3, |_| {});
@@ -577,6 +589,7 @@ fn the_answer_and_the_deadline_race_and_the_journal_decides() {
         approval_code: None,
         amount: amount(),
         line: line(),
+        balances: Vec::new(),
     };
     let mut out = Out::default();
     world.engine.handle(now, Input::HostAnswered(id, answer), &mut out);
@@ -641,6 +654,7 @@ fn a_late_approval_is_reversed_though_the_projection_catches_up_meanwhile() {
         approval_code: None,
         amount: amount(),
         line: line(),
+        balances: Vec::new(),
     };
     let found = world.find(&LoadKey::Id(id));
     let mut out = Out::default();
@@ -774,6 +788,9 @@ fn check_final(world: &World, results: &mut BTreeMap<PaymentId, Verdict>, seed: 
             group.get().records.iter().any(|record| match (record, outgoing.attempt) {
                 (Record::SendIntent(intent), Attempt::Original) => intent.id == outgoing.id,
                 (Record::ReversalDue(due), Attempt::Reversal(_)) => due.id == outgoing.id,
+                (Record::AdviceRepeated(repeated), Attempt::Repeat(attempt)) => {
+                    repeated.id == outgoing.id && repeated.attempt == attempt
+                }
                 _ => false,
             })
         });
@@ -781,7 +798,7 @@ fn check_final(world: &World, results: &mut BTreeMap<PaymentId, Verdict>, seed: 
     }
 }
 
-/// The host is well again and answers every reversal.
+/// The host is well again and answers every reversal and every advice.
 fn drain(world: &mut World) {
     world.hear(Input::HostUp(host(), true));
     for _ in 0..200 {
@@ -790,11 +807,14 @@ fn drain(world: &mut World) {
             .engine
             .book
             .open()
-            .filter_map(|entry| Some((entry.payment.id, entry.payment.reversal_attempt()?)))
+            .filter_map(|entry| Some((entry.payment.id, entry.payment.owed()?)))
             .collect();
         for (id, attempt) in open {
-            world.write(id, attempt);
-            world.answer_reversal(id, ReversalVerdict::Accepted);
+            world.hear(Input::Written(id, attempt));
+            match attempt {
+                Attempt::Reversal(_) => world.answer_reversal(id, ReversalVerdict::Accepted),
+                _ => world.answer(id, AnswerClass::Approved),
+            }
         }
     }
 }
