@@ -125,6 +125,7 @@ impl Wording for Words {
                 approval_code: None,
                 amount: out.request.amount,
                 line,
+                balances: Vec::new(),
             }),
             ("00", Attempt::Reversal(_)) => {
                 let verdict = ReversalVerdict::Accepted;
@@ -175,6 +176,8 @@ pub(super) fn outgoing(
         amount: Money { minor: 1234, currency: Currency::from_alphabetic("EUR").unwrap() },
         card,
         eci: None,
+        ds_transaction: None,
+        original: None,
     };
     let fields = HostFields {
         route: Route {
@@ -182,6 +185,7 @@ pub(super) fn outgoing(
             acquirer: "00000123456".into(),
             forwarder: None,
             definitions: Definitions { dialect: [0; 32], mapping: [0; 32] },
+            silence: tidegate_payment::request::Silence::Reversal,
         },
         acceptor: Acceptor {
             category: "5942".into(),
@@ -194,6 +198,7 @@ pub(super) fn outgoing(
         transmitted: Timestamp(0),
         local: LocalTime { month: 11, day: 22, hour: 16, minute: 0, second: 0 },
         business_date: BusinessDate { year: 2026, month: 11, day: 22 },
+        original: None,
     };
     let approval_code = None;
     let out = Outgoing { id, attempt, repeat, request, fields, approval_code, deadline };

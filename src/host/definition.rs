@@ -35,7 +35,7 @@ impl Wording for Definition {
     fn key(&self, out: &Outgoing) -> Result<MatchKey, WordingError> {
         let keys = self.recovered_keys(out.request.operation, &out.fields)?;
         Ok(MatchKey(match out.attempt {
-            Attempt::Original => keys.original,
+            Attempt::Original | Attempt::Repeat(_) => keys.original,
             Attempt::Reversal(_) => keys.reversal,
         }))
     }
@@ -179,7 +179,7 @@ mod tests {
             assert_eq!(Wording::read(&bank, &answer), Read::Reply(key));
             let judged = Wording::judge(&bank, &answer, out.get(), &line, &|_| true);
             let right = match attempt {
-                Attempt::Original => matches!(judged, Judged::Answer(_)),
+                Attempt::Original | Attempt::Repeat(_) => matches!(judged, Judged::Answer(_)),
                 Attempt::Reversal(_) => matches!(judged, Judged::Reversal(_)),
             };
             assert!(right, "{judged:?}");

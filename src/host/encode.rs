@@ -81,7 +81,7 @@ impl Encoder {
         let message = out.get();
         // Taken in any case: what is not sent now is never sent with its code.
         let code = match message.attempt {
-            Attempt::Original => self.codes.take(message.id),
+            Attempt::Original | Attempt::Repeat(_) => self.codes.take(message.id),
             Attempt::Reversal(_) => None,
         };
         if self.clock.now().mono >= message.deadline {
@@ -94,7 +94,7 @@ impl Encoder {
         let frame = Frame::new(body);
         let key = worded?;
         let original_key = match message.attempt {
-            Attempt::Original => None,
+            Attempt::Original | Attempt::Repeat(_) => None,
             Attempt::Reversal(_) => Some(self.original_key(message)?),
         };
         Ok(Encoded { sent: Arc::new(out), key, original_key, frame })

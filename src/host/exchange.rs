@@ -36,7 +36,7 @@ struct Kept {
 impl Message {
     fn of(sent: &Sent) -> Self {
         match sent.get().attempt {
-            Attempt::Original => Self::Original(sent.get().id),
+            Attempt::Original | Attempt::Repeat(_) => Self::Original(sent.get().id),
             Attempt::Reversal(_) => Self::Reversal(sent.get().id),
         }
     }
@@ -102,7 +102,7 @@ impl Exchanges {
 /// The attempt as the line counts it: 0 is the original.
 pub(super) fn number_of(attempt: Attempt) -> u32 {
     match attempt {
-        Attempt::Original => 0,
+        Attempt::Original | Attempt::Repeat(_) => 0,
         Attempt::Reversal(number) => number,
     }
 }
@@ -110,7 +110,7 @@ pub(super) fn number_of(attempt: Attempt) -> u32 {
 /// The attempt that the line counts so, in an exchange of this message.
 pub(super) fn attempt_of(sent: &Sent, number: u32) -> Attempt {
     match sent.get().attempt {
-        Attempt::Original => Attempt::Original,
+        Attempt::Original | Attempt::Repeat(_) => Attempt::Original,
         Attempt::Reversal(_) => Attempt::Reversal(number),
     }
 }

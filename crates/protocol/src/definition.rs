@@ -5,6 +5,7 @@ use tidegate_iso8583::{
     dialect::Dialect,
     explain::{ExplainOptions, Explanation},
 };
+pub use tidegate_payment::request::Silence;
 use tidegate_payment::request::{Definitions, Operation};
 
 use crate::{
@@ -19,17 +20,6 @@ use crate::{
 pub struct Definition {
     pub(crate) dialect: HostDialect,
     pub(crate) mapping: Mapping,
-}
-
-/// What is done when the host is silent about an operation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Silence {
-    /// It is reversed.
-    Reversal,
-    /// It is repeated until it is answered, never reversed.
-    Advice,
-    /// It is declined, and nothing more is sent.
-    Inquiry,
 }
 
 impl Definition {
@@ -75,6 +65,9 @@ impl Definition {
     /// What is done when the host is silent about this operation; `None` if the mapping does not
     /// have it.
     #[must_use]
+    pub fn operations(&self) -> std::collections::BTreeMap<Operation, Silence> {
+        [(Operation::Purchase, Silence::Reversal)].into()
+    }
     pub fn silence(&self, operation: Operation) -> Option<Silence> {
         self.plan(operation).map(|plan| plan.silence.value)
     }

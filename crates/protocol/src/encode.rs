@@ -169,7 +169,7 @@ pub(crate) fn facts<'a>(out: &'a Outgoing, original_data: Option<&'a str>) -> Fa
 impl OperationPlan {
     pub(crate) fn message(&self, attempt: Attempt) -> &Plan {
         match attempt {
-            Attempt::Original => &self.original,
+            Attempt::Original | Attempt::Repeat(_) => &self.original,
             Attempt::Reversal(_) => &self.reversal,
         }
     }

@@ -48,7 +48,7 @@ impl Answer {
     #[must_use]
     pub fn on(self, line: LineId) -> HostAnswer {
         let Self { response_code, class, approval_code, amount } = self;
-        HostAnswer { response_code, class, approval_code, amount, line }
+        HostAnswer { response_code, class, approval_code, amount, line, balances: Vec::new() }
     }
 }
 

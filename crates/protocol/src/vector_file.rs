@@ -291,6 +291,8 @@ fn read_payment(mut section: Section<'_>, faults: &mut Collector<'_>) -> Option<
         amount,
         card: card_ref,
         eci,
+        ds_transaction: None,
+        original: None,
     };
     Some(SamplePayment { card, security_code, request, fields: fields? })
 }
@@ -324,6 +326,7 @@ fn read_host_fields(reader: &mut FactReader<'_, '_, '_, '_>) -> Option<HostField
             acquirer: acquirer?,
             forwarder,
             definitions: Definitions { dialect: [0; 32], mapping: [0; 32] },
+            silence: tidegate_payment::request::Silence::Reversal,
         },
         acceptor: Acceptor {
             category: category?,
@@ -336,5 +339,6 @@ fn read_host_fields(reader: &mut FactReader<'_, '_, '_, '_>) -> Option<HostField
         transmitted: transmitted?,
         local: local?,
         business_date: business_date?,
+        original: None,
     })
 }

@@ -153,7 +153,7 @@ fn sent(
     let recovered = definition.recovered_keys(out.request.operation, &out.fields);
     let recovered = recovered.map_err(|error| error.to_string())?;
     let recovered = match out.attempt {
-        Attempt::Original => recovered.original,
+        Attempt::Original | Attempt::Repeat(_) => recovered.original,
         Attempt::Reversal(_) => recovered.reversal,
     };
     if recovered != keys.match_key {
