@@ -22,6 +22,7 @@ use crate::host::Clock as _;
 use crate::keys::KeyStore;
 use crate::keys::sealed_file;
 use crate::observe::{self, Metrics};
+use crate::routing::Declined;
 use crate::store::embedded::JournalStore;
 use crate::store::recovery::{self, Recovered};
 use crate::store::{self, StoreError};
@@ -119,13 +120,15 @@ impl Gateway {
         let engine_task = tokio::spawn(task);
 
         let stop_inner = CancellationToken::new();
+        let declined = Arc::new(Declined::default());
         let parts = merchants::Parts {
             config: &config,
             identities,
             definitions: &definitions,
             keys: Arc::clone(&keys),
             engine: handle.clone(),
-            codes: hosts.codes(),
+            secrets: hosts.secrets(),
+            declined: Arc::clone(&declined),
             metrics: Arc::clone(&metrics),
             nonces: recovered.nonces,
             clock,

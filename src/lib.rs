@@ -17,6 +17,7 @@ pub mod host;
 pub mod keys;
 pub mod observe;
 pub mod payment_path;
+pub mod routing;
 #[cfg(feature = "sabotage")]
 pub mod sabotage;
 pub mod store;

@@ -17,48 +17,62 @@
 //! heard of it, a client that goes away cancels nothing.
 
 use crate::calendar::local_time;
-use crate::channel::rest::{Core, DecodedRequest};
+use crate::channel::merchant::Merchant;
+use crate::channel::rest::{Asked, Core, DecodedRequest};
 use crate::engine_task::{Clock, EngineHandle};
 use crate::host::Clock as _;
 use crate::host::slot::Slots;
+use crate::routing::Routing;
 use futures_util::future::BoxFuture;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tidegate_payment::effect::{Refusal, Reply};
-use tidegate_payment::id::{HostId, MerchantId, PaymentId};
-use tidegate_payment::input::{Incoming, Input, Query, QueryBy};
-use tidegate_payment::request::Route;
+use tidegate_payment::id::{MerchantId, PaymentId};
+use tidegate_payment::input::{Ask, Incoming, Input, Query, QueryBy};
 
-/// Where a channel hands requests over: adds id, route and local time, and lets the security code
+/// Where a channel hands requests over: adds id, routes and local time, and lets secrets
 /// travel beside the engine.
 pub struct PaymentPath {
     /// The engine's inbox.
     pub engine: EngineHandle,
     /// Both clocks.
     pub clock: Clock,
-    /// Where security codes wait for their host frame.
-    pub codes: Arc<Slots>,
-    /// How long one may wait there.
-    pub code_lifetime: Duration,
-    /// The route to each host.
-    pub routes: BTreeMap<HostId, Route>,
+    /// Where secrets wait for their host frame.
+    pub secrets: Arc<Slots>,
+    /// How long they may wait there.
+    pub secrets_lifetime: Duration,
+    /// Which host a payment goes to, and what each takes.
+    pub routing: Arc<Routing>,
+}
+
+impl PaymentPath {
+    /// Adds where a request would go.
+    fn ask(&self, asked: Asked, merchant: &Merchant) -> Result<Ask, Refusal> {
+        Ok(match asked {
+            Asked::New(request) => {
+                let routes = self.routing.routes(merchant, &request)?;
+                Ask::New { request, routes }
+            }
+            Asked::FollowUp(follow_up) => {
+                Ask::FollowUp { follow_up, offers: Arc::clone(&self.routing.offers) }
+            }
+        })
+    }
 }
 
 impl Core for PaymentPath {
     fn submit(&self, decoded: DecodedRequest) -> BoxFuture<'_, Reply> {
         Box::pin(async move {
-            let DecodedRequest { request, merchant, security_code } = decoded;
-            let Some(route) = self.routes.get(&merchant.host).cloned() else {
-                return Reply::Refusal(Refusal::HostUnavailable);
+            let DecodedRequest { asked, merchant, secrets } = decoded;
+            let ask = match self.ask(asked, &merchant) {
+                Ok(ask) => ask,
+                Err(refusal) => return Reply::Refusal(refusal),
             };
             let now = self.clock.now();
             let id = PaymentId(uuid::Uuid::now_v7().as_u128());
-            if let Some(code) = security_code {
-                let deadline = now.mono.after(self.code_lifetime);
-                if self.codes.put(id, code, deadline).is_err() {
-                    return Reply::Refusal(Refusal::Busy);
-                }
+            let deadline = now.mono.after(self.secrets_lifetime);
+            if self.secrets.put(id, secrets, deadline).is_err() {
+                return Reply::Refusal(Refusal::Busy);
             }
             let reply = self
                 .engine
@@ -66,16 +80,15 @@ impl Core for PaymentPath {
                     Input::Request(Box::new(Incoming {
                         waiter,
                         id,
-                        request,
-                        route,
+                        ask,
                         acceptor: merchant.acceptor.clone(),
                         local: local_time(&merchant.zone, now.wall),
                         terms: merchant.terms,
                     }))
                 })
                 .await;
-            // A refusal or a retry used no code of its own.
-            self.codes.forget(id);
+            // A refusal or a retry used no secrets of its own.
+            self.secrets.forget(id);
             reply
         })
     }

@@ -169,6 +169,7 @@ impl Checker {
         let channels = self.channels(raw.channel);
         let hosts = self.hosts(raw.host);
         let merchants = self.merchants(raw.merchant, hosts.as_deref());
+        let routes = self.routes(raw.route, hosts.as_deref(), merchants.as_deref());
         Some(Config {
             file,
             gateway: gateway?,
@@ -180,6 +181,7 @@ impl Checker {
             channels: channels?,
             hosts: hosts?,
             merchants: merchants?,
+            routes: routes?,
         })
     }
 

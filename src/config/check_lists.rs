@@ -9,11 +9,15 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 use tidegate_payment::id::{ChannelId, HostId, LineId, MerchantId, TerminalId};
 use tidegate_payment::money::{Currency, Money};
+use tidegate_payment::request::Operation;
 
-const NAME: &str = "1 to 32 of A-Z a-z 0-9 . _ : -";
+pub(super) const NAME: &str = "1 to 32 of A-Z a-z 0-9 . _ : -";
 
 /// Checks each element of a list; gives all of them or nothing.
-fn each<R, T>(list: Vec<R>, mut check: impl FnMut(usize, R) -> Option<T>) -> Option<Vec<T>> {
+pub(super) fn each<R, T>(
+    list: Vec<R>,
+    mut check: impl FnMut(usize, R) -> Option<T>,
+) -> Option<Vec<T>> {
     let checked: Vec<_> =
         list.into_iter().enumerate().map(|(index, raw)| check(index, raw)).collect();
     checked.into_iter().collect()
@@ -28,7 +32,7 @@ fn printable(max: usize) -> impl Fn(&str) -> Option<String> {
     }
 }
 
-fn digits(lengths: std::ops::RangeInclusive<usize>) -> impl Fn(&str) -> Option<String> {
+pub(super) fn digits(lengths: std::ops::RangeInclusive<usize>) -> impl Fn(&str) -> Option<String> {
     move |text| {
         let plain = text.bytes().all(|byte| byte.is_ascii_digit());
         (plain && lengths.contains(&text.len())).then(|| text.to_owned())
@@ -272,6 +276,7 @@ impl Checker {
                 hosts.is_none_or(|hosts| hosts.iter().any(|host| host.name.as_str() == text));
             HostId::parse(text).ok().filter(|_| known)
         });
+        let operations = self.operations(&key("operations"), raw.operations);
         let currencies = self.currencies(&key("currencies"), raw.currencies);
         let amounts = key("amount_max");
         let amount_max = self.amounts(&amounts, &raw.amount_max, currencies.as_deref());
@@ -285,12 +290,33 @@ impl Checker {
             acceptor: acceptor?,
             name_location: name_location?,
             host: host?,
+            operations: operations.unwrap_or_else(|| Operation::ALL.to_vec()),
             currencies: currencies?,
             amount_max,
             one_payment_per_order: raw.one_payment_per_order.unwrap_or(true),
             partial_approval: raw.partial_approval.unwrap_or(false),
             keys: keys?,
         })
+    }
+
+    /// A list of operations, if one is given.
+    pub(super) fn operations(
+        &mut self,
+        key: &str,
+        raw: Option<Vec<String>>,
+    ) -> Option<Vec<Operation>> {
+        let names = raw?;
+        let mut operations = Vec::new();
+        for name in &names {
+            match Operation::parse(name) {
+                Some(operation) => operations.push(operation),
+                None => {
+                    let wanted = Operation::ALL.map(Operation::name).join(", ");
+                    self.fault(key, format!("{name:?} is not expected"), format!("of {wanted}"));
+                }
+            }
+        }
+        Some(operations)
     }
 
     fn currencies(&mut self, key: &str, raw: Option<Vec<String>>) -> Option<Vec<Currency>> {

@@ -183,7 +183,7 @@ impl Reading {
             let listed = LISTS.iter().any(|list| key.split('.').next() == Some(list));
             let at = format!("environment variable {name}");
             if listed {
-                let wanted = "channels, hosts and merchants are set in files";
+                let wanted = "channels, hosts, routes and merchants are set in files";
                 self.faults.push(Fault::elsewhere(
                     &at,
                     &key,

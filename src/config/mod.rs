@@ -4,7 +4,7 @@
 //!
 //! Of the tables `[gateway]`, `[keys]`, `[internal]`, `[journal]`, `[engine]` and `[reversal]` a later
 //! layer replaces single keys; `TIDEGATE__GATEWAY__NAME` is the environment's name for `name` in
-//! `[gateway]`. The lists `[[channel]]`, `[[host]]` and `[[merchant]]` of all files are joined; the
+//! `[gateway]`. The lists `[[channel]]`, `[[host]]`, `[[route]]` and `[[merchant]]` of all files are joined; the
 //! environment does not reach into them. Relative paths start at the folder of the main file.
 //! Configuration holds references to secrets, never secrets.
 
@@ -22,6 +22,8 @@ mod check;
 
 mod check_lists;
 
+mod check_routes;
+
 mod lint;
 
 mod bounds;
@@ -34,5 +36,6 @@ pub use fault::{ConfigErrors, Fault};
 pub use load::{load, load_with};
 pub use values::{
     Channel, ChannelKind, Config, Engine, Frame, Gateway, Host, Internal, Journal, Keys, Line, Log,
-    LogFormat, LogLevel, Merchant, MerchantKey, Mode, Reversal, SecretError, SecretRef, TlsFiles,
+    LogFormat, LogLevel, Merchant, MerchantKey, Mode, Reversal, RouteRule, SecretError, SecretRef,
+    TlsFiles,
 };

@@ -29,6 +29,7 @@ written! {
         reversal: RawReversal,
         channel: Vec<RawChannel>,
         host: Vec<RawHost>,
+        route: Vec<RawRoute>,
         merchant: Vec<RawMerchant>,
     }
     RawGateway {
@@ -103,6 +104,14 @@ written! {
         line: Vec<RawLine>,
     }
     RawLine { name: Text, address: Text }
+    RawRoute {
+        name: Text,
+        host: Text,
+        failover: Option<Vec<String>>,
+        bins: Option<Vec<String>>,
+        merchants: Option<Vec<String>>,
+        operations: Option<Vec<String>>,
+    }
     RawMerchant {
         id: Text,
         name: Text,
@@ -112,6 +121,7 @@ written! {
         acceptor: Text,
         name_location: Text,
         host: Text,
+        operations: Option<Vec<String>>,
         currencies: Option<Vec<String>>,
         amount_max: BTreeMap<String, u64>,
         one_payment_per_order: Option<bool>,

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 use tidegate_payment::id::{ChannelId, HostId, LineId, MerchantId, TerminalId};
 use tidegate_payment::money::Currency;
+use tidegate_payment::request::Operation;
 use zeroize::Zeroizing;
 
 /// The whole configuration of a gateway.
@@ -34,6 +35,8 @@ pub struct Config {
     pub hosts: Vec<Host>,
     /// `[[merchant]]`, their ids and the ids of all their keys unique; each names a host.
     pub merchants: Vec<Merchant>,
+    /// `[[route]]`, in the order in which they are tried, their names unique.
+    pub routes: Vec<RouteRule>,
 }
 
 /// The gateway as a whole.
@@ -333,8 +336,10 @@ pub struct Merchant {
     pub acceptor: String,
     /// DE 43, 1 to 40 printable characters.
     pub name_location: String,
-    /// Its host.
+    /// Its host, unless a route says otherwise.
     pub host: HostId,
+    /// What it may ask for.
+    pub operations: Vec<Operation>,
     /// What it may charge in, one or more, each once.
     pub currencies: Vec<Currency>,
     /// The largest amount of one payment in minor units, for each of its currencies.
@@ -345,6 +350,23 @@ pub struct Merchant {
     pub partial_approval: bool,
     /// What it signs with, one or more.
     pub keys: Vec<MerchantKey>,
+}
+
+/// Sends some payments to another host than their merchant's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RouteRule {
+    /// Its name, for operators.
+    pub name: String,
+    /// Where the payments go.
+    pub host: HostId,
+    /// Where they go, in this order, while no line of `host` is signed on.
+    pub failover: Vec<HostId>,
+    /// The first digits of the cards that it is for, up to six; none: all cards.
+    pub bins: Vec<String>,
+    /// The merchants that it is for; none: all.
+    pub merchants: Vec<MerchantId>,
+    /// The operations that it is for; none: all. Follow-ups go where their original went.
+    pub operations: Vec<Operation>,
 }
 
 /// A merchant's signing key: ed25519 (RFC 8032).

@@ -155,6 +155,8 @@ impl Desk {
             "awaiting_host": status.awaiting_host,
             "reversing": status.reversing,
             "oldest_reversal": status.oldest_reversal.map(rfc3339),
+            "repeating": status.repeating,
+            "oldest_advice": status.oldest_advice.map(rfc3339),
             "cases": status.cases,
             "in_memory": status.in_memory,
             "waiting": status.waiting,
@@ -170,6 +172,7 @@ impl Desk {
         let rows = totals.iter().map(|total| {
             json!({
                 "merchant": total.merchant,
+                "operation": total.operation,
                 "currency": total.currency,
                 "result": total.verdict,
                 "count": total.count,
@@ -228,6 +231,9 @@ fn show(view: &View) -> Value {
         Verdict::Pending(PendingReason::HostTimeout) => {
             ("pending", Some("host_timeout".to_owned()))
         }
+        Verdict::Pending(PendingReason::AwaitingHost) => {
+            ("pending", Some("awaiting_host".to_owned()))
+        }
         Verdict::Pending(PendingReason::UnderReview) => {
             ("pending", Some("under_review".to_owned()))
         }
@@ -237,6 +243,8 @@ fn show(view: &View) -> Value {
     json!({
         "id": view.id.to_string(),
         "merchant": request.merchant.as_str(),
+        "operation": request.operation.name(),
+        "original": request.original.map(|original| original.to_string()),
         "order_id": request.order.as_str(),
         "amount": request.amount.to_string(),
         "card": format!("{}…{}", request.card.bin, request.card.last4),

@@ -44,7 +44,7 @@ pub(super) fn definitions(config: &Config) -> Result<DefinitionTable, Definition
 #[derive(Clone)]
 pub struct Hosts {
     hosts: Arc<BTreeMap<HostId, HostHandle>>,
-    codes: Arc<Slots>,
+    secrets: Arc<Slots>,
 }
 
 impl Hosts {
@@ -57,7 +57,7 @@ impl Hosts {
         recovered: &Recovered,
         clock: Clock,
     ) -> anyhow::Result<Self> {
-        let codes = Arc::new(Slots::new(config.engine.open_payments_max));
+        let secrets = Arc::new(Slots::new(config.engine.open_payments_max));
         let mut hosts = BTreeMap::new();
         for host in &config.hosts {
             let definition = definitions.get(&host.name).context("a host without a definition")?;
@@ -66,19 +66,19 @@ impl Hosts {
                 wording: Arc::clone(definition) as Arc<_>,
                 cards: Arc::new(SealedCards(Arc::clone(keys))),
                 expected: expected(&host.name, recovered)?,
-                codes: Arc::clone(&codes),
+                codes: Arc::clone(&secrets),
                 inputs: events.clone(),
                 clock: Arc::new(clock),
                 dice: dice(),
             };
             hosts.insert(host.name.clone(), host::start(parts)?);
         }
-        Ok(Self { hosts: Arc::new(hosts), codes })
+        Ok(Self { hosts: Arc::new(hosts), secrets })
     }
 
-    /// Where security codes wait for their host frame.
-    pub(super) fn codes(&self) -> Arc<Slots> {
-        Arc::clone(&self.codes)
+    /// Where secrets wait for their host frame.
+    pub(super) fn secrets(&self) -> Arc<Slots> {
+        Arc::clone(&self.secrets)
     }
 
     /// What operators see of every host.
@@ -108,7 +108,7 @@ impl Lines for Hosts {
     }
 
     fn forget(&self, id: PaymentId) {
-        self.codes.forget(id);
+        self.secrets.forget(id);
     }
 }
 

@@ -17,13 +17,15 @@ use crate::keys::KeyStore;
 use crate::keys::pool::WorkerPool;
 use crate::observe::{Metrics, Outcome, Stage};
 use crate::payment_path::PaymentPath;
+use crate::routing::{Declined, Membership, Routing};
 use anyhow::Context;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tidegate_payment::id::{MerchantId, Nonce};
 use tidegate_payment::input::Terms;
 use tidegate_payment::payment::Verdict;
-use tidegate_payment::request::{Acceptor, Operation, Route};
+use tidegate_payment::request::{Acceptor, Offer};
 use tidegate_payment::time::Timestamp;
 
 /// What `Retry-After` says.
@@ -36,7 +38,8 @@ pub(super) struct Parts<'a> {
     pub(super) definitions: &'a DefinitionTable,
     pub(super) keys: Arc<dyn KeyStore>,
     pub(super) engine: EngineHandle,
-    pub(super) codes: Arc<Slots>,
+    pub(super) secrets: Arc<Slots>,
+    pub(super) declined: Arc<Declined>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) nonces: Vec<(MerchantId, Nonce, Timestamp)>,
     pub(super) clock: Clock,
@@ -87,25 +90,28 @@ pub(super) fn identities(config: &Config) -> Result<Vec<Identity>, TlsError> {
 }
 
 fn path(parts: &Parts<'_>) -> anyhow::Result<PaymentPath> {
-    let route = |host: &config::Host| {
-        let definition =
-            parts.definitions.get(&host.name).context("a host without a definition")?;
-        let route = Route {
-            host: host.name.clone(),
-            acquirer: host.acquirer.clone(),
-            forwarder: host.forwarder.clone(),
-            definitions: definition.hashes(),
-        };
-        anyhow::Ok((host.name.clone(), route))
-    };
     let replies = parts.config.hosts.iter().map(|host| host.reply_timeout);
     Ok(PaymentPath {
         engine: parts.engine.clone(),
         clock: parts.clock,
-        codes: Arc::clone(&parts.codes),
-        code_lifetime: replies.max().unwrap_or_default(),
-        routes: parts.config.hosts.iter().map(route).collect::<anyhow::Result<_>>()?,
+        secrets: Arc::clone(&parts.secrets),
+        secrets_lifetime: replies.max().unwrap_or_default(),
+        routing: Arc::new(routing(parts)?),
     })
+}
+
+fn routing(parts: &Parts<'_>) -> anyhow::Result<Routing> {
+    let (mut memberships, mut offers) = (BTreeMap::new(), BTreeMap::new());
+    for host in &parts.config.hosts {
+        let definition =
+            parts.definitions.get(&host.name).context("a host without a definition")?;
+        let (acquirer, forwarder) = (host.acquirer.clone(), host.forwarder.clone());
+        memberships.insert(host.name.clone(), Membership { acquirer, forwarder });
+        let (definitions, operations) = (definition.hashes(), definition.operations());
+        offers.insert(host.name.clone(), Offer { definitions, operations });
+    }
+    let rules = parts.config.routes.clone();
+    Ok(Routing::new(rules, memberships, offers, Arc::clone(&parts.declined)))
 }
 
 /// One window for all listeners, taking back what the journal remembers.
@@ -143,7 +149,7 @@ fn merchant(merchant: &config::Merchant) -> anyhow::Result<Merchant> {
     Ok(Merchant {
         id: merchant.id.clone(),
         keys: keys.collect::<Result<_, _>>()?,
-        operations: vec![Operation::Purchase],
+        operations: merchant.operations.clone(),
         currencies: merchant.currencies.clone(),
         amount_max: merchant.amount_max.clone(),
         terms: Terms {

@@ -13,6 +13,7 @@ use super::{Committed, Settings, Store, embedded, samples};
 use tidegate_payment::durable::Sequence;
 use tidegate_payment::input::LoadKey;
 use tidegate_payment::record::{Group, Record, ReversalVerdict};
+use tidegate_payment::request::Operation;
 use tidegate_payment::time::Timestamp;
 
 /// Opens a store, and opens it again after a stop.
@@ -210,8 +211,22 @@ async fn payments_are_found_once_they_are_applied(mut opener: impl Opener) {
     let loaded = store.load(key.clone()).await.unwrap();
     let found: Vec<u64> = loaded.found.iter().map(|group| group.sequence().0).collect();
     assert_eq!((found, loaded.key), (vec![5, durable[1].1.0], key));
+    let refund = commit(&store, vec![samples::refund(8, 1)]).await;
+    until_applied(&store, refund[0].1).await;
+    let family = LoadKey::FollowUp {
+        merchant: samples::merchant(),
+        operation: Operation::Refund,
+        key: samples::request(8).key,
+        original: samples::id(1),
+    };
+    for key in [LoadKey::Id(samples::id(1)), family] {
+        let loaded = store.load(key).await.unwrap();
+        let found: Vec<_> =
+            loaded.found.iter().map(|group| group.get().records[0].payment()).collect();
+        assert_eq!(found, [Some(samples::id(1)), Some(samples::id(8))]);
+    }
     let loaded = store.load(LoadKey::Id(samples::id(99))).await.unwrap();
-    assert_eq!((loaded.found.len(), loaded.applied), (0, Sequence(5)));
+    assert_eq!((loaded.found.len(), loaded.applied), (0, Sequence(7)));
 }
 
 async fn an_empty_call_is_answered(mut opener: impl Opener) {

@@ -6,12 +6,12 @@
 //!
 //! | kind | further keys |
 //! | --- | --- |
-//! | `accepted` | `merchant`, `channel`, `operation`, `idempotency_key`, `nonce`, `nonce_created`, `order_id`, `amount`, `card`, `eci` |
-//! | `send_intent` | `host`, `acquirer`, `forwarder`, `dialect` and `mapping` (SHA-256, hex), `category`, `terminal`, `acceptor`, `name_location`, `stan`, `rrn`, `transmitted`, `local` (`MMDDhhmmss`), `business_date` |
-//! | `answered`, `late_answer` | `class`, `response_code`, `approval_code`, `amount`, `line` |
-//! | `not_sent`, `timed_out`, `reversal_parked` | `why` |
+//! | `accepted` | `merchant`, `channel`, `operation`, `idempotency_key`, `nonce`, `nonce_created`, `order_id`, `amount`, `card`, `eci`, `original` (payment id) |
+//! | `send_intent` | `host`, `acquirer`, `forwarder`, `dialect` and `mapping` (SHA-256, hex), `category`, `terminal`, `acceptor`, `name_location`, `stan`, `rrn`, `transmitted`, `local` (`MMDDhhmmss`), `business_date`, `silence` (`reversal`, `advice` or `inquiry`) |
+//! | `answered`, `late_answer` | `class`, `response_code`, `approval_code`, `amount`, `line`, `balances` (each `kind`, `amount`) |
+//! | `not_sent`, `timed_out`, `reversal_parked`, `advice_parked`, `lapsed` | `why` |
 //! | `reversal_due` | none |
-//! | `reversal_repeated` | `attempt` |
+//! | `reversal_repeated`, `advice_repeated` | `attempt` |
 //! | `reversal_answered` | `verdict`, `response_code`, `line` |
 //! | `reversed` | `suspect` |
 //! | `case_retried` | `by`, `reason` |
@@ -33,8 +33,8 @@ use std::path::Path;
 use tidegate_payment::durable::Sequence;
 use tidegate_payment::money::Money;
 use tidegate_payment::record::{
-    AnswerClass, Block, HostAnswer, NotSentReason, ParkReason, Record, Resolution, ReversalVerdict,
-    SilenceReason,
+    AnswerClass, Balance, Block, HostAnswer, NotSentReason, ParkReason, Record, Resolution,
+    ReversalVerdict, SilenceReason,
 };
 use tidegate_payment::request::{HostFields, Request};
 use tidegate_payment::time::Timestamp;
@@ -86,6 +86,9 @@ fn further(record: &Record) -> Value {
         Record::TimedOut(timed_out) => json!({ "why": silence_name(timed_out.why) }),
         Record::ReversalDue(_) => Value::Null,
         Record::ReversalRepeated(repeated) => json!({ "attempt": repeated.attempt }),
+        Record::AdviceRepeated(repeated) => json!({ "attempt": repeated.attempt }),
+        Record::AdviceParked(parked) => json!({ "why": park_name(parked.why) }),
+        Record::Lapsed(lapsed) => json!({ "why": silence_name(lapsed.why) }),
         Record::ReversalAnswered(answered) => json!({
             "verdict": verdict_name(answered.verdict),
             "response_code": answered.response_code,
@@ -124,6 +127,7 @@ fn request(request: &Request) -> Value {
         "amount": money(request.amount),
         "card": { "bin": request.card.bin, "last4": request.card.last4 },
         "eci": request.eci.as_ref().map(|eci| eci.as_str()),
+        "original": request.original.map(|original| original.to_string()),
     })
 }
 
@@ -148,6 +152,7 @@ fn fields(fields: &HostFields) -> Value {
         "transmitted": rfc3339(fields.transmitted),
         "local": local,
         "business_date": fields.business_date.to_string(),
+        "silence": route.silence.name(),
     })
 }
 
@@ -158,7 +163,12 @@ fn answer(answer: &HostAnswer) -> Value {
         "approval_code": answer.approval_code,
         "amount": money(answer.amount),
         "line": answer.line.as_str(),
+        "balances": answer.balances.iter().map(balance).collect::<Vec<_>>(),
     })
+}
+
+fn balance(balance: &Balance) -> Value {
+    json!({ "kind": balance.kind.name(), "amount": money(balance.amount) })
 }
 
 fn money(money: Money) -> Value {
@@ -252,6 +262,7 @@ mod tests {
             "nonce_created": "2026-11-22T12:00:07.000000Z", "order_id": "A-7",
             "amount": { "minor": 1234, "currency": "EUR" },
             "card": { "bin": "400000", "last4": "0002" }, "eci": "05",
+            "original": null,
         });
         assert_eq!(line, expected);
     }

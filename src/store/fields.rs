@@ -196,6 +196,17 @@ impl<'a> FieldReader<'a> {
             .map_err(|_| self.fault(field, FieldFault::Length { found: value.len(), wanted: N }))
     }
 
+    /// A field of a fixed length that may be missing.
+    pub(crate) fn array_if<const N: usize>(
+        &mut self,
+        field: u8,
+    ) -> Result<Option<[u8; N]>, DecodeError> {
+        let Some(value) = self.optional(field)? else { return Ok(None) };
+        <[u8; N]>::try_from(value)
+            .map(Some)
+            .map_err(|_| self.fault(field, FieldFault::Length { found: value.len(), wanted: N }))
+    }
+
     /// Text of any length.
     pub(crate) fn text(&mut self, field: u8) -> Result<&'a str, DecodeError> {
         let value = self.bytes(field)?;

@@ -202,7 +202,13 @@ fn scope(accepted: &Accepted) -> (String, &'static str, String) {
 fn matches(key: &LoadKey, accepted: &Accepted) -> bool {
     let request = &accepted.request;
     match key {
-        LoadKey::Id(id) => accepted.id == *id,
+        LoadKey::Id(id) => accepted.id == *id || request.original == Some(*id),
+        LoadKey::FollowUp { merchant, operation, key, original } => {
+            let same_key = request.operation == *operation && request.key == *key;
+            request.merchant == *merchant && same_key
+                || accepted.id == *original
+                || request.original == Some(*original)
+        }
         LoadKey::Order { merchant, order } => {
             request.merchant == *merchant && request.order == *order
         }

@@ -8,9 +8,10 @@ mod codes;
 
 use super::fields::{DecodeError, FieldFault, FieldReader, FieldWriter, TooLong};
 use codes::{
-    class_code, class_of, flag_of, not_sent_code, not_sent_of, operation_code, operation_of,
-    park_code, park_of, resolution_code, resolution_of, reversal_verdict_code, reversal_verdict_of,
-    silence_code, silence_of,
+    balance_code, balance_of, class_code, class_of, flag_of, not_sent_code, not_sent_of,
+    operation_code, operation_of, park_code, park_of, resolution_code, resolution_of,
+    reversal_verdict_code, reversal_verdict_of, silence_class_code, silence_class_of, silence_code,
+    silence_of,
 };
 use tidegate_payment::card::{CardHash, CardRef, Expiry};
 use tidegate_payment::id::{
@@ -19,17 +20,21 @@ use tidegate_payment::id::{
 };
 use tidegate_payment::money::{Currency, Money};
 use tidegate_payment::record::{
-    Accepted, Answered, Block, CaseClosed, CaseRetried, DateMoved, HostAnswer, Leased, NotSent,
-    Record, ReversalAnswered, ReversalDue, ReversalParked, ReversalRepeated, Reversed, SendIntent,
-    TimedOut,
+    Accepted, AdviceParked, AdviceRepeated, Answered, Balance, Block, CaseClosed, CaseRetried,
+    DateMoved, HostAnswer, Lapsed, Leased, NotSent, Record, ReversalAnswered, ReversalDue,
+    ReversalParked, ReversalRepeated, Reversed, SendIntent, TimedOut,
 };
 use tidegate_payment::request::{
-    Acceptor, Definitions, Eci, Freshness, HostFields, Request, Route,
+    Acceptor, Definitions, DsTransaction, Eci, Freshness, HostFields, Operation, OriginalFields,
+    Request, Route, Silence,
 };
 use tidegate_payment::time::{BusinessDate, LocalTime, Timestamp};
 
 /// The version that this gateway writes.
 pub const VERSION: u8 = 1;
+
+/// How many kinds there are.
+const KINDS: u8 = 18;
 
 const AT: u8 = 1;
 const ID: u8 = 2;
@@ -54,6 +59,9 @@ pub fn kind(record: &Record) -> u8 {
         Record::CaseClosed(_) => 13,
         Record::DateMoved(_) => 14,
         Record::Leased(_) => 15,
+        Record::AdviceRepeated(_) => 16,
+        Record::AdviceParked(_) => 17,
+        Record::Lapsed(_) => 18,
     }
 }
 
@@ -86,6 +94,15 @@ pub fn encode(record: &Record, body: &mut Vec<u8>) -> Result<(), TooLong> {
         Record::ReversalRepeated(repeated) => {
             w.u32(CODE, repeated.attempt);
         }
+        Record::AdviceRepeated(repeated) => {
+            w.u32(CODE, repeated.attempt);
+        }
+        Record::AdviceParked(parked) => {
+            w.u8(CODE, park_code(parked.why));
+        }
+        Record::Lapsed(lapsed) => {
+            w.u8(CODE, silence_code(lapsed.why));
+        }
         Record::Reversed(reversed) => {
             w.u8(CODE, u8::from(reversed.suspect));
         }
@@ -113,7 +130,7 @@ pub fn encode(record: &Record, body: &mut Vec<u8>) -> Result<(), TooLong> {
 pub fn decode(kind: u8, version: u8, body: &[u8]) -> Result<Record, DecodeError> {
     let name = name_of(kind);
     let fault = |fault| DecodeError { record: name, field: 0, offset: 0, fault };
-    if !(1..=15).contains(&kind) {
+    if !(1..=KINDS).contains(&kind) {
         return Err(fault(FieldFault::Kind { kind }));
     }
     if version != VERSION {
@@ -171,13 +188,20 @@ fn read_payment_record(
             let (by, reason) = (r.text(4)?.to_owned(), r.text(5)?.to_owned());
             Record::CaseClosed(CaseClosed { id, at, resolution, by, reason })
         }
+        16 => Record::AdviceRepeated(AdviceRepeated { id, at, attempt: r.u32(CODE)? }),
+        17 => {
+            let why = r.code(CODE, "a reason", park_of)?;
+            Record::AdviceParked(AdviceParked { id, at, why })
+        }
+        18 => Record::Lapsed(Lapsed { id, at, why: r.code(CODE, "a reason", silence_of)? }),
         kind => return Err(r.fault(0, FieldFault::Kind { kind })),
     })
 }
 
 /// `Accepted`: 3 merchant, 4 channel, 5 operation, 6 key, 7 created, 8 nonce, 9 order, 10 amount (minor
 /// units), 11 currency (ISO 4217 number), 12 BIN, 13 last four, 14 card hash, 15 expiry (year, month),
-/// 16 sealed number, 17 electronic commerce indicator (optional).
+/// 16 sealed number, 17 electronic commerce indicator (optional), 18 directory server's transaction id
+/// (optional), 19 original's id (follow-ups only).
 fn write_request(w: &mut FieldWriter<'_>, request: &Request) {
     w.text(3, request.merchant.as_str())
         .text(4, request.channel.as_str())
@@ -195,7 +219,11 @@ fn write_request(w: &mut FieldWriter<'_>, request: &Request) {
         .bytes(14, &card.hash.0)
         .bytes(15, &[year_high, year_low, card.expiry.month()])
         .bytes(16, &card.sealed)
-        .text_if(17, request.eci.as_ref().map(Eci::as_str));
+        .text_if(17, request.eci.as_ref().map(Eci::as_str))
+        .text_if(18, request.ds_transaction.as_ref().map(DsTransaction::as_str));
+    if let Some(original) = request.original {
+        w.bytes(19, &original.0.to_be_bytes());
+    }
 }
 
 fn read_request(r: &mut FieldReader<'_>) -> Result<Request, DecodeError> {
@@ -221,12 +249,21 @@ fn read_request(r: &mut FieldReader<'_>) -> Result<Request, DecodeError> {
             None => None,
             Some(text) => Some(Eci::parse(text).ok_or(r.value_fault(17, "two digits"))?),
         },
+        ds_transaction: match r.text_if(18)? {
+            None => None,
+            Some(text) => {
+                Some(DsTransaction::parse(text).ok_or(r.value_fault(18, "a transaction id"))?)
+            }
+        },
+        original: r.array_if(19)?.map(|id| PaymentId(u128::from_be_bytes(id))),
     })
 }
 
 /// `SendIntent`: 3 host, 4 acquirer, 5 forwarder (optional), 6 dialect hash, 7 mapping hash, 8 category,
 /// 9 terminal, 10 acceptor, 11 name and location, 12 STAN, 13 RRN, 14 transmission time, 15 local time
-/// (month, day, hour, minute, second), 16 business date (year, month, day).
+/// (month, day, hour, minute, second), 16 business date (year, month, day), 17 class of silence (left out
+/// for a reversal). Of a follow-up's original: 18 operation, 19 STAN, 20 RRN, 21 transmission time, 22
+/// business date, 23 approval code (optional), 24 amount, 25 currency.
 fn write_fields(w: &mut FieldWriter<'_>, fields: &HostFields) {
     let (route, acceptor, local) = (&fields.route, &fields.acceptor, fields.local);
     w.text(3, route.host.as_str())
@@ -243,15 +280,29 @@ fn write_fields(w: &mut FieldWriter<'_>, fields: &HostFields) {
         .i64(14, fields.transmitted.0)
         .bytes(15, &[local.month, local.day, local.hour, local.minute, local.second])
         .bytes(16, &date_bytes(fields.business_date));
+    if route.silence != Silence::Reversal {
+        w.u8(17, silence_class_code(route.silence));
+    }
+    if let Some(original) = &fields.original {
+        w.u8(18, operation_code(original.operation))
+            .u32(19, original.stan.number())
+            .text(20, original.rrn.as_str())
+            .i64(21, original.transmitted.0)
+            .bytes(22, &date_bytes(original.business_date))
+            .text_if(23, original.approval_code.as_deref())
+            .i64(24, original.amount.minor)
+            .u16(25, original.amount.currency.numeric());
+    }
 }
 
 fn read_fields(r: &mut FieldReader<'_>) -> Result<HostFields, DecodeError> {
-    Ok(HostFields {
+    let mut fields = HostFields {
         route: Route {
             host: r.parsed(3, "a host name", HostId::parse)?,
             acquirer: r.text(4)?.to_owned(),
             forwarder: r.text_if(5)?.map(str::to_owned),
             definitions: Definitions { dialect: r.array(6)?, mapping: r.array(7)? },
+            silence: Silence::Reversal,
         },
         acceptor: Acceptor {
             category: r.text(8)?.to_owned(),
@@ -264,11 +315,36 @@ fn read_fields(r: &mut FieldReader<'_>) -> Result<HostFields, DecodeError> {
         transmitted: Timestamp(r.i64(14)?),
         local: read_local(r, 15)?,
         business_date: read_date(r, 16)?,
+        original: None,
+    };
+    if let Some([code]) = r.array_if(17)? {
+        let class = silence_class_of(code).ok_or(r.value_fault(17, "a class of silence"))?;
+        fields.route.silence = class;
+    }
+    if let Some([code]) = r.array_if(18)? {
+        let operation = operation_of(code).ok_or(r.value_fault(18, "an operation"))?;
+        fields.original = Some(Box::new(read_original(operation, r)?));
+    }
+    Ok(fields)
+}
+
+fn read_original(
+    operation: Operation,
+    r: &mut FieldReader<'_>,
+) -> Result<OriginalFields, DecodeError> {
+    Ok(OriginalFields {
+        operation,
+        stan: read_stan(r, 19)?,
+        rrn: r.parsed(20, "a retrieval reference number", Rrn::parse)?,
+        transmitted: Timestamp(r.i64(21)?),
+        business_date: read_date(r, 22)?,
+        approval_code: r.text_if(23)?.map(str::to_owned),
+        amount: read_money(r, 24)?,
     })
 }
 
 /// `Answered` and `LateAnswer`: 3 class, 4 response code, 5 approval code (optional), 6 amount, 7
-/// currency, 8 line.
+/// currency, 8 line, 9 balances (optional): of each its kind, its amount (8 bytes) and currency (2 bytes).
 fn write_answer(w: &mut FieldWriter<'_>, answer: &HostAnswer) {
     w.u8(CODE, class_code(answer.class))
         .text(4, &answer.response_code)
@@ -276,6 +352,16 @@ fn write_answer(w: &mut FieldWriter<'_>, answer: &HostAnswer) {
         .i64(6, answer.amount.minor)
         .u16(7, answer.amount.currency.numeric())
         .text(8, answer.line.as_str());
+    let balance = |balance: &Balance| {
+        let [high, low] = balance.amount.currency.numeric().to_be_bytes();
+        let mut bytes = vec![balance_code(balance.kind)];
+        bytes.extend(balance.amount.minor.to_be_bytes());
+        bytes.extend([high, low]);
+        bytes
+    };
+    if !answer.balances.is_empty() {
+        w.bytes(9, &answer.balances.iter().flat_map(balance).collect::<Vec<u8>>());
+    }
 }
 
 fn read_answer(r: &mut FieldReader<'_>) -> Result<HostAnswer, DecodeError> {
@@ -285,7 +371,28 @@ fn read_answer(r: &mut FieldReader<'_>) -> Result<HostAnswer, DecodeError> {
         approval_code: r.text_if(5)?.map(str::to_owned),
         amount: read_money(r, 6)?,
         line: r.parsed(8, "a line name", LineId::parse)?,
+        balances: read_balances(r, 9)?,
     })
+}
+
+fn read_balances(r: &mut FieldReader<'_>, field: u8) -> Result<Vec<Balance>, DecodeError> {
+    let bytes = r.optional(field)?.unwrap_or_default();
+    let (balances, rest) = bytes.as_chunks::<11>();
+    let wanted = "balances of 11 bytes each";
+    if !rest.is_empty() {
+        return Err(r.value_fault(field, wanted));
+    }
+    let read = |[kind, a, b, c, d, e, f, g, h, high, low]: &[u8; 11]| {
+        Some(Balance {
+            kind: balance_of(*kind)?,
+            amount: Money {
+                minor: i64::from_be_bytes([*a, *b, *c, *d, *e, *f, *g, *h]),
+                currency: Currency::from_numeric(u16::from_be_bytes([*high, *low])).ok()?,
+            },
+        })
+    };
+    let read: Option<Vec<Balance>> = balances.iter().map(read).collect();
+    read.ok_or(r.value_fault(field, wanted))
 }
 
 /// `Leased`: 3 space (1 STAN, 2 RRN), 4 host (STAN only), 5 first, 6 count.
@@ -356,7 +463,7 @@ fn read_local(r: &mut FieldReader<'_>, field: u8) -> Result<LocalTime, DecodeErr
 }
 
 fn name_of(kind: u8) -> &'static str {
-    const NAMES: [&str; 15] = [
+    const NAMES: [&str; KINDS as usize] = [
         "accepted",
         "send_intent",
         "not_sent",
@@ -372,6 +479,9 @@ fn name_of(kind: u8) -> &'static str {
         "case_closed",
         "date_moved",
         "leased",
+        "advice_repeated",
+        "advice_parked",
+        "lapsed",
     ];
     let index = usize::from(kind).checked_sub(1);
     index.and_then(|index| NAMES.get(index)).copied().unwrap_or("of unknown kind")

@@ -9,13 +9,14 @@ use tidegate_payment::id::{
 };
 use tidegate_payment::money::{Currency, Money};
 use tidegate_payment::record::{
-    Accepted, AnswerClass, Answered, Block, CaseClosed, CaseRetried, DateMoved, Group, HostAnswer,
-    Leased, NotSent, NotSentReason, ParkReason, Precondition, Record, Resolution, ReversalAnswered,
-    ReversalDue, ReversalParked, ReversalRepeated, ReversalVerdict, Reversed, SendIntent,
-    SilenceReason, TimedOut,
+    Accepted, AdviceParked, AdviceRepeated, AnswerClass, Answered, Balance, BalanceKind, Block,
+    CaseClosed, CaseRetried, DateMoved, Group, HostAnswer, Lapsed, Leased, NotSent, NotSentReason,
+    ParkReason, Precondition, Record, Resolution, ReversalAnswered, ReversalDue, ReversalParked,
+    ReversalRepeated, ReversalVerdict, Reversed, SendIntent, SilenceReason, TimedOut,
 };
 use tidegate_payment::request::{
-    Acceptor, Definitions, Eci, Freshness, HostFields, Operation, Request, Route,
+    Acceptor, Definitions, DsTransaction, Eci, Freshness, HostFields, Operation, OriginalFields,
+    Request, Route, Silence,
 };
 use tidegate_payment::time::{BusinessDate, LocalTime, Timestamp};
 
@@ -65,7 +66,53 @@ pub(crate) fn request(number: u64) -> Request {
             sealed: vec![0xC5; 48],
         },
         eci: Eci::parse("05"),
+        ds_transaction: None,
+        original: None,
     }
+}
+
+/// A refund of payment `original`, of its order.
+pub(crate) fn refund(number: u64, original: u64) -> Group {
+    let request = Request {
+        operation: Operation::Refund,
+        amount: euros(234),
+        original: Some(id(original)),
+        ds_transaction: DsTransaction::parse("f25084f0-5b16-4c0a-ae5d-b24808a95e4b"),
+        ..self::request(original)
+    };
+    let key = IdempotencyKey::parse(&format!("key-{number}")).unwrap();
+    let request = Request { key, ..request };
+    let Record::SendIntent(mut intent) = send_intent(number) else { return Group::default() };
+    intent.fields.route.silence = Silence::Advice;
+    intent.fields.original = Some(Box::new(OriginalFields {
+        operation: Operation::Purchase,
+        stan: Stan::new(42).unwrap(),
+        rrn: Rrn::parse("632600000042").unwrap(),
+        transmitted: at(original),
+        business_date: date(),
+        approval_code: Some("A12345".into()),
+        amount: euros(1234),
+    }));
+    let accepted = Accepted { id: id(number), at: at(number), request };
+    Group {
+        records: vec![Record::Accepted(Box::new(accepted)), Record::SendIntent(intent)],
+        preconditions: vec![Precondition::KeyIsNew(id(number))],
+    }
+}
+
+pub(crate) fn advice_repeated(number: u64, attempt: u32) -> Record {
+    Record::AdviceRepeated(AdviceRepeated { id: id(number), at: at(number + 15), attempt })
+}
+
+/// An answer that tells what is on the card.
+pub(crate) fn balances(number: u64) -> Record {
+    let balance = |kind, minor| {
+        let amount = Money { minor, currency: euros(1).currency };
+        Balance { kind, amount }
+    };
+    let balances = vec![balance(BalanceKind::Ledger, -250), balance(BalanceKind::Available, 0)];
+    let answer = HostAnswer { balances, ..answer(AnswerClass::Approved, "00") };
+    Record::Answered(Answered { id: id(number), at: at(number + 1), answer })
 }
 
 pub(crate) fn accepted(number: u64) -> Record {
@@ -80,6 +127,7 @@ pub(crate) fn send_intent(number: u64) -> Record {
             acquirer: "00000123456".into(),
             forwarder: None,
             definitions: Definitions { dialect: [0xD1; 32], mapping: [0x3A; 32] },
+            silence: Silence::Reversal,
         },
         acceptor: Acceptor {
             category: "5942".into(),
@@ -92,6 +140,7 @@ pub(crate) fn send_intent(number: u64) -> Record {
         transmitted: at(number),
         local: LocalTime { month: 11, day: 22, hour: 13, minute: 0, second: 9 },
         business_date: date(),
+        original: None,
     };
     Record::SendIntent(Box::new(SendIntent { id: id(number), at: at(number), fields }))
 }
@@ -104,6 +153,7 @@ fn answer(class: AnswerClass, response_code: &str) -> HostAnswer {
         approval_code: approved.then(|| "A12345".into()),
         amount: euros(1234),
         line: line(),
+        balances: Vec::new(),
     }
 }
 
@@ -207,6 +257,9 @@ pub(crate) fn every_kind() -> Vec<Record> {
         case_closed(7),
         date_moved(),
         stan_lease(1),
+        advice_repeated(7, 2),
+        Record::AdviceParked(AdviceParked { id: id(7), at: at(7), why: ParkReason::Exhausted }),
+        Record::Lapsed(Lapsed { id: id(7), at: at(7), why: SilenceReason::Deadline }),
     ]
 }
 

@@ -68,8 +68,8 @@ pub enum Ask {
     New {
         /// What.
         request: Request,
-        /// Where it would go.
-        route: Route,
+        /// Where it may go, best first: to the first host that is up.
+        routes: Vec<Route>,
     },
     /// Something about an earlier payment: it goes where that went.
     FollowUp {

@@ -173,6 +173,16 @@ pub enum BalanceKind {
     Available,
 }
 
+impl BalanceKind {
+    /// The name in exports and answers.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ledger => "ledger",
+            Self::Available => "available",
+        }
+    }
+}
+
 /// The meaning of a response code, by the mapping file. A code that the file does not list is not an
 /// answer: it is treated as silence and alarmed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

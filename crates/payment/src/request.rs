@@ -83,6 +83,17 @@ pub enum Silence {
     Inquiry,
 }
 
+impl Silence {
+    /// The name in definitions and exports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Reversal => "reversal",
+            Self::Advice => "advice",
+            Self::Inquiry => "inquiry",
+        }
+    }
+}
+
 /// A merchant's request after decode: all that may be written down, and nothing more. A security
 /// code travels beside it.
 #[derive(Debug, Clone, PartialEq, Eq)]

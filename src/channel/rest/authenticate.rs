@@ -87,7 +87,7 @@ pub fn authenticate(
     };
     let input = request.once("signature-input")?;
     let signed = RequestSignature::read(input, request.once("signature")?)?;
-    let posts = matches!(endpoint, Endpoint::Pay);
+    let posts = endpoint.is_posted();
     signed.check_covers(if posts { POST_COVERS } else { GET_COVERS })?;
     signed.check_fresh(now_s, parts.settings.signature_window_s)?;
 

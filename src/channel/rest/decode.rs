@@ -3,7 +3,7 @@
 
 use super::authenticate::Authenticated;
 use super::problem::{Code, Problem};
-use super::{DecodedRequest, RestParts};
+use super::{Asked, DecodedRequest, Endpoint, RestParts};
 use crate::channel::json::{self, Fault, JsonError};
 use crate::channel::jwe::{self, JweError};
 use crate::edge::seam::Received;
@@ -11,11 +11,12 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error, Visitor};
 use std::fmt;
 use std::sync::Arc;
-use tidegate_payment::card::{CardRef, Expiry, Pan, SecurityCode, has_card_number};
-use tidegate_payment::id::{IdempotencyKey, OrderId};
+use tidegate_payment::card::{CardRef, Cavv, Expiry, Pan, Secrets, SecurityCode, has_card_number};
+use tidegate_payment::effect::Refusal;
+use tidegate_payment::id::{IdempotencyKey, OrderId, PaymentId};
 use tidegate_payment::input::QueryBy;
 use tidegate_payment::money::{Currency, Money};
-use tidegate_payment::request::{Eci, Operation, Request};
+use tidegate_payment::request::{DsTransaction, Eci, FollowUp, Operation, Request};
 
 /// The body of `POST /v1/payments`.
 #[derive(Deserialize)]
@@ -24,6 +25,24 @@ struct PaymentBody {
     order_id: String,
     amount: AmountBody,
     card: CardBody,
+    /// Whether the money is taken at once, which it is if nothing is said.
+    capture: Option<bool>,
+}
+
+/// The body of `POST /v1/cards/verify` and `/v1/cards/balance`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct InquiryBody {
+    order_id: String,
+    currency: String,
+    card: CardBody,
+}
+
+/// The body of `POST /v1/payments/{id}/captures`, `/voids` and `/refunds`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FollowUpBody {
+    amount: Option<AmountBody>,
 }
 
 #[derive(Deserialize)]
@@ -48,6 +67,8 @@ struct CardData<'a> {
     expiry: Clear<'a>,
     security_code: Option<Clear<'a>>,
     eci: Option<Clear<'a>>,
+    cavv: Option<Clear<'a>>,
+    ds_transaction_id: Option<Clear<'a>>,
 }
 
 /// A text that stays where it was decrypted. Anything else in its place, a card number written as a
@@ -97,42 +118,131 @@ impl ClearVisitor {
     }
 }
 
-/// Decodes a payment. The body was authenticated before.
+/// Decodes a request. The body was authenticated before.
 /// # Errors
 /// [`Problem`], naming the member that is wrong.
-pub fn payment(
+pub fn decode(
     received: &Received,
+    endpoint: &Endpoint,
     sender: &Authenticated,
     parts: &RestParts,
 ) -> Result<DecodedRequest, Problem> {
     check_media_type(received)?;
     let key = idempotency_key(received)?;
-    let body: PaymentBody = json::read(&received.body).map_err(|error| unreadable(&error, ""))?;
-    let order =
-        OrderId::parse(&body.order_id).map_err(|error| invalid("/order_id", error.wanted))?;
-    if has_card_number(&body.order_id) {
-        return Err(invalid("/order_id", "no card number: it is kept and shown in clear"));
-    }
-    let currency = Currency::from_alphabetic(&body.amount.currency)
-        .map_err(|_| invalid("/amount/currency", "an ISO 4217 code in capitals, such as EUR"))?;
-    let amount = Money::payable(body.amount.minor, currency)
-        .map_err(|_| invalid("/amount/minor", "an integer from 1 to 999999999999"))?;
-    let (card, security_code, eci) = card(&body.card.jwe, parts)?;
+    let (asked, secrets) = match endpoint {
+        Endpoint::Follow(operation, original) => {
+            let asked = follow_up(received, *operation, original, key, sender, parts)?;
+            (Asked::FollowUp(asked), Secrets::default())
+        }
+        endpoint => {
+            let (request, secrets) = of_card(received, endpoint, key, sender, parts)?;
+            (Asked::New(request), secrets)
+        }
+    };
+    Ok(DecodedRequest { asked, merchant: Arc::clone(&sender.merchant), secrets })
+}
+
+/// A payment, or a question about a card.
+fn of_card(
+    received: &Received,
+    endpoint: &Endpoint,
+    key: IdempotencyKey,
+    sender: &Authenticated,
+    parts: &RestParts,
+) -> Result<(Request, Secrets), Problem> {
+    let (operation, order_id, amount, jwe) = match endpoint {
+        Endpoint::Inquire(operation) => {
+            let body: InquiryBody = read(received)?;
+            // The host is asked about nothing, in this currency.
+            let amount = Money { minor: 0, currency: currency(&body.currency, "/currency")? };
+            (*operation, body.order_id, amount, body.card.jwe)
+        }
+        _ => {
+            let body: PaymentBody = read(received)?;
+            let operation = match body.capture {
+                Some(false) => Operation::PreAuthorization,
+                Some(true) | None => Operation::Purchase,
+            };
+            (operation, body.order_id, payable(&body.amount)?, body.card.jwe)
+        }
+    };
+    let order = order(&order_id)?;
+    let Card { card, secrets, eci, ds_transaction } = card(&jwe, parts)?;
     let request = Request {
         merchant: sender.merchant.id.clone(),
         channel: parts.settings.channel.clone(),
-        operation: Operation::Purchase,
+        operation,
         key,
         freshness: sender.freshness.clone(),
         order,
         amount,
         card,
         eci,
+        ds_transaction,
+        original: None,
     };
-    Ok(DecodedRequest { request, merchant: Arc::clone(&sender.merchant), security_code })
+    Ok((request, secrets))
 }
 
-type Card = (CardRef, Option<SecurityCode>, Option<Eci>);
+fn follow_up(
+    received: &Received,
+    operation: Operation,
+    original: &str,
+    key: IdempotencyKey,
+    sender: &Authenticated,
+    parts: &RestParts,
+) -> Result<FollowUp, Problem> {
+    let original = PaymentId::parse(original).map_err(|_| Problem::from(Refusal::NotFound))?;
+    let body: FollowUpBody = read(received)?;
+    let amount = match (operation, body.amount) {
+        (Operation::Void, Some(_)) => {
+            return Err(invalid("/amount", "no such member: a void is of all"));
+        }
+        (Operation::Refund, None) => {
+            return Err(invalid("/amount", "a value: the member is missing"));
+        }
+        (_, amount) => amount.as_ref().map(payable).transpose()?,
+    };
+    Ok(FollowUp {
+        merchant: sender.merchant.id.clone(),
+        channel: parts.settings.channel.clone(),
+        operation,
+        key,
+        freshness: sender.freshness.clone(),
+        original,
+        amount,
+    })
+}
+
+fn read<T: serde::de::DeserializeOwned>(received: &Received) -> Result<T, Problem> {
+    json::read(&received.body).map_err(|error| unreadable(&error, ""))
+}
+
+fn order(text: &str) -> Result<OrderId, Problem> {
+    if has_card_number(text) {
+        return Err(invalid("/order_id", "no card number: it is kept and shown in clear"));
+    }
+    OrderId::parse(text).map_err(|error| invalid("/order_id", error.wanted))
+}
+
+fn payable(amount: &AmountBody) -> Result<Money, Problem> {
+    let currency = currency(&amount.currency, "/amount/currency")?;
+    Money::payable(amount.minor, currency)
+        .map_err(|_| invalid("/amount/minor", "an integer from 1 to 999999999999"))
+}
+
+fn currency(text: &str, field: &str) -> Result<Currency, Problem> {
+    Currency::from_alphabetic(text)
+        .map_err(|_| invalid(field, "an ISO 4217 code in capitals, such as EUR"))
+}
+
+/// What the encrypted part holds. It has no Debug: secrets are in it.
+struct Card {
+    card: CardRef,
+    secrets: Secrets,
+    eci: Option<Eci>,
+    ds_transaction: Option<DsTransaction>,
+}
 
 fn card(compact: &str, parts: &RestParts) -> Result<Card, Problem> {
     let clear = jwe::open(compact, parts.keys.as_ref()).map_err(|error| {
@@ -145,16 +255,15 @@ fn card(compact: &str, parts: &RestParts) -> Result<Card, Problem> {
         .map_err(|_| invalid("/card/jwe/number", "a card number of 12 to 19 digits"))?;
     let expiry = Expiry::parse_iso(data.expiry.0)
         .map_err(|_| invalid("/card/jwe/expiry", "YYYY-MM with a year from 2000 to 2099"))?;
-    let security_code = data.security_code.map(|code| SecurityCode::parse(code.0)).transpose();
-    let security_code = security_code
-        .map_err(|_| invalid("/card/jwe/security_code", "3 or 4 digits, or no such member"))?;
-    let eci = match data.eci {
-        None => None,
-        Some(text) => Some(
-            Eci::parse(text.0)
-                .ok_or_else(|| invalid("/card/jwe/eci", "two digits, or no such member"))?,
-        ),
-    };
+    let security_code = member(&data.security_code, |it| SecurityCode::parse(it).ok())
+        .ok_or_else(|| invalid("/card/jwe/security_code", "3 or 4 digits, or no such member"))?;
+    let cavv = member(&data.cavv, |it| Cavv::parse(it).ok()).ok_or_else(|| {
+        invalid("/card/jwe/cavv", "20 bytes as 28 characters of base64, or no such member")
+    })?;
+    let eci = member(&data.eci, Eci::parse)
+        .ok_or_else(|| invalid("/card/jwe/eci", "two digits, or no such member"))?;
+    let ds_transaction = member(&data.ds_transaction_id, DsTransaction::parse)
+        .ok_or_else(|| invalid("/card/jwe/ds_transaction_id", "a UUID, or no such member"))?;
     let sealed = parts.keys.seal(&pan).map_err(|error| {
         tracing::error!(%error, "a card number cannot be sealed");
         Problem::new(Code::Busy, "Nothing was accepted. Try again with the same key.")
@@ -166,7 +275,15 @@ fn card(compact: &str, parts: &RestParts) -> Result<Card, Problem> {
         expiry,
         sealed: sealed.sealed,
     };
-    Ok((card, security_code, eci))
+    Ok(Card { card, secrets: Secrets { security_code, cavv }, eci, ds_transaction })
+}
+
+/// A member that may be missing; `None` if it is there and not as it should be.
+fn member<T>(text: &Option<Clear<'_>>, parse: impl FnOnce(&str) -> Option<T>) -> Option<Option<T>> {
+    match text {
+        None => Some(None),
+        Some(text) => parse(text.0).map(Some),
+    }
 }
 
 /// One answer for every reason: which check failed would help to guess.
@@ -196,6 +313,7 @@ fn unreadable(error: &JsonError, below: &str) -> Problem {
         (Fault::Array, _) => "no array",
         (Fault::Type, "" | "/amount" | "/card") => "an object",
         (Fault::Type, "/amount/minor") => "an integer, without point and exponent",
+        (Fault::Type, "/capture") => "true or false",
         (Fault::Type, _) => "a string",
     };
     invalid(&format!("{below}{pointer}"), expected)

@@ -13,7 +13,7 @@ mod screen;
 mod stories;
 
 pub use authenticate::{Authenticated, Unauthenticated, authenticate};
-pub use decode::payment as decode;
+pub use decode::decode;
 pub use problem::{Code, Problem};
 pub use respond::{answer, sign};
 pub use screen::{Screened, screen};
@@ -28,22 +28,30 @@ use crate::observe::Stage;
 use futures_util::future::BoxFuture;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tidegate_payment::card::SecurityCode;
+use tidegate_payment::card::Secrets;
 use tidegate_payment::effect::{Refusal, Reply};
 use tidegate_payment::id::{ChannelId, MerchantId, PaymentId};
 use tidegate_payment::input::QueryBy;
 use tidegate_payment::payment::Verdict;
-use tidegate_payment::request::Request;
+use tidegate_payment::request::{FollowUp, Operation, Request};
 use tidegate_payment::time::Timestamp;
 
-/// A request that may go to the engine. It has no Debug: a security code travels with it.
+/// A request that may go to the engine. It has no Debug: secrets travel with it.
 pub struct DecodedRequest {
     /// What is asked; all that may be written down.
-    pub request: Request,
+    pub asked: Asked,
     /// The profile of who asks: acceptor, terms, zone and host for the engine's input.
     pub merchant: Arc<Merchant>,
-    /// Travels beside the engine in a slot that is wiped.
-    pub security_code: Option<SecurityCode>,
+    /// They travel beside the engine in a slot that is wiped.
+    pub secrets: Secrets,
+}
+
+/// What is asked.
+pub enum Asked {
+    /// Something new of a card.
+    New(Request),
+    /// Something about an earlier payment.
+    FollowUp(FollowUp),
 }
 
 /// What lies behind the channel: the engine's task.
@@ -115,7 +123,7 @@ pub async fn serve(received: Received, parts: &Arc<RestParts>) -> Answer {
         Ok(endpoint) => endpoint,
         Err(problem) => return problem.answer(parts.settings.retry_after_s),
     };
-    let posted = matches!(endpoint, Endpoint::Pay);
+    let posted = endpoint.is_posted();
     let worker = Arc::clone(parts);
     let begun = Instant::now();
     let taken = parts.pool.try_run(move || take(&received, &endpoint, &worker)).await;
@@ -154,6 +162,10 @@ pub async fn serve(received: Received, parts: &Arc<RestParts>) -> Answer {
 pub enum Endpoint {
     /// `POST /v1/payments`.
     Pay,
+    /// `POST /v1/cards/verify` or `/v1/cards/balance`.
+    Inquire(Operation),
+    /// `POST /v1/payments/{id}/captures`, `/voids` or `/refunds`, the id not yet read.
+    Follow(Operation, String),
     /// `GET /v1/payments/{id}`, the id not yet read.
     One(String),
     /// `GET /v1/payments?...`, the query not yet read.
@@ -162,12 +174,49 @@ pub enum Endpoint {
     Keys,
 }
 
+impl Endpoint {
+    /// Whether it may change something: then a body, its digest and an idempotency key are signed.
+    pub(super) fn is_posted(&self) -> bool {
+        matches!(self, Self::Pay | Self::Inquire(_) | Self::Follow(..))
+    }
+}
+
+/// What hangs below a payment, and what it does.
+const FOLLOW_UPS: [(&str, Operation); 3] = [
+    ("captures", Operation::Completion),
+    ("voids", Operation::Void),
+    ("refunds", Operation::Refund),
+];
+
+/// Questions about a card.
+const INQUIRIES: [(&str, Operation); 2] = [
+    ("/v1/cards/verify", Operation::CardVerification),
+    ("/v1/cards/balance", Operation::BalanceInquiry),
+];
+
+/// The addresses that take a POST and nothing else.
+fn post_only(path: &str) -> Option<Endpoint> {
+    if let Some((_, operation)) = INQUIRIES.iter().find(|(address, _)| *address == path) {
+        return Some(Endpoint::Inquire(*operation));
+    }
+    let (id, name) = path.strip_prefix("/v1/payments/")?.split_once('/')?;
+    let (_, operation) = FOLLOW_UPS.iter().find(|(known, _)| *known == name)?;
+    Some(Endpoint::Follow(*operation, id.into()))
+}
+
 fn route(received: &Received) -> Result<Endpoint, Problem> {
     let (path, query) = match received.target.split_once('?') {
         Some((path, query)) => (path, Some(query)),
         None => (received.target.as_str(), None),
     };
-    let one = path.strip_prefix("/v1/payments/").filter(|id| !id.is_empty());
+    if let Some(endpoint) = post_only(path) {
+        return match (received.method.as_str(), query) {
+            ("POST", None) => Ok(endpoint),
+            ("POST", Some(_)) => Err(Problem::new(Code::Malformed, "POST wants no query.")),
+            _ => Err(not_allowed("POST")),
+        };
+    }
+    let one = path.strip_prefix("/v1/payments/").filter(|id| !id.is_empty() && !id.contains('/'));
     let (endpoint, allowed) = match (received.method.as_str(), path, query, one) {
         ("POST", "/v1/payments", None, _) => (Some(Endpoint::Pay), ""),
         ("GET", "/v1/payments", Some(query), _) => (Some(Endpoint::Order(query.into())), ""),
@@ -187,10 +236,14 @@ fn route(received: &Received) -> Result<Endpoint, Problem> {
         None if matches!(received.method.as_str(), "GET" | "POST") && path == "/v1/payments" => {
             Err(Problem::new(Code::Malformed, "GET wants ?order_id=, POST wants no query."))
         }
-        None => Err(Problem {
-            expected: Some(allowed.into()),
-            ..Problem::new(Code::MethodNotAllowed, "The method does not go with this address.")
-        }),
+        None => Err(not_allowed(allowed)),
+    }
+}
+
+fn not_allowed(allowed: &str) -> Problem {
+    Problem {
+        expected: Some(allowed.into()),
+        ..Problem::new(Code::MethodNotAllowed, "The method does not go with this address.")
     }
 }
 
@@ -219,16 +272,18 @@ fn take(received: &Received, endpoint: &Endpoint, parts: &RestParts) -> Taken {
     };
     let decoded = match (admitted, endpoint) {
         (Err(_), _) => Err(Refusal::Busy.into()),
-        (Ok(()), Endpoint::Pay) => pay(received, &sender, parts),
+        (Ok(()), Endpoint::Pay | Endpoint::Inquire(_) | Endpoint::Follow(..)) => {
+            request(received, endpoint, &sender, parts)
+        }
         (Ok(()), Endpoint::One(id)) => PaymentId::parse(id)
-            .map(|id| Asked::Query(QueryBy::Id(id)))
+            .map(|id| Decoded::Query(QueryBy::Id(id)))
             .map_err(|_| Refusal::NotFound.into()),
-        (Ok(()), Endpoint::Order(query)) => decode::order_query(query).map(Asked::Query),
+        (Ok(()), Endpoint::Order(query)) => decode::order_query(query).map(Decoded::Query),
         (Ok(()), Endpoint::Keys) => Err(Refusal::NotFound.into()),
     };
     match decoded {
-        Ok(Asked::Pay(request)) => Taken::Pay(sender.binding, request),
-        Ok(Asked::Query(by)) => Taken::Ask(sender.binding, sender.merchant.id.clone(), by),
+        Ok(Decoded::Request(request)) => Taken::Pay(sender.binding, request),
+        Ok(Decoded::Query(by)) => Taken::Ask(sender.binding, sender.merchant.id.clone(), by),
         Err(problem) => {
             parts.tally.refused(problem.code.name());
             let merchant = &sender.merchant.id;
@@ -239,19 +294,24 @@ fn take(received: &Received, endpoint: &Endpoint, parts: &RestParts) -> Taken {
     }
 }
 
-enum Asked {
-    Pay(Box<DecodedRequest>),
+enum Decoded {
+    Request(Box<DecodedRequest>),
     Query(QueryBy),
 }
 
-fn pay(
+fn request(
     received: &Received,
+    endpoint: &Endpoint,
     sender: &authenticate::Authenticated,
     parts: &RestParts,
-) -> Result<Asked, Problem> {
-    let decoded = decode::payment(received, sender, parts)?;
-    screen(decoded.request.operation, decoded.request.amount, &decoded.merchant)?;
-    Ok(Asked::Pay(Box::new(decoded)))
+) -> Result<Decoded, Problem> {
+    let decoded = decode(received, endpoint, sender, parts)?;
+    let (operation, amount) = match &decoded.asked {
+        Asked::New(request) => (request.operation, Some(request.amount)),
+        Asked::FollowUp(follow_up) => (follow_up.operation, follow_up.amount),
+    };
+    screen(operation, amount, &decoded.merchant)?;
+    Ok(Decoded::Request(Box::new(decoded)))
 }
 
 /// Logs and counts what the core said.

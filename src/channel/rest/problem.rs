@@ -24,6 +24,20 @@ pub enum Code {
     IdempotencyMismatch,
     /// The order has a payment that is pending or approved.
     OrderInUse,
+    /// The original is not final yet.
+    OriginalNotFinal,
+    /// The original was not approved.
+    OriginalNotApproved,
+    /// The operation cannot follow an original of this kind.
+    WrongOriginal,
+    /// The pre-authorization has a capture.
+    AlreadyCaptured,
+    /// The original has a void.
+    AlreadyVoided,
+    /// Too late for a void: a refund is the way.
+    UseRefund,
+    /// More than is left on the original, or in another currency.
+    AmountExceedsOriginal,
     /// No such thing, or another merchant's.
     NotFound,
     /// The method does not go with the path.
@@ -54,6 +68,23 @@ impl Code {
                 ("idempotency_mismatch", 409, "The idempotency key was used for another request")
             }
             Self::OrderInUse => ("order_in_use", 409, "The order is being paid or was paid"),
+            Self::OriginalNotFinal => {
+                ("original_not_final", 409, "The original payment is not final yet")
+            }
+            Self::OriginalNotApproved => {
+                ("original_not_approved", 409, "The original payment was not approved")
+            }
+            Self::WrongOriginal => {
+                ("wrong_original", 409, "The operation does not go with the original payment")
+            }
+            Self::AlreadyCaptured => {
+                ("already_captured", 409, "The pre-authorization has a capture")
+            }
+            Self::AlreadyVoided => ("already_voided", 409, "The original payment has a void"),
+            Self::UseRefund => ("use_refund", 409, "The money was taken; a refund is the way"),
+            Self::AmountExceedsOriginal => {
+                ("amount_exceeds_original", 422, "The amount is more than the original has left")
+            }
             Self::NotFound => ("not_found", 404, "Not found"),
             Self::MethodNotAllowed => ("method_not_allowed", 405, "Method not allowed"),
             Self::UnsupportedMediaType => {
@@ -168,6 +199,30 @@ impl From<Refusal> for Problem {
             Refusal::OrderInUse => {
                 (Code::OrderInUse, "One order has at most one payment that is pending or approved.")
             }
+            Refusal::OriginalNotFinal => (
+                Code::OriginalNotFinal,
+                "It, or its capture, is pending. Ask for it, and try again with the same key.",
+            ),
+            Refusal::OriginalNotApproved => {
+                (Code::OriginalNotApproved, "There is nothing to take, undo or give back.")
+            }
+            Refusal::WrongOriginal => (
+                Code::WrongOriginal,
+                "Only a pre-authorization is captured; only purchases and pre-authorizations are \
+                 voided and refunded.",
+            ),
+            Refusal::AlreadyCaptured => {
+                (Code::AlreadyCaptured, "There is one capture for each pre-authorization.")
+            }
+            Refusal::AlreadyVoided => (Code::AlreadyVoided, "It was voided, or a void is pending."),
+            Refusal::UseRefund => {
+                (Code::UseRefund, "It was captured or refunded, or is of an earlier business date.")
+            }
+            Refusal::OverOriginal => (
+                Code::AmountExceedsOriginal,
+                "Pending captures and refunds count; the currency is the original's.",
+            ),
+            Refusal::NotOffered => (Code::NotPermitted, "The bank's host does not take this."),
             Refusal::HostUnavailable => {
                 (Code::HostUnavailable, "Nothing was accepted. Try again with the same key.")
             }

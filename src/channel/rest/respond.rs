@@ -11,6 +11,7 @@ use serde::Serialize;
 use tidegate_payment::effect::Reply;
 use tidegate_payment::money::Money;
 use tidegate_payment::payment::{DeclineReason, PendingReason, Verdict, View};
+use tidegate_payment::request::Operation;
 use tidegate_payment::time::Timestamp;
 
 /// A payment as its merchant sees it. Absent values are null.
@@ -26,6 +27,15 @@ struct PaymentBody<'a> {
     /// Only when less was approved than asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     approved_amount: Option<AmountBody>,
+    /// Of a capture, void or refund: the payment that it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    original: Option<String>,
+    /// Of a purchase or pre-authorization that was approved: what became of it since.
+    #[serde(flatten)]
+    follow_ups: Option<FollowUpsBody>,
+    /// What is on the card, if the bank's host said so.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    balances: Vec<BalanceBody>,
     card: CardBody<'a>,
     response_code: Option<&'a str>,
     approval_code: Option<&'a str>,
@@ -40,6 +50,38 @@ struct PaymentBody<'a> {
 struct AmountBody {
     minor: i64,
     currency: &'static str,
+}
+
+/// The sums over a payment's captures, voids and refunds that were approved.
+#[derive(Serialize)]
+struct FollowUpsBody {
+    captured_amount: AmountBody,
+    refunded_amount: AmountBody,
+    voided: bool,
+}
+
+impl FollowUpsBody {
+    fn of(view: &View) -> Option<Self> {
+        let approved = view.approved.filter(|_| view.request.operation.pays_for_order())?;
+        let sums = view.follow_ups;
+        let captured = match view.request.operation {
+            Operation::Purchase if !sums.voided => approved.minor,
+            Operation::Purchase => 0,
+            _ => sums.captured,
+        };
+        let amount = |minor| AmountBody::from(Money { minor, ..approved });
+        Some(Self {
+            captured_amount: amount(captured),
+            refunded_amount: amount(sums.refunded),
+            voided: sums.voided,
+        })
+    }
+}
+
+#[derive(Serialize)]
+struct BalanceBody {
+    kind: &'static str,
+    amount: AmountBody,
 }
 
 #[derive(Serialize)]
@@ -76,6 +118,13 @@ impl<'a> PaymentBody<'a> {
                 .approved
                 .filter(|approved| *approved != request.amount)
                 .map(AmountBody::from),
+            original: request.original.map(|original| original.to_string()),
+            follow_ups: FollowUpsBody::of(view),
+            balances: view
+                .balances
+                .iter()
+                .map(|it| BalanceBody { kind: it.kind.name(), amount: it.amount.into() })
+                .collect(),
             card: CardBody { bin: &request.card.bin, last4: &request.card.last4 },
             response_code: view.response_code.as_deref(),
             approval_code: view.approval_code.as_deref(),
@@ -96,6 +145,8 @@ fn verdict(verdict: Verdict) -> (&'static str, Option<&'static str>, Option<bool
         Verdict::Pending(PendingReason::HostTimeout) => {
             ("pending", Some("host_timeout"), Some(false))
         }
+        // An advice is repeated until the host takes it: it may well be approved.
+        Verdict::Pending(PendingReason::AwaitingHost) => ("pending", Some("awaiting_host"), None),
         Verdict::Pending(PendingReason::UnderReview) => ("pending", Some("under_review"), None),
         Verdict::Approved => ("approved", None, None),
         Verdict::Reversed => ("reversed", None, None),
@@ -104,6 +155,7 @@ fn verdict(verdict: Verdict) -> (&'static str, Option<&'static str>, Option<bool
                 DeclineReason::Host => "host_declined",
                 DeclineReason::PickUp => "pick_up",
                 DeclineReason::HostUnavailable => "host_unavailable",
+                DeclineReason::HostTimeout => "host_timeout",
                 DeclineReason::NeverPosted => "never_posted",
             };
             ("declined", Some(reason), None)

@@ -25,10 +25,16 @@ pub enum Screened {
 /// Screens a request against the merchant's profile.
 /// # Errors
 /// [`Screened`] naming the first rule that it breaks.
-pub fn screen(operation: Operation, amount: Money, merchant: &Merchant) -> Result<(), Screened> {
+pub fn screen(
+    operation: Operation,
+    amount: Option<Money>,
+    merchant: &Merchant,
+) -> Result<(), Screened> {
     if !merchant.operations.contains(&operation) {
         return Err(Screened::Operation(operation));
     }
+    // A void is of all of its original.
+    let Some(amount) = amount else { return Ok(()) };
     if !merchant.currencies.contains(&amount.currency) {
         return Err(Screened::Currency(amount.currency));
     }

@@ -62,6 +62,8 @@ pub(super) fn state_name(state: State) -> &'static str {
         State::TimedOut(_) => "timed_out",
         State::Reversing(_) => "reversing",
         State::Reversed => "reversed",
+        State::Repeating(_) => "repeating",
+        State::Lapsed(_) => "lapsed",
         State::Parked(_) => "parked",
         State::Closed(_) => "closed",
     }

@@ -26,7 +26,7 @@ use tidegate_payment::payment::WrongTurn;
 use tidegate_payment::record::{Block, Record};
 
 /// Raised with every change of the tables; a ledger of another version is made again.
-const SCHEMA_VERSION: i64 = 1;
+const SCHEMA_VERSION: i64 = 2;
 const SCHEMA: &str = include_str!("schema.sql");
 /// How many open payments are kept folded between transactions.
 const KEPT_FOLDS_MAX: usize = 20_000;
@@ -212,7 +212,7 @@ fn fold_in(
 
 fn write_row(transaction: &Transaction<'_>, fold: &Fold) -> Result<(), LedgerError> {
     const SQL: &str = "INSERT INTO payment VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, \
-         ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22) \
+         ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23) \
          ON CONFLICT (first_sequence) DO UPDATE SET last_sequence = excluded.last_sequence, \
          state = excluded.state, verdict = excluded.verdict, \
          approved_minor = excluded.approved_minor, business_date = excluded.business_date, \
@@ -229,11 +229,12 @@ fn write_row(transaction: &Transaction<'_>, fold: &Fold) -> Result<(), LedgerErr
         request.operation.name(),
         request.key.as_str(),
         request.order.as_str(),
+        request.original.map(|original| original.0.to_be_bytes()),
         state_name(payment.state),
         verdict_name(payment.verdict()),
         request.amount.minor,
         request.amount.currency.alphabetic(),
-        payment.view().approved.map(|money| money.minor),
+        payment.approved().map(|money| money.minor),
         payment.fields.as_ref().map(|fields| fields.business_date.to_string()),
         payment.accepted_at.0,
         request.freshness.nonce.as_str(),

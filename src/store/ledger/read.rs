@@ -50,6 +50,8 @@ pub struct PaymentLine {
 pub struct Total {
     /// Whose.
     pub merchant: String,
+    /// Of which operation.
+    pub operation: String,
     /// Of which currency (ISO 4217, alphabetic).
     pub currency: String,
     /// `pending`, `approved`, `declined` or `reversed`.
@@ -111,7 +113,8 @@ impl Reader {
         let applied = read_place(&transaction)?.last;
         let found = match &key {
             LoadKey::Id(id) => {
-                let sql = "SELECT records FROM payment WHERE id = ?1";
+                let sql = "SELECT records FROM payment WHERE id = ?1 OR original = ?1 \
+                     ORDER BY first_sequence";
                 groups(transaction.prepare_cached(sql)?, params![id.0.to_be_bytes()])?
             }
             LoadKey::Request { merchant, operation, key, order } => {
@@ -123,6 +126,17 @@ impl Reader {
                 let statement = transaction.prepare_cached(sql)?;
                 let (merchant, order) = (merchant.as_str(), order.as_str());
                 groups(statement, params![merchant, operation.name(), key.as_str(), order])?
+            }
+            LoadKey::FollowUp { merchant, operation, key, original } => {
+                let sql = "SELECT records FROM payment WHERE first_sequence IN (\
+                     SELECT first_sequence FROM payment \
+                     WHERE merchant = ?1 AND operation = ?2 AND idempotency_key = ?3 \
+                     UNION SELECT first_sequence FROM payment WHERE id = ?4 \
+                     UNION SELECT first_sequence FROM payment WHERE original = ?4) \
+                     ORDER BY first_sequence";
+                let statement = transaction.prepare_cached(sql)?;
+                let (merchant, original) = (merchant.as_str(), original.0.to_be_bytes());
+                groups(statement, params![merchant, operation.name(), key.as_str(), original])?
             }
             LoadKey::Order { merchant, order } => {
                 let sql = "SELECT records FROM payment WHERE merchant = ?1 AND order_id = ?2 \
@@ -229,22 +243,24 @@ impl Reader {
         Ok(records.into_iter().map(entry).collect())
     }
 
-    /// Counts and sums of a business date by merchant, currency and verdict.
+    /// Counts and sums of a business date by merchant, operation, currency and verdict.
     /// # Errors
     /// [`LedgerError`] when they cannot be read, or a sum passes the range of `i64`.
     pub fn totals(&self, date: BusinessDate) -> Result<Vec<Total>, LedgerError> {
-        let sql = "SELECT merchant, currency, verdict, COUNT(*), SUM(amount_minor), \
+        let sql = "SELECT merchant, operation, currency, verdict, COUNT(*), SUM(amount_minor), \
              COALESCE(SUM(approved_minor), 0) FROM payment WHERE business_date = ?1 \
-             GROUP BY merchant, currency, verdict ORDER BY merchant, currency, verdict";
+             GROUP BY merchant, operation, currency, verdict \
+             ORDER BY merchant, operation, currency, verdict";
         let mut statement = self.connection.prepare_cached(sql)?;
         let rows = statement.query_map([date.to_string()], |row| {
             Ok(Total {
                 merchant: row.get(0)?,
-                currency: row.get(1)?,
-                verdict: row.get(2)?,
-                count: row.get(3)?,
-                asked_minor: row.get(4)?,
-                approved_minor: row.get(5)?,
+                operation: row.get(1)?,
+                currency: row.get(2)?,
+                verdict: row.get(3)?,
+                count: row.get(4)?,
+                asked_minor: row.get(5)?,
+                approved_minor: row.get(6)?,
             })
         })?;
         Ok(rows.collect::<Result<_, _>>()?)

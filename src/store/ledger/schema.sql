@@ -26,6 +26,7 @@ CREATE TABLE payment (
     operation       TEXT    NOT NULL,
     idempotency_key TEXT    NOT NULL,
     order_id        TEXT    NOT NULL,
+    original        BLOB,
     state           TEXT    NOT NULL,
     verdict         TEXT    NOT NULL,
     amount_minor    INTEGER NOT NULL,
@@ -47,6 +48,8 @@ CREATE TABLE payment (
 CREATE UNIQUE INDEX payment_by_key ON payment (merchant, operation, idempotency_key);
 -- The payments of an order: the merchant's question, and the rule of one payment an order.
 CREATE INDEX payment_by_order ON payment (merchant, order_id);
+-- The completions, voids and refunds of a payment: the sums over them, and its merchant's question.
+CREATE INDEX payment_by_original ON payment (original) WHERE original IS NOT NULL;
 -- What a start must have in memory; small, however many payments there are.
 CREATE INDEX payment_open ON payment (first_sequence) WHERE is_open = 1;
 -- What a late answer can still come for after a start; read from its end.

@@ -1,9 +1,9 @@
 //! The numbers that stand for the variants of short lists. What was given out once stays.
 
 use tidegate_payment::record::{
-    AnswerClass, NotSentReason, ParkReason, Resolution, ReversalVerdict, SilenceReason,
+    AnswerClass, BalanceKind, NotSentReason, ParkReason, Resolution, ReversalVerdict, SilenceReason,
 };
-use tidegate_payment::request::Operation;
+use tidegate_payment::request::{Operation, Silence};
 
 pub(super) fn flag_of(code: u8) -> Option<bool> {
     match code {
@@ -26,7 +26,11 @@ macro_rules! codes {
     };
 }
 
-codes!(operation_code, operation_of, Operation: 1 = Purchase);
+codes!(operation_code, operation_of, Operation:
+    1 = Purchase, 2 = PreAuthorization, 3 = Completion, 4 = Void, 5 = Refund, 6 = BalanceInquiry,
+    7 = CardVerification);
+codes!(silence_class_code, silence_class_of, Silence: 1 = Reversal, 2 = Advice, 3 = Inquiry);
+codes!(balance_code, balance_of, BalanceKind: 1 = Ledger, 2 = Available);
 codes!(not_sent_code, not_sent_of, NotSentReason:
     1 = NoLine, 2 = QueueFull, 3 = Overdue, 4 = EncodeFailed);
 codes!(silence_code, silence_of, SilenceReason: 1 = Deadline, 2 = Restart, 3 = PartialRefused);

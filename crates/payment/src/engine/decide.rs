@@ -98,8 +98,11 @@ impl Engine {
     /// What will be asked of the host, if it may be asked now.
     fn resolve(&self, incoming: &Incoming) -> Result<Opening, Refusal> {
         let opening = match &incoming.ask {
-            Ask::New { request, route } => {
+            Ask::New { request, routes } => {
                 self.order_is_free(request, incoming.terms)?;
+                // Nothing was sent yet, so any host will do that can take it.
+                let up = routes.iter().find(|route| self.hosts_up.contains(&route.host));
+                let route = up.ok_or(Refusal::HostUnavailable)?;
                 Opening {
                     request: request.clone(),
                     route: route.clone(),

@@ -299,7 +299,7 @@ fn incoming(waiter: u64, number: u64) -> Incoming {
     Incoming {
         waiter: Waiter(waiter),
         id: PaymentId(u128::from(waiter)),
-        ask: Ask::New { request, route: route() },
+        ask: Ask::New { request, routes: vec![route()] },
         acceptor: Acceptor {
             category: "5942".into(),
             terminal: TerminalId::parse("TERM0001").unwrap(),

@@ -302,9 +302,9 @@ fn an_advice_without_an_answer_waits_for_a_person() {
 fn an_inquiry_without_an_answer_is_declined_and_nothing_more_is_sent() {
     let mut world = World::new();
     let mut inquiry = incoming(1, 1);
-    if let Ask::New { request, route } = &mut inquiry.ask {
+    if let Ask::New { request, routes } = &mut inquiry.ask {
         request.operation = Operation::BalanceInquiry;
-        route.silence = Silence::Inquiry;
+        routes[0].silence = Silence::Inquiry;
     }
     let id = inquiry.id;
     world.hear(Input::Request(Box::new(inquiry)));

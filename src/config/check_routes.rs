@@ -1,0 +1,77 @@
+//! Checks the routes.
+
+use super::check::Checker;
+use super::check_lists::{NAME, digits, each};
+use super::raw::RawRoute;
+use super::values::{Host, Merchant, RouteRule};
+use tidegate_payment::id::{HostId, MerchantId};
+
+impl Checker {
+    pub(super) fn routes(
+        &mut self,
+        raw: Vec<RawRoute>,
+        hosts: Option<&[Host]>,
+        merchants: Option<&[Merchant]>,
+    ) -> Option<Vec<RouteRule>> {
+        let routes = each(raw, |index, raw| self.route(index, raw, hosts, merchants))?;
+        let names = routes.iter().enumerate();
+        let names = names.map(|(index, one)| (format!("route[{index}].name"), one.name.as_str()));
+        self.unique(names, "a name of its own");
+        Some(routes)
+    }
+
+    fn route(
+        &mut self,
+        index: usize,
+        raw: RawRoute,
+        hosts: Option<&[Host]>,
+        merchants: Option<&[Merchant]>,
+    ) -> Option<RouteRule> {
+        let key = |name: &str| format!("route[{index}].{name}");
+        let host_named = |text: &str| {
+            let known = |hosts: &[Host]| hosts.iter().any(|host| host.name.as_str() == text);
+            HostId::parse(text).ok().filter(|_| hosts.is_none_or(known))
+        };
+        let merchant_named = |text: &str| {
+            let known = |merchants: &[Merchant]| merchants.iter().any(|it| it.id.as_str() == text);
+            MerchantId::parse(text).ok().filter(|_| merchants.is_none_or(known))
+        };
+        let name = self.parsed(&key("name"), raw.name, NAME, |text| {
+            MerchantId::parse(text).ok().map(|_| text.to_owned())
+        });
+        let wanted = "the name of a [[host]]";
+        let host = self.parsed(&key("host"), raw.host, wanted, host_named);
+        let failover = self.list(&key("failover"), raw.failover, wanted, host_named);
+        let wanted = "the first 1 to 6 digits of card numbers";
+        let bins = self.list(&key("bins"), raw.bins, wanted, digits(1..=6));
+        let wanted = "the id of a [[merchant]]";
+        let merchants = self.list(&key("merchants"), raw.merchants, wanted, merchant_named);
+        let operations = self.operations(&key("operations"), raw.operations);
+        Some(RouteRule {
+            name: name?,
+            host: host?,
+            failover,
+            bins,
+            merchants,
+            operations: operations.unwrap_or_default(),
+        })
+    }
+
+    /// A list that may be missing; each fault in it is told.
+    fn list<T>(
+        &mut self,
+        key: &str,
+        raw: Option<Vec<String>>,
+        wanted: &str,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Vec<T> {
+        let mut values = Vec::new();
+        for text in raw.unwrap_or_default() {
+            match parse(&text) {
+                Some(value) => values.push(value),
+                None => self.fault(key, format!("{text:?} is not expected"), wanted),
+            }
+        }
+        values
+    }
+}
