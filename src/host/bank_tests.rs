@@ -15,7 +15,7 @@ use std::collections::BTreeSet;
 use std::time::Instant;
 use tidegate_line::event::{Ask, Event, HostRequest, Read, Written};
 use tidegate_line::name::{Connection, ExchangeId, Frame, LineIndex, MatchKey};
-use tidegate_payment::card::{CardHash, CardRef, Expiry, Pan, SecurityCode};
+use tidegate_payment::card::{CardHash, CardRef, Expiry, Pan, Secrets, SecurityCode};
 use tidegate_payment::durable::Sequence;
 use tidegate_payment::id::*;
 use tidegate_payment::input::{Attempt, ReversalAnswer};
@@ -58,7 +58,10 @@ struct Words;
 
 impl Words {
     fn key_of(out: &Outgoing) -> String {
-        let kind = if out.attempt == Attempt::Original { "pay" } else { "undo" };
+        let kind = match out.attempt {
+            Attempt::Original | Attempt::Repeat(_) => "pay",
+            Attempt::Reversal(_) => "undo",
+        };
         format!("{kind}-{}", out.fields.stan)
     }
 }
@@ -76,10 +79,10 @@ impl Wording for Words {
         &self,
         out: &Outgoing,
         card: &Pan,
-        code: Option<&SecurityCode>,
+        secrets: &Secrets,
         body: &mut Vec<u8>,
     ) -> Result<MatchKey, WordingError> {
-        let code = code.map_or("none", SecurityCode::expose);
+        let code = secrets.security_code.as_ref().map_or("none", SecurityCode::expose);
         let repeat = if out.repeat { "again" } else { "first" };
         let (amount, number) = (out.request.amount.minor, card.expose());
         let name = Self::key_of(out);
@@ -119,7 +122,7 @@ impl Wording for Words {
         }
         let (response_code, line) = (code.to_owned(), line.clone());
         match (code, out.attempt) {
-            ("00", Attempt::Original) => Judged::Answer(HostAnswer {
+            ("00", Attempt::Original | Attempt::Repeat(_)) => Judged::Answer(HostAnswer {
                 response_code,
                 class: AnswerClass::Approved,
                 approval_code: None,
@@ -185,7 +188,7 @@ pub(super) fn outgoing(
             acquirer: "00000123456".into(),
             forwarder: None,
             definitions: Definitions { dialect: [0; 32], mapping: [0; 32] },
-            silence: tidegate_payment::request::Silence::Reversal,
+            silence: Silence::Reversal,
         },
         acceptor: Acceptor {
             category: "5942".into(),
@@ -357,8 +360,8 @@ fn is_approved(input: &Input, id: u128, line: &str) {
 #[tokio::test]
 async fn a_payment_crosses_the_line_and_its_code_is_taken() {
     let (mut world, mut bank) = World::serving().await;
-    let code = SecurityCode::parse("987").unwrap();
-    world.codes.put(PaymentId(1), code, world.deadline()).unwrap();
+    let secrets = Secrets { security_code: SecurityCode::parse("987").ok(), cavv: None };
+    world.codes.put(PaymentId(1), secrets, world.deadline()).unwrap();
     world.pay(1);
     assert_eq!(bank.hear().await, format!("do pay-000001 {PAN} 1234 987 first"));
     is_written(&world.input().await, 1, Attempt::Original);

@@ -4,7 +4,7 @@ use super::wording::{Judged, Wording, WordingError};
 use std::error::Error;
 use tidegate_line::event::{Ask, HostRequest, Read};
 use tidegate_line::name::MatchKey;
-use tidegate_payment::card::{Pan, SecurityCode};
+use tidegate_payment::card::{Pan, Secrets};
 use tidegate_payment::effect::Outgoing;
 use tidegate_payment::id::{LineId, Stan};
 use tidegate_payment::input::Attempt;
@@ -25,18 +25,19 @@ impl Wording for Definition {
         &self,
         out: &Outgoing,
         card: &Pan,
-        code: Option<&SecurityCode>,
+        secrets: &Secrets,
         body: &mut Vec<u8>,
     ) -> Result<MatchKey, WordingError> {
-        let keys = Definition::encode(self, out, card, code, body)?;
+        let keys = Definition::encode(self, out, card, secrets, body)?;
         Ok(MatchKey(keys.match_key))
     }
 
     fn key(&self, out: &Outgoing) -> Result<MatchKey, WordingError> {
         let keys = self.recovered_keys(out.request.operation, &out.fields)?;
+        let operation = out.request.operation;
         Ok(MatchKey(match out.attempt {
             Attempt::Original | Attempt::Repeat(_) => keys.original,
-            Attempt::Reversal(_) => keys.reversal,
+            Attempt::Reversal(_) => keys.reversal.ok_or(EncodeError::NoReversal(operation))?,
         }))
     }
 
@@ -78,7 +79,15 @@ impl Wording for Definition {
             Err(error) => return Judged::Disagrees(error.to_string()),
         };
         match Definition::judge(self, &reply, out, is_card) {
-            Ok(judge::Judged::Answer(answer)) => Judged::Answer(answer.on(line.clone())),
+            Ok(judge::Judged::Answer(answer)) => {
+                if let Some(fault) = answer.balances_fault {
+                    tracing::error!(
+                        payment = %out.id, %line, %fault, alarm = true,
+                        "the balances of an answer are malformed and dropped"
+                    );
+                }
+                Judged::Answer(answer.on(line.clone()))
+            }
             Ok(judge::Judged::Reversal(said)) => Judged::Reversal(said.on(line.clone())),
             Ok(judge::Judged::UnknownCode(code)) => Judged::UnlistedCode(code),
             Err(disagreement) => Judged::Disagrees(disagreement.to_string()),
@@ -172,8 +181,8 @@ mod tests {
         for (attempt, mti) in [(Attempt::Original, "0210"), (Attempt::Reversal(2), "0430")] {
             let repeat = attempt != Attempt::Original;
             let out = outgoing(7, attempt, repeat, Mono(std::time::Duration::ZERO));
-            let mut body = Vec::new();
-            let key = Wording::encode(&bank, out.get(), &card, None, &mut body).unwrap();
+            let (mut body, none) = (Vec::new(), Secrets::default());
+            let key = Wording::encode(&bank, out.get(), &card, &none, &mut body).unwrap();
             assert_eq!(Wording::key(&bank, out.get()).unwrap(), key);
             let answer = reply(&bank, &body, mti, "00", "000000001234");
             assert_eq!(Wording::read(&bank, &answer), Read::Reply(key));

@@ -1,4 +1,4 @@
-//! Encodes what the engine sends: unseals the card, takes the security code, words the frame. On a
+//! Encodes what the engine sends: unseals the card, takes the secrets, words the frame. On a
 //! thread of its own, because key stores block.
 
 use super::Clock;
@@ -7,6 +7,7 @@ use super::slot::Slots;
 use super::wording::{Cards, UnsealError, Wording, WordingError};
 use std::sync::Arc;
 use tidegate_line::name::{Frame, MatchKey};
+use tidegate_payment::card::Secrets;
 use tidegate_payment::durable::Durable;
 use tidegate_payment::effect::Outgoing;
 use tidegate_payment::input::{Attempt, Input};
@@ -17,7 +18,7 @@ use tokio::sync::mpsc;
 pub(super) struct Encoder {
     pub(super) wording: Arc<dyn Wording>,
     pub(super) cards: Arc<dyn Cards>,
-    pub(super) codes: Arc<Slots>,
+    pub(super) secrets: Arc<Slots>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) inputs: mpsc::Sender<Input>,
     /// To the host task.
@@ -79,21 +80,22 @@ impl Encoder {
 
     fn encode(&self, out: Durable<Outgoing>) -> Result<Encoded, EncodeError> {
         let message = out.get();
-        // Taken in any case: what is not sent now is never sent with its code.
-        let code = match message.attempt {
-            Attempt::Original | Attempt::Repeat(_) => self.codes.take(message.id),
-            Attempt::Reversal(_) => None,
+        // Taken in any case: what is not sent now is never sent with its secrets.
+        let secrets = match message.attempt {
+            Attempt::Original => self.secrets.take(message.id).unwrap_or_default(),
+            Attempt::Repeat(_) | Attempt::Reversal(_) => Secrets::default(),
         };
         if self.clock.now().mono >= message.deadline {
             return Err(EncodeError::Overdue);
         }
         let card = self.cards.unseal(&message.request.card)?;
         let mut body = Vec::with_capacity(self.frame_bytes_max);
-        let worded = self.wording.encode(message, &card, code.as_ref(), &mut body);
+        let worded = self.wording.encode(message, &card, &secrets, &mut body);
         // Wiped whatever came of it.
         let frame = Frame::new(body);
         let key = worded?;
         let original_key = match message.attempt {
+            // A repeat is answered as what it repeats.
             Attempt::Original | Attempt::Repeat(_) => None,
             Attempt::Reversal(_) => Some(self.original_key(message)?),
         };

@@ -19,7 +19,8 @@ pub(super) struct Exchanges {
     kept: BTreeMap<ExchangeId, Kept>,
 }
 
-/// All attempts of a reversal are one exchange: the answer to any of them closes it.
+/// A request and its repeats are one exchange, and so are all attempts of a reversal: the answer to
+/// any of them closes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Message {
     Original(PaymentId),
@@ -102,15 +103,16 @@ impl Exchanges {
 /// The attempt as the line counts it: 0 is the original.
 pub(super) fn number_of(attempt: Attempt) -> u32 {
     match attempt {
-        Attempt::Original | Attempt::Repeat(_) => 0,
-        Attempt::Reversal(number) => number,
+        Attempt::Original => 0,
+        Attempt::Repeat(number) | Attempt::Reversal(number) => number,
     }
 }
 
 /// The attempt that the line counts so, in an exchange of this message.
 pub(super) fn attempt_of(sent: &Sent, number: u32) -> Attempt {
-    match sent.get().attempt {
-        Attempt::Original | Attempt::Repeat(_) => Attempt::Original,
-        Attempt::Reversal(_) => Attempt::Reversal(number),
+    match (sent.get().attempt, number) {
+        (Attempt::Original | Attempt::Repeat(_), 0) => Attempt::Original,
+        (Attempt::Original | Attempt::Repeat(_), _) => Attempt::Repeat(number),
+        (Attempt::Reversal(_), _) => Attempt::Reversal(number),
     }
 }

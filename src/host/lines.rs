@@ -24,7 +24,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
-/// How often security codes past their deadline are wiped.
+/// How often secrets past their deadline are wiped.
 const WIPE_EVERY: Duration = Duration::from_millis(250);
 
 /// What the host task hears from, and the judge that it speaks to.
@@ -39,7 +39,7 @@ pub(super) struct HostTask {
     host: Host,
     settings: HostSettings,
     wording: Arc<dyn Wording>,
-    codes: Arc<Slots>,
+    secrets: Arc<Slots>,
     inputs: mpsc::Sender<Input>,
     clock: Arc<dyn Clock>,
     dice: Dice,
@@ -70,7 +70,7 @@ impl HostTask {
         host: Host,
         settings: HostSettings,
         wording: Arc<dyn Wording>,
-        codes: Arc<Slots>,
+        secrets: Arc<Slots>,
         inputs: mpsc::Sender<Input>,
         clock: Arc<dyn Clock>,
         dice: Dice,
@@ -79,7 +79,7 @@ impl HostTask {
             host,
             settings,
             wording,
-            codes,
+            secrets,
             inputs,
             clock,
             dice,
@@ -129,7 +129,7 @@ impl HostTask {
                 }
                 () = tokio::time::sleep(wait) => Event::Tick,
                 _ = wipe.tick() => {
-                    self.codes.expire(self.clock.now().mono);
+                    self.secrets.expire(self.clock.now().mono);
                     Event::Tick
                 }
             };

@@ -3,7 +3,7 @@
 //!
 //! A message travels `start`ed tasks in this order: [`HostHandle::send`] puts a durable message
 //! into the bounded queue of an encoder; the encoder (a thread: key stores block) unseals the card,
-//! takes the security code from its [`slot`] and words the frame; the host task owns the
+//! takes the secrets from their [`slot`] and words the frame; the host task owns the
 //! [`tidegate_line::host::Host`], chooses a line and hands the frame to that line's writer. A reply
 //! comes from a line's reader to the host task, is paired there, judged on a thread of its own
 //! against what was asked, and becomes an [`Input`] for the engine.
@@ -98,7 +98,7 @@ pub struct HostParts {
     pub cards: Arc<dyn Cards>,
     /// Requests of an earlier run that the host may still answer, the likeliest last.
     pub expected: Vec<Durable<Outgoing>>,
-    /// Security codes on their way.
+    /// Security codes and authentication values on their way.
     pub codes: Arc<Slots>,
     /// To the engine.
     pub inputs: mpsc::Sender<Input>,
@@ -186,7 +186,7 @@ pub fn start(parts: HostParts) -> Result<HostHandle, StartError> {
         let encoder = encode::Encoder {
             wording: Arc::clone(&wording),
             cards: Arc::clone(&cards),
-            codes: Arc::clone(&codes),
+            secrets: Arc::clone(&codes),
             clock: Arc::clone(&clock),
             inputs: inputs.clone(),
             encoded: encoded.clone(),

@@ -1,13 +1,14 @@
-//! Security codes on their way from the channel to the host frame. They are in no record and travel
-//! beside the engine; a code is wiped when it is taken, forgotten, or past its deadline.
+//! Security codes and authentication values on their way from the channel to the host frame. They are
+//! in no record and travel beside the engine; they are wiped when they are taken, forgotten, or
+//! past their deadline.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use tidegate_payment::card::SecurityCode;
+use tidegate_payment::card::Secrets;
 use tidegate_payment::id::PaymentId;
 use tidegate_payment::time::Mono;
 
-/// The slots: at most one code for each payment, at most `max` in all.
+/// The slots: at most one for each payment, at most `max` in all.
 #[derive(Debug)]
 pub struct Slots {
     max: usize,
@@ -16,19 +17,19 @@ pub struct Slots {
 
 #[derive(Default)]
 struct Held {
-    codes: BTreeMap<PaymentId, (SecurityCode, Mono)>,
+    secrets: BTreeMap<PaymentId, (Secrets, Mono)>,
     deadlines: BTreeSet<(Mono, PaymentId)>,
 }
 
 impl std::fmt::Debug for Held {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Held({} codes)", self.codes.len())
+        write!(f, "Held(of {} payments)", self.secrets.len())
     }
 }
 
 /// All slots are taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("all {max} slots for security codes are taken")]
+#[error("all {max} slots for security codes and authentication values are taken")]
 pub struct SlotsFull {
     /// How many there are.
     pub max: usize,
@@ -40,31 +41,31 @@ impl Slots {
         Self { max, held: Mutex::default() }
     }
 
-    /// Keeps a code until `deadline`; a code that the payment had before is wiped.
+    /// Keeps secrets until `deadline`; what the payment had before is wiped.
     /// # Errors
-    /// [`SlotsFull`]; the code is wiped then.
-    pub fn put(&self, id: PaymentId, code: SecurityCode, deadline: Mono) -> Result<(), SlotsFull> {
+    /// [`SlotsFull`]; the secrets are wiped then.
+    pub fn put(&self, id: PaymentId, secrets: Secrets, deadline: Mono) -> Result<(), SlotsFull> {
         let mut held = self.held();
         held.remove(id);
-        if held.codes.len() >= self.max {
+        if held.secrets.len() >= self.max {
             return Err(SlotsFull { max: self.max });
         }
         held.deadlines.insert((deadline, id));
-        held.codes.insert(id, (code, deadline));
+        held.secrets.insert(id, (secrets, deadline));
         Ok(())
     }
 
-    /// Takes the payment's code, if it has one; whoever takes it wipes it by dropping it.
-    pub fn take(&self, id: PaymentId) -> Option<SecurityCode> {
+    /// Takes the payment's secrets, if it has any; whoever takes them wipes them by dropping them.
+    pub fn take(&self, id: PaymentId) -> Option<Secrets> {
         self.held().remove(id)
     }
 
-    /// Wipes the payment's code.
+    /// Wipes the payment's secrets.
     pub fn forget(&self, id: PaymentId) {
         drop(self.take(id));
     }
 
-    /// Wipes what is past its deadline and says how many codes that were.
+    /// Wipes what is past its deadline and says of how many payments that was.
     pub fn expire(&self, now: Mono) -> usize {
         let mut held = self.held();
         let mut expired: usize = 0;
@@ -78,9 +79,9 @@ impl Slots {
         expired
     }
 
-    /// How many codes are held.
+    /// Of how many payments secrets are held.
     pub fn len(&self) -> usize {
-        self.held().codes.len()
+        self.held().secrets.len()
     }
 
     /// Whether none is held.
@@ -88,17 +89,17 @@ impl Slots {
         self.len() == 0
     }
 
-    /// A panic elsewhere while the lock was held leaves at worst a code that expires.
+    /// A panic elsewhere while the lock was held leaves at worst secrets that expire.
     fn held(&self) -> MutexGuard<'_, Held> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Held {
-    fn remove(&mut self, id: PaymentId) -> Option<SecurityCode> {
-        let (code, deadline) = self.codes.remove(&id)?;
+    fn remove(&mut self, id: PaymentId) -> Option<Secrets> {
+        let (secrets, deadline) = self.secrets.remove(&id)?;
         self.deadlines.remove(&(deadline, id));
-        Some(code)
+        Some(secrets)
     }
 }
 
@@ -107,9 +108,10 @@ impl Held {
 mod tests {
     use super::*;
     use std::time::Duration;
+    use tidegate_payment::card::SecurityCode;
 
-    fn code(text: &str) -> SecurityCode {
-        SecurityCode::parse(text).unwrap()
+    fn code(text: &str) -> Secrets {
+        Secrets { security_code: Some(SecurityCode::parse(text).unwrap()), cavv: None }
     }
 
     fn at(seconds: u64) -> Mono {
@@ -120,7 +122,7 @@ mod tests {
     fn a_code_is_taken_once() {
         let slots = Slots::new(2);
         slots.put(PaymentId(1), code("123"), at(10)).unwrap();
-        assert_eq!(slots.take(PaymentId(1)).unwrap().expose(), "123");
+        assert_eq!(slots.take(PaymentId(1)).unwrap().security_code.unwrap().expose(), "123");
         assert!(slots.take(PaymentId(1)).is_none());
     }
 

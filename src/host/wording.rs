@@ -2,7 +2,7 @@
 
 use tidegate_line::event::{Ask, Read};
 use tidegate_line::name::MatchKey;
-use tidegate_payment::card::{CardRef, Pan, SecurityCode};
+use tidegate_payment::card::{CardRef, Pan, Secrets};
 use tidegate_payment::effect::Outgoing;
 use tidegate_payment::id::{LineId, Stan};
 use tidegate_payment::input::ReversalAnswer;
@@ -13,14 +13,15 @@ use tidegate_payment::time::Timestamp;
 /// without framing and are appended to `body`, in which the caller reserved enough room that a
 /// vector which holds card data never moves.
 pub trait Wording: Send + Sync + 'static {
-    /// Words a request, a reversal or a repeat; returns what its reply will carry.
+    /// Words a request, a reversal or a repeat of either; returns what its reply will carry. Only
+    /// [`Attempt::Original`](tidegate_payment::input::Attempt) carries the secrets.
     /// # Errors
     /// [`WordingError`] when the message cannot be expressed.
     fn encode(
         &self,
         out: &Outgoing,
         card: &Pan,
-        code: Option<&SecurityCode>,
+        secrets: &Secrets,
         body: &mut Vec<u8>,
     ) -> Result<MatchKey, WordingError>;
 
@@ -62,7 +63,7 @@ pub trait Wording: Send + Sync + 'static {
 /// What a reply means.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Judged {
-    /// It answers the request.
+    /// It answers the request, or a repeat of it.
     Answer(HostAnswer),
     /// It answers the reversal.
     Reversal(ReversalAnswer),

@@ -6,13 +6,14 @@ use tidegate_iso8583::{
     mti::{Class, Mti},
     pack::Builder,
 };
-use tidegate_payment::record::AnswerClass;
+use tidegate_payment::{record::AnswerClass, request::Operation};
 
 use crate::{
-    definition::Silence,
     dialect::HostDialect,
-    element::{Fact, Meaning},
-    mapping::{Mapping, OperationPlan, Plan},
+    element::Meaning,
+    fact::Fact,
+    mapping::{Mapping, Plan},
+    operations::check_operation,
     source::Collector,
     toml_reader::At,
 };
@@ -24,16 +25,33 @@ const SENSITIVE: [u8; 5] = [35, 36, 45, 52, 55];
 /// Elements that hold a card number: a constant there would be somebody's card.
 const CARD_NUMBER: [u8; 2] = [2, 34];
 
-/// The elements of the original that DE90 is composed of.
-/// Standard: ISO 8583:1987, DE 90.
-pub(crate) const DE90_PARTS: [(u8, usize); 4] = [(11, 6), (7, 10), (32, 11), (33, 11)];
-
 /// Which message a plan is for; decides what may stand in it.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Part {
-    Original,
-    Reversal,
+pub(crate) enum Part {
+    /// What an operation sends first; an advice is repeated as it is.
+    Original {
+        operation: Operation,
+        is_advice: bool,
+    },
+    Reversal(Operation),
     Network,
+}
+
+impl Part {
+    /// Whether it goes out again with the same elements.
+    fn is_repeated(self) -> bool {
+        matches!(self, Self::Reversal(_) | Self::Original { is_advice: true, .. })
+    }
+
+    /// Whether it belongs to a payment that is about another one.
+    fn is_of_follow_up(self) -> bool {
+        match self {
+            Self::Original { operation, .. } | Self::Reversal(operation) => {
+                operation.is_follow_up()
+            }
+            Self::Network => false,
+        }
+    }
 }
 
 pub(crate) fn check(dialect: &HostDialect, mapping: &Mapping, faults: &mut Collector<'_>) {
@@ -42,63 +60,21 @@ pub(crate) fn check(dialect: &HostDialect, mapping: &Mapping, faults: &mut Colle
         faults.add(&mapping.dialect.span, message, &format!("`{}`", dialect.name()));
     }
     for plan in &mapping.operations {
-        check_operation(dialect, plan, faults);
+        check_operation(dialect, mapping, plan, faults);
     }
     check_network(dialect, mapping, faults);
     check_answer(dialect, mapping, faults);
 }
 
-fn check_operation(dialect: &HostDialect, plan: &OperationPlan, faults: &mut Collector<'_>) {
-    let OperationPlan { original, reversal, silence, .. } = plan;
-    if silence.value != Silence::Reversal {
-        let message = "a purchase takes money: silence about it calls for a reversal";
-        faults.add(&silence.span, message, "`reversal`");
-    }
-    check_plan(dialect, Part::Original, original, faults);
-    check_plan(dialect, Part::Reversal, reversal, faults);
-    check_type(dialect, &original.mti, Class::Financial, faults);
-    check_type(dialect, &reversal.mti, Class::Reversal, faults);
-    if dialect.repeat_of(reversal.mti.value).is_none() {
-        let message = format!("the dialect has no repeat of `{}`", reversal.mti.value);
-        faults.add(&reversal.mti.span, message, "a type of its [repeat]");
-    }
-    for plan in [original, reversal] {
-        check_key(dialect, &dialect.financial_key, plan, faults);
-        for fact in [
-            Fact::CardNumber,
-            Fact::AmountMinor,
-            Fact::AmountCurrency,
-            Fact::Stan,
-            Fact::Rrn,
-            Fact::Transmitted,
-        ] {
-            if !plan.has(fact) {
-                let message =
-                    format!("no element of `{}` carries `{}`", plan.mti.value, fact.name());
-                faults.add(&plan.mti.span, message, "an element for it");
-            }
-        }
-    }
-    for field in &original.fields {
-        let compared = dialect.compared.contains(&field.value.0);
-        if compared && matches!(field.value.1, Meaning::Tagged(_)) {
-            let message =
-                format!("DE{}: tagged facts cannot be compared in replies", field.value.0);
-            let wanted = format!("an element outside `compared` of `{}`", dialect.name());
-            faults.add(&field.span, message, &wanted);
-        }
-    }
-    check_same_sources(original, reversal, faults);
-    check_original_data(original, reversal, faults);
-}
-
-fn check_type(dialect: &HostDialect, mti: &At<Mti>, class: Class, faults: &mut Collector<'_>) {
-    if mti.value.class() != class || mti.value.is_repeat() {
-        let wanted = match class {
-            Class::Financial => "a financial request, such as `0200`",
-            Class::Reversal => "a reversal, such as `0420`",
-            _ => "a network management request, such as `0800`",
-        };
+/// The type belongs to one of these classes, is no repeat, and something answers it.
+pub(crate) fn check_type(
+    dialect: &HostDialect,
+    mti: &At<Mti>,
+    classes: &[Class],
+    wanted: &str,
+    faults: &mut Collector<'_>,
+) {
+    if !classes.contains(&mti.value.class()) || mti.value.is_repeat() {
         faults.add(&mti.span, format!("`{}` does not fit here", mti.value), wanted);
     }
     if dialect.reply_to(mti.value).is_none() {
@@ -107,7 +83,12 @@ fn check_type(dialect: &HostDialect, mti: &At<Mti>, class: Class, faults: &mut C
     }
 }
 
-fn check_plan(dialect: &HostDialect, part: Part, plan: &Plan, faults: &mut Collector<'_>) {
+pub(crate) fn check_plan(
+    dialect: &HostDialect,
+    part: Part,
+    plan: &Plan,
+    faults: &mut Collector<'_>,
+) {
     for field in &plan.fields {
         let (number, meaning) = &field.value;
         let Some(spec) = dialect.wire.field(*number) else {
@@ -149,7 +130,7 @@ fn check_facts(
     let (number, meaning) = &field.value;
     for fact in meaning.facts() {
         let hidden = match fact {
-            Fact::SecurityCode => spec.mask == Mask::Never,
+            Fact::SecurityCode | Fact::Cavv => spec.mask == Mask::Never,
             Fact::CardNumber => spec.mask != Mask::Clear,
             _ => true,
         };
@@ -158,12 +139,20 @@ fn check_facts(
             faults.add(&field.span, message, "an element that the dialect masks");
         }
         let wanted = match (part, fact) {
-            (Part::Reversal, Fact::SecurityCode) => "a fact that may be kept and repeated",
+            (part, fact) if part.is_repeated() && fact.is_secret() => {
+                "a fact that may be kept and repeated"
+            }
             (Part::Network, Fact::Stan | Fact::Transmitted | Fact::NetworkCode) => continue,
             (Part::Network, _) => "stan, transmitted, network.code or a constant",
             (_, Fact::NetworkCode) => "a fact of a payment",
-            (Part::Original, Fact::ApprovalCode | Fact::OriginalData) => {
+            (Part::Original { .. }, Fact::ApprovalCode) => {
                 "a fact that is known before the host answers"
+            }
+            (Part::Original { operation, .. }, Fact::OriginalData) if !operation.is_follow_up() => {
+                "a fact that is known before the host answers"
+            }
+            (part, fact) if fact.is_of_original() && !part.is_of_follow_up() => {
+                "a fact of the payment itself: only follow-ups have an original"
             }
             _ if matches!(meaning, Meaning::Tagged(_))
                 && matches!(fact, Fact::CardNumber | Fact::OriginalData) =>
@@ -178,7 +167,12 @@ fn check_facts(
 }
 
 /// Every element of a key must be in the message, and known again from the journal alone.
-fn check_key(dialect: &HostDialect, key: &[u8], plan: &Plan, faults: &mut Collector<'_>) {
+pub(crate) fn check_key(
+    dialect: &HostDialect,
+    key: &[u8],
+    plan: &Plan,
+    faults: &mut Collector<'_>,
+) {
     for number in key {
         let found = match plan.meaning(*number) {
             Some(Meaning::Constant(_)) => continue,
@@ -188,6 +182,7 @@ fn check_key(dialect: &HostDialect, key: &[u8], plan: &Plan, faults: &mut Collec
             {
                 continue;
             }
+            Some(Meaning::Fact(fact)) if fact.is_of_original() => "is another message's",
             Some(_) => "is not known any more after a restart",
             None => "is not in the message",
         };
@@ -199,55 +194,11 @@ fn check_key(dialect: &HostDialect, key: &[u8], plan: &Plan, faults: &mut Collec
     }
 }
 
-/// A reversal names its original by the same elements: what the original takes from the payment,
-/// the reversal takes from the same place.
-fn check_same_sources(original: &Plan, reversal: &Plan, faults: &mut Collector<'_>) {
-    for field in &reversal.fields {
-        let (number, meaning) = &field.value;
-        let Some(Meaning::Fact(fact)) = original.meaning(*number) else { continue };
-        if *meaning != Meaning::Fact(*fact) {
-            let message = format!("DE{number} is not what the original carries there");
-            faults.add(&field.span, message, &format!("`{}`", fact.name()));
-        }
-    }
-}
-
-/// DE90 is composed of the original's own elements, so these must be what DE90 says they are.
-fn check_original_data(original: &Plan, reversal: &Plan, faults: &mut Collector<'_>) {
-    let mut found = reversal.fields.iter();
-    let Some(field) = found.find(|field| field.value.1 == Meaning::Fact(Fact::OriginalData)) else {
-        let message = format!("no element of `{}` names the original", reversal.mti.value);
-        faults.add(&reversal.mti.span, message, "90 = \"original_data\"");
-        return;
-    };
-    if field.value.0 != 90 {
-        let message = format!("DE{}: `original_data` is composed for DE90", field.value.0);
-        faults.add(&field.span, message, "DE90");
-    }
-    let parts = [
-        (11, Fact::Stan, true),
-        (7, Fact::Transmitted, true),
-        (32, Fact::RouteAcquirer, false),
-        (33, Fact::RouteForwarder, false),
-    ];
-    for (number, fact, needed) in parts {
-        let right = match original.meaning(number) {
-            Some(meaning) => *meaning == Meaning::Fact(fact),
-            None => !needed,
-        };
-        if !right {
-            let message = format!("DE{number} of `{}` is a part of DE90", original.mti.value);
-            let carrier = original.fields.iter().find(|field| field.value.0 == number);
-            let span = carrier.map_or(&original.mti.span, |field| &field.span);
-            faults.add(span, message, &format!("`{}`", fact.name()));
-        }
-    }
-}
-
 fn check_network(dialect: &HostDialect, mapping: &Mapping, faults: &mut Collector<'_>) {
     let network = &mapping.network;
     let plan = &network.plan;
-    check_type(dialect, &plan.mti, Class::NetworkManagement, faults);
+    let wanted = "a network management request, such as `0800`";
+    check_type(dialect, &plan.mti, &[Class::NetworkManagement], wanted, faults);
     check_plan(dialect, Part::Network, plan, faults);
     check_key(dialect, &dialect.network_key, plan, faults);
     if !plan.has(Fact::NetworkCode) {
@@ -268,7 +219,8 @@ fn check_network(dialect: &HostDialect, mapping: &Mapping, faults: &mut Collecto
 }
 
 fn check_answer(dialect: &HostDialect, mapping: &Mapping, faults: &mut Collector<'_>) {
-    for field in [&mapping.response_code, &mapping.approval_code] {
+    let elements = [&mapping.response_code, &mapping.approval_code];
+    for field in elements.into_iter().chain(&mapping.balances) {
         if dialect.wire.field(field.value).is_none() {
             let message = format!("DE{}: the dialect does not define it", field.value);
             faults.add(&field.span, message, "an element of the dialect");

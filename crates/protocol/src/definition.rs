@@ -1,12 +1,13 @@
 //! A definition: a dialect and a mapping, checked against each other. With it a payment is
 //! translated and a host is understood.
 
+use std::collections::BTreeMap;
+
 use tidegate_iso8583::{
     dialect::Dialect,
     explain::{ExplainOptions, Explanation},
 };
-pub use tidegate_payment::request::Silence;
-use tidegate_payment::request::{Definitions, Operation};
+use tidegate_payment::request::{Definitions, Operation, Silence};
 
 use crate::{
     consistency,
@@ -65,11 +66,16 @@ impl Definition {
     /// What is done when the host is silent about this operation; `None` if the mapping does not
     /// have it.
     #[must_use]
-    pub fn operations(&self) -> std::collections::BTreeMap<Operation, Silence> {
-        [(Operation::Purchase, Silence::Reversal)].into()
-    }
     pub fn silence(&self, operation: Operation) -> Option<Silence> {
         self.plan(operation).map(|plan| plan.silence.value)
+    }
+
+    /// The operations that the mapping has, and what the host's silence calls for in each: what the
+    /// host takes.
+    #[must_use]
+    pub fn operations(&self) -> BTreeMap<Operation, Silence> {
+        let plans = self.mapping.operations.iter();
+        plans.map(|plan| (plan.operation, plan.silence.value)).collect()
     }
 
     /// Why a host declines with this code, as a stable name for merchants: `expired_card`. `None`
@@ -99,7 +105,8 @@ mod tests {
     #[test]
     fn a_fault_is_shown_with_its_line_and_a_caret() {
         let source = sample::dialect();
-        let mapping = sample::MAPPING.replace("on_silence = \"reversal\"", "on_silence = \"hope\"");
+        let mapping =
+            sample::PURCHASES.replace("on_silence = \"reversal\"", "on_silence = \"hope\"");
         let dialect = source.text.replace("mask = \"pan\"", "mask = \"clear\"");
         let faults = Definition::build(
             Source { text: &dialect, ..source },
@@ -108,9 +115,9 @@ mod tests {
         let shown = faults.map(|_| ()).unwrap_err().to_string();
         let expected = "\
 error: DE2: carries card data
-  --> dialects/iso87-ascii/dialect.toml:39:1
+  --> dialects/iso87-ascii/dialect.toml:48:1
    |
-39 | 2   = { name = \"primary account number\", content = \"n\", length = \"..19\", \
+48 | 2   = { name = \"primary account number\", content = \"n\", length = \"..19\", \
         mask = \"clear\" }
    | ^ expected mask pan or never
 
@@ -126,7 +133,7 @@ error: on_silence: unknown word `hope`
     fn hashes_are_those_of_the_texts() {
         let hashes = sample::definition().hashes();
         assert_ne!(hashes.dialect, hashes.mapping);
-        let other = format!("{}\n# a comment\n", sample::MAPPING);
+        let other = format!("{}\n# a comment\n", sample::PURCHASES);
         let other = Definition::build(sample::dialect(), Source { name: "m", text: &other });
         let other = other.unwrap().hashes();
         assert_eq!(other.dialect, hashes.dialect);

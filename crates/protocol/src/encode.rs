@@ -1,20 +1,21 @@
-//! Writes the host message of a payment: its request, its reversal, or a repeat of either.
+//! Writes the host message of a payment: its request or advice, its reversal, or a repeat of either.
 
 use std::fmt::Write as _;
 
 use tidegate_iso8583::{error::PackError, mti::Mti, pack::Builder};
 use tidegate_payment::{
-    card::{Pan, SecurityCode},
+    card::{Pan, Secrets},
     effect::Outgoing,
     input::Attempt,
     request::{HostFields, Operation},
 };
 
 use crate::{
-    consistency::DE90_PARTS,
     definition::Definition,
-    element::{Facts, Scratch, unfilled},
+    element::{Scratch, unfilled},
+    fact::{Fact, Facts},
     mapping::{OperationPlan, Plan},
+    operations::DE90_PARTS,
 };
 
 /// By what the reply to a message will be recognised.
@@ -28,10 +29,10 @@ pub struct Keys {
 /// The match keys of a payment that was recovered from the journal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecoveredKeys {
-    /// Of its request.
+    /// Of its request, and of every repeat of an advice.
     pub original: Vec<u8>,
-    /// Of every attempt of its reversal.
-    pub reversal: Vec<u8>,
+    /// Of every attempt of its reversal, if its operation is reversed.
+    pub reversal: Option<Vec<u8>>,
 }
 
 /// Why a message could not be written. Never holds a value of the message.
@@ -40,6 +41,9 @@ pub enum EncodeError {
     /// The mapping does not have the operation.
     #[error("the mapping does not have the operation {}", .0.name())]
     Operation(Operation),
+    /// The operation is never reversed.
+    #[error("the mapping does not reverse the operation {}", .0.name())]
+    NoReversal(Operation),
     /// The dialect has no type that marks the message as a repeat.
     #[error("the dialect has no repeat of {0}")]
     NoRepeat(Mti),
@@ -58,9 +62,10 @@ pub enum EncodeError {
 }
 
 impl Definition {
-    /// Appends the body of a message to `frame`: the request, or for [`Attempt::Reversal`] the
-    /// reversal, marked as a repeat when `out` says so. A repeat differs from the first message in
-    /// its type and in nothing else. The security code goes into a request alone.
+    /// Appends the body of a message to `frame`: the request; for [`Attempt::Repeat`] the same
+    /// message marked as a repeat; for [`Attempt::Reversal`] the reversal, marked as a repeat when
+    /// `out` says so. A repeat differs from the first message in its type and in nothing else. The
+    /// secrets go into a request alone.
     ///
     /// The frame then holds a card number: the caller sends it and wipes it.
     ///
@@ -70,20 +75,20 @@ impl Definition {
         &self,
         out: &Outgoing,
         card: &Pan,
-        code: Option<&SecurityCode>,
+        secrets: &Secrets,
         frame: &mut Vec<u8>,
     ) -> Result<Keys, EncodeError> {
         let operation = out.request.operation;
         let plan = self.plan(operation).ok_or(EncodeError::Operation(operation))?;
-        let message = plan.message(out.attempt);
+        let message = plan.message(out.attempt).ok_or(EncodeError::NoReversal(operation))?;
         let mut mti = message.mti.value;
-        if out.repeat {
+        if out.repeat || matches!(out.attempt, Attempt::Repeat(_)) {
             mti = self.dialect.repeat_of(mti).ok_or(EncodeError::NoRepeat(mti))?;
         }
-        let data = plan.original_data(out);
+        let data = self.original_data(plan, out)?;
         let facts = Facts {
             card: Some(card),
-            security_code: code.filter(|_| out.attempt == Attempt::Original),
+            secrets: (out.attempt == Attempt::Original).then_some(secrets),
             ..facts(out, data.as_deref())
         };
         let key = self.key(&self.dialect.financial_key, message, &facts)?;
@@ -106,7 +111,40 @@ impl Definition {
         let plan = self.plan(operation).ok_or(EncodeError::Operation(operation))?;
         let facts = Facts { fields: Some(fields), ..Facts::default() };
         let key = |message| self.key(&self.dialect.financial_key, message, &facts);
-        Ok(RecoveredKeys { original: key(&plan.original)?, reversal: key(&plan.reversal)? })
+        let reversal = plan.reversal.as_ref().map(key).transpose()?;
+        Ok(RecoveredKeys { original: key(&plan.original)?, reversal })
+    }
+
+    /// DE90 of a message that names another one: a reversal names the message that it undoes, a
+    /// follow-up the payment that it is about. `None` for a message without DE90.
+    ///
+    /// # Errors
+    /// [`EncodeError::Operation`] when the mapping does not have the operation of that payment.
+    pub(crate) fn original_data(
+        &self,
+        plan: &OperationPlan,
+        out: &Outgoing,
+    ) -> Result<Option<String>, EncodeError> {
+        if !plan.message(out.attempt).is_some_and(|message| message.has(Fact::OriginalData)) {
+            return Ok(None);
+        }
+        let fields = &out.fields;
+        Ok(match (out.attempt, fields.original.as_deref()) {
+            (Attempt::Reversal(_), _) => Some(plan.original.as_original_data(fields)),
+            (Attempt::Original | Attempt::Repeat(_), Some(original)) => {
+                let operation = original.operation;
+                let named = self.plan(operation).ok_or(EncodeError::Operation(operation))?;
+                // It went the same way, so the institutions are the same.
+                let fields = HostFields {
+                    stan: original.stan,
+                    transmitted: original.transmitted,
+                    original: None,
+                    ..fields.clone()
+                };
+                Some(named.original.as_original_data(&fields))
+            }
+            (Attempt::Original | Attempt::Repeat(_), None) => None,
+        })
     }
 
     /// The match key of a message that goes out.
@@ -155,7 +193,7 @@ impl KeyWriter {
     }
 }
 
-/// What the journal knows of a message: everything but the card in clear and the security code.
+/// What the journal knows of a message: everything but the card in clear and the secrets.
 pub(crate) fn facts<'a>(out: &'a Outgoing, original_data: Option<&'a str>) -> Facts<'a> {
     Facts {
         fields: Some(&out.fields),
@@ -167,34 +205,33 @@ pub(crate) fn facts<'a>(out: &'a Outgoing, original_data: Option<&'a str>) -> Fa
 }
 
 impl OperationPlan {
-    pub(crate) fn message(&self, attempt: Attempt) -> &Plan {
+    /// The message of an attempt, its repeat mark apart; `None` for the reversal of what is not
+    /// reversed.
+    pub(crate) fn message(&self, attempt: Attempt) -> Option<&Plan> {
         match attempt {
-            Attempt::Original | Attempt::Repeat(_) => &self.original,
-            Attempt::Reversal(_) => &self.reversal,
+            Attempt::Original | Attempt::Repeat(_) => Some(&self.original),
+            Attempt::Reversal(_) => self.reversal.as_ref(),
         }
-    }
-
-    /// DE90 of a reversal: the original's message type and its DE11, DE7, DE32 and DE33, each
-    /// right-justified and zero-filled; 42 digits. An element that the original does not carry is
-    /// all zeros. Standard: ISO 8583:1987, DE 90.
-    pub(crate) fn original_data(&self, out: &Outgoing) -> Option<String> {
-        if out.attempt == Attempt::Original {
-            return None;
-        }
-        let facts = facts(out, None);
-        let mut scratch = Scratch::new();
-        let mut data = String::with_capacity(42);
-        data.push_str(self.original.mti.value.as_str());
-        for (number, width) in DE90_PARTS {
-            let meaning = self.original.meaning(number);
-            let text = meaning.and_then(|meaning| meaning.text(&facts, &mut scratch));
-            let _infallible = write!(data, "{:0>width$}", text.unwrap_or_default());
-        }
-        Some(data)
     }
 }
 
 impl Plan {
+    /// How DE90 names this message: its type and its DE11, DE7, DE32 and DE33, each
+    /// right-justified and zero-filled; 42 digits. An element that it does not carry is all zeros.
+    /// Standard: ISO 8583:1987, DE 90.
+    fn as_original_data(&self, fields: &HostFields) -> String {
+        let facts = Facts { fields: Some(fields), ..Facts::default() };
+        let mut scratch = Scratch::new();
+        let mut data = String::with_capacity(42);
+        data.push_str(self.mti.value.as_str());
+        for (number, width) in DE90_PARTS {
+            let meaning = self.meaning(number);
+            let text = meaning.and_then(|meaning| meaning.text(&facts, &mut scratch));
+            let _infallible = write!(data, "{:0>width$}", text.unwrap_or_default());
+        }
+        data
+    }
+
     /// Sets every element that the facts can fill.
     pub(crate) fn fill(
         &self,

@@ -7,13 +7,16 @@ use tidegate_payment::{
     id::LineId,
     input::{Attempt, ReversalAnswer},
     money::Money,
-    record::{AnswerClass, HostAnswer, ReversalVerdict},
+    record::{AnswerClass, Balance, HostAnswer, ReversalVerdict},
+    request::Operation,
 };
 
 use crate::{
+    balances::{self, BalanceFault},
     definition::Definition,
-    element::{Fact, Meaning, Scratch, unfilled},
+    element::{Meaning, Scratch, unfilled},
     encode::facts,
+    fact::Fact,
     mapping::Plan,
     read::HostMessage,
 };
@@ -21,7 +24,7 @@ use crate::{
 /// What a reply says, after it agreed with its request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Judged {
-    /// The answer to the request of a payment.
+    /// The answer to the request or the advice of a payment.
     Answer(Answer),
     /// The answer to a reversal.
     Reversal(ReversalSaid),
@@ -41,14 +44,19 @@ pub struct Answer {
     pub approval_code: Option<String>,
     /// The amount approved, or asked for.
     pub amount: Money,
+    /// What is on the card: for a balance inquiry, if the reply says so.
+    pub balances: Vec<Balance>,
+    /// Why the balances of the reply were dropped. The answer itself stands: what the host decided
+    /// does not hang on what it tells besides.
+    pub balances_fault: Option<BalanceFault>,
 }
 
 impl Answer {
     /// The same, as it came on this line.
     #[must_use]
     pub fn on(self, line: LineId) -> HostAnswer {
-        let Self { response_code, class, approval_code, amount } = self;
-        HostAnswer { response_code, class, approval_code, amount, line, balances: Vec::new() }
+        let Self { response_code, class, approval_code, amount, balances, .. } = self;
+        HostAnswer { response_code, class, approval_code, amount, line, balances }
     }
 }
 
@@ -73,7 +81,8 @@ impl ReversalSaid {
 /// Why a reply does not belong to the request that its key names. Never holds card data.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Disagreement {
-    /// The mapping does not have the operation of the request.
+    /// The mapping does not have the operation of the request, or that of the payment that it is
+    /// about.
     #[error("the mapping does not have the operation of the request")]
     Operation,
     /// Another type of message.
@@ -121,7 +130,8 @@ pub enum Disagreement {
 impl Definition {
     /// Judges a reply against the message that it answers. `card_matches` is asked with the card
     /// number of the reply, if it carries one. An amount below the one asked is right with a code
-    /// for partial approval and with no other.
+    /// for partial approval and with no other, and only purchases and pre-authorizations can be
+    /// approved in part: about anything else such a code says nothing.
     ///
     /// # Errors
     /// [`Disagreement`]: the reply is to be quarantined and alarmed, and the payment goes on
@@ -134,28 +144,42 @@ impl Definition {
     ) -> Result<Judged, Disagreement> {
         let message = &reply.message;
         let operation = self.plan(out.request.operation).ok_or(Disagreement::Operation)?;
-        let plan = operation.message(out.attempt);
+        let plan = operation.message(out.attempt).ok_or(Disagreement::Operation)?;
         let wanted = self.dialect.reply_to(plan.mti.value);
         if wanted != Some(message.mti()) {
             return Err(Disagreement::Type { found: message.mti(), wanted });
         }
-        let original_data = operation.original_data(out);
+        let original_data = self.original_data(operation, out);
+        let original_data = original_data.map_err(|_| Disagreement::Operation)?;
         self.compare(message, plan, out, original_data.as_deref(), card_matches)?;
         let field = self.mapping.response_code.value;
         let code = message.get(field).ok_or(Disagreement::Missing { field })?.into_owned();
-        if out.attempt != Attempt::Original {
+        if matches!(out.attempt, Attempt::Reversal(_)) {
             amount(plan, message, out, None, &code)?;
             let listed = self.mapping.reversal_codes.get(&code);
             let verdict = listed.map_or(ReversalVerdict::Refused, |verdict| verdict.value);
             return Ok(Judged::Reversal(ReversalSaid { response_code: code, verdict }));
         }
         let class = self.mapping.codes.get(&code).map(|class| class.value);
+        let in_part = |class: &AnswerClass| *class == AnswerClass::Partial;
+        let class = class.filter(|it| out.request.operation.pays_for_order() || !in_part(it));
         let amount = amount(plan, message, out, class, &code)?;
         Ok(match class {
             None => Judged::UnknownCode(code),
             Some(class) => {
                 let approval_code = self.approval_code(message);
-                Judged::Answer(Answer { response_code: code, class, approval_code, amount })
+                let (balances, balances_fault) = match self.balances(message, out) {
+                    Ok(balances) => (balances, None),
+                    Err(fault) => (Vec::new(), Some(fault)),
+                };
+                Judged::Answer(Answer {
+                    response_code: code,
+                    class,
+                    approval_code,
+                    amount,
+                    balances,
+                    balances_fault,
+                })
             }
         })
     }
@@ -201,6 +225,21 @@ impl Definition {
         Ok(())
     }
 
+    /// What is on the card. Told to nobody who did not ask for it.
+    fn balances(
+        &self,
+        message: &Message<'_>,
+        out: &Outgoing,
+    ) -> Result<Vec<Balance>, BalanceFault> {
+        let number = self.mapping.balances.as_ref().map(|number| number.value);
+        match number.and_then(|number| message.get(number)) {
+            Some(text) if out.request.operation == Operation::BalanceInquiry => {
+                balances::read(&text, out.request.amount.currency)
+            }
+            _ => Ok(Vec::new()),
+        }
+    }
+
     fn approval_code(&self, message: &Message<'_>) -> Option<String> {
         let number = self.mapping.approval_code.value;
         let (text, spec) = (message.get(number)?, self.dialect.wire.field(number)?);
@@ -221,7 +260,8 @@ fn amount(
     let asked = out.request.amount;
     let mut fields = plan.fields.iter();
     let field = fields.find(|field| field.value.1 == Meaning::Fact(Fact::AmountMinor));
-    let number = field.map_or(4, |field| field.value.0);
+    // An inquiry may carry none; then none is compared.
+    let Some(number) = field.map(|field| field.value.0) else { return Ok(asked) };
     let partial = class == Some(AnswerClass::Partial);
     let Some(text) = message.get(number) else {
         return if partial { Err(Disagreement::Missing { field: number }) } else { Ok(asked) };

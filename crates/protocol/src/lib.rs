@@ -14,7 +14,7 @@
 //!
 //! Reading order: [`source`] is what is read and how faults look; [`dialect`] and `mapping` are
 //! the two files; [`definition`] is both, checked against each other; [`encode`], [`read`],
-//! [`judge`] and [`network`] are what a definition does; [`vectors`] tests it.
+//! [`judge`], [`balances`] and [`network`] are what a definition does; [`vectors`] tests it.
 #![forbid(unsafe_code)]
 
 pub mod source;
@@ -25,11 +25,15 @@ pub mod dialect;
 
 mod mapping;
 
+mod fact;
+
 mod element;
 
 pub mod definition;
 
 mod consistency;
+
+mod operations;
 
 pub mod encode;
 
@@ -37,11 +41,15 @@ pub mod read;
 
 pub mod judge;
 
+pub mod balances;
+
 pub mod network;
 
 pub mod vectors;
 
 mod vector_file;
+
+mod sample_payment;
 
 mod calendar;
 

@@ -7,13 +7,13 @@ use sha2::{Digest, Sha256};
 use tidegate_iso8583::mti::Mti;
 use tidegate_payment::{
     record::{AnswerClass, ReversalVerdict},
-    request::Operation,
+    request::{Operation, Silence},
 };
 
 use crate::{
-    definition::Silence,
     dialect::{element, read_mti},
-    element::{Fact, Meaning, TAGGED_MAX},
+    element::{Meaning, TAGGED_MAX},
+    fact::Fact,
     network::NetworkKind,
     source::{Collector, Source},
     toml_reader::{At, Item, Section, one_of, parse, word},
@@ -27,6 +27,8 @@ pub(crate) struct Mapping {
     pub(crate) response_code: At<u8>,
     /// The element of a reply that carries the approval code.
     pub(crate) approval_code: At<u8>,
+    /// The element of a reply that carries amounts on the card, if the mapping names it.
+    pub(crate) balances: Option<At<u8>>,
     pub(crate) operations: Vec<OperationPlan>,
     pub(crate) codes: BTreeMap<String, At<AnswerClass>>,
     pub(crate) reversal_codes: BTreeMap<String, At<ReversalVerdict>>,
@@ -35,13 +37,13 @@ pub(crate) struct Mapping {
     pub(crate) hash: [u8; 32],
 }
 
-/// The messages of one operation.
+/// The messages of one operation. A reversal stands there exactly for [`Silence::Reversal`].
 #[derive(Debug)]
 pub(crate) struct OperationPlan {
     pub(crate) operation: Operation,
     pub(crate) silence: At<Silence>,
     pub(crate) original: Plan,
-    pub(crate) reversal: Plan,
+    pub(crate) reversal: Option<Plan>,
 }
 
 /// One message: its type and what its elements carry, in order of their numbers.
@@ -86,12 +88,13 @@ pub(crate) fn read(source: Source<'_>, faults: &mut Collector<'_>) -> Option<Map
         "one of dialect, answer, operation, response_codes, reversal_codes, reasons, network",
         faults,
     );
-    let (response_code, approval_code) = answer?;
+    let (response_code, approval_code, balances) = answer?;
     let dialect = dialect?;
     Some(Mapping {
         dialect: dialect.with(dialect.value.to_owned()),
         response_code,
         approval_code,
+        balances,
         operations: operations?,
         codes,
         reversal_codes,
@@ -121,14 +124,22 @@ const NETWORK: &[(&str, NetworkKind)] = &[
     ("key_exchange", NetworkKind::KeyExchange),
 ];
 
-fn read_answer(root: &mut Section<'_>, faults: &mut Collector<'_>) -> Option<(At<u8>, At<u8>)> {
+/// The elements of the response code, the approval code and the balances.
+type AnswerElements = (At<u8>, At<u8>, Option<At<u8>>);
+
+fn read_answer(root: &mut Section<'_>, faults: &mut Collector<'_>) -> Option<AnswerElements> {
     let mut section = root.need("answer", faults)?.section(faults)?;
-    let mut take = |key| {
-        section.need(key, faults).and_then(|item| item.number("a number from 2 to 128", faults))
+    let wanted = "a number from 2 to 128";
+    let mut need =
+        |key| section.need(key, faults).and_then(|item| item.number::<u8>(wanted, faults));
+    let (response_code, approval_code) = (need("response_code"), need("approval_code"));
+    let balances = section.take("balances").map(|item| item.number(wanted, faults));
+    section.finish("one of response_code, approval_code, balances", faults);
+    let balances = match balances {
+        Some(read) => Some(read?),
+        None => None,
     };
-    let both = (take("response_code"), take("approval_code"));
-    section.finish("response_code or approval_code", faults);
-    Some((both.0?, both.1?))
+    Some((response_code?, approval_code?, balances))
 }
 
 fn read_operations(
@@ -136,12 +147,21 @@ fn read_operations(
     faults: &mut Collector<'_>,
 ) -> Option<Vec<OperationPlan>> {
     let mut section = root.need("operation", faults)?.section(faults)?;
-    let purchase = section
-        .need(Operation::Purchase.name(), faults)
-        .and_then(|item| item.section(faults))
-        .and_then(|section| read_operation(Operation::Purchase, section, faults));
-    section.finish("purchase", faults);
-    Some(vec![purchase?])
+    let (mut plans, mut is_sound) = (Vec::new(), true);
+    for operation in Operation::ALL {
+        let item = match operation {
+            Operation::Purchase => section.need(operation.name(), faults),
+            _ => section.take(operation.name()),
+        };
+        let is_needed = item.is_some() || operation == Operation::Purchase;
+        let plan = item
+            .and_then(|item| item.section(faults))
+            .and_then(|section| read_operation(operation, section, faults));
+        is_sound &= plan.is_some() || !is_needed;
+        plans.extend(plan);
+    }
+    section.finish(&one_of(&Operation::ALL.map(|it| it.name().to_owned())), faults);
+    is_sound.then_some(plans)
 }
 
 fn read_operation(
@@ -155,14 +175,33 @@ fn read_operation(
         Some(text.with(class))
     });
     let original = read_plan(&mut section, faults);
-    let reversal = section.need("reversal", faults).and_then(|item| item.section(faults));
-    let reversal = reversal.and_then(|mut section| {
-        let plan = read_plan(&mut section, faults);
-        section.finish("mti or fields", faults);
-        plan
-    });
+    let reversal = match silence.as_ref().map(|silence| silence.value) {
+        Some(Silence::Reversal) => section.need("reversal", faults),
+        _ => section.take("reversal"),
+    };
     section.finish("one of mti, on_silence, fields, reversal", faults);
-    Some(OperationPlan { operation, silence: silence?, original: original?, reversal: reversal? })
+    let reversal = match reversal {
+        Some(item) => Some(read_reversal(silence.as_ref(), item, faults)?),
+        None => None,
+    };
+    let silence = silence?;
+    let is_whole = reversal.is_some() == (silence.value == Silence::Reversal);
+    is_whole.then_some(OperationPlan { operation, silence, original: original?, reversal })
+}
+
+fn read_reversal(
+    silence: Option<&At<Silence>>,
+    item: Item<'_>,
+    faults: &mut Collector<'_>,
+) -> Option<Plan> {
+    if silence.is_some_and(|silence| silence.value != Silence::Reversal) {
+        let wanted = "on_silence = \"reversal\", or no such table";
+        faults.add(&item.span, "an operation that is not reversed has a reversal", wanted);
+    }
+    let mut section = item.section(faults)?;
+    let plan = read_plan(&mut section, faults);
+    section.finish("mti or fields", faults);
+    plan
 }
 
 fn read_plan(section: &mut Section<'_>, faults: &mut Collector<'_>) -> Option<Plan> {

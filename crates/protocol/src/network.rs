@@ -7,8 +7,8 @@ use tidegate_payment::{id::Stan, time::Timestamp};
 
 use crate::{
     definition::Definition,
-    element::{Facts, Network},
     encode::{EncodeError, Keys},
+    fact::{Facts, Network},
     read::HostMessage,
 };
 

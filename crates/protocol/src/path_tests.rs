@@ -10,7 +10,7 @@
 use proptest::prelude::*;
 use tidegate_iso8583::{explain::ExplainOptions, pack::Builder, parse::Message};
 use tidegate_payment::{
-    card::{Pan, SecurityCode},
+    card::{Cavv, Pan, Secrets, SecurityCode},
     effect::Outgoing,
     id::{LineId, Rrn, Stan, TerminalId},
     input::Attempt,
@@ -26,8 +26,9 @@ use crate::{
     network::NetworkKind,
     read::Kind,
     sample,
+    sample_payment::{SampleMessage, SamplePayment},
     source::{Collector, Source},
-    vector_file::{self, SampleMessage, SamplePayment},
+    vector_file,
 };
 
 const PURCHASE: Source<'_> = Source {
@@ -70,8 +71,11 @@ fn a_repeat_of_a_request_is_marked_and_changes_nothing_else() {
     let first = payment.outgoing(SampleMessage::Original);
     let again = Outgoing { repeat: true, ..first.clone() };
     let (mut one, mut two) = (Vec::new(), Vec::new());
-    let key = definition.encode(&first, &payment.card, None, &mut one).unwrap();
-    assert_eq!(definition.encode(&again, &payment.card, None, &mut two).unwrap(), key);
+    let key = definition.encode(&first, &payment.card, &Secrets::default(), &mut one).unwrap();
+    assert_eq!(
+        definition.encode(&again, &payment.card, &Secrets::default(), &mut two).unwrap(),
+        key
+    );
     assert_eq!(&two[..4], b"0201");
     assert_eq!(one[4..], two[4..]);
 }
@@ -79,12 +83,14 @@ fn a_repeat_of_a_request_is_marked_and_changes_nothing_else() {
 #[test]
 fn a_reversal_never_carries_the_security_code_it_is_given() {
     let (definition, payment) = (sample::definition(), payment());
-    let code = SecurityCode::parse("9753").unwrap();
+    let security_code = SecurityCode::parse("9753").ok();
+    let cavv = Cavv::parse("AJkBBkhgQQAAAE4gSEJydQAAAAA=").ok();
+    let secrets = Secrets { security_code, cavv };
     let mut frames = Vec::new();
     for message in [SampleMessage::Original, SampleMessage::Reversal, SampleMessage::Repeat] {
         let mut frame = Vec::new();
         let out = payment.outgoing(message);
-        definition.encode(&out, &payment.card, Some(&code), &mut frame).unwrap();
+        definition.encode(&out, &payment.card, &secrets, &mut frame).unwrap();
         frames.push(String::from_utf8(frame).unwrap());
     }
     assert!(frames[0].contains("CV049753"));
@@ -96,7 +102,7 @@ fn the_first_reversal_is_marked_as_a_repeat_when_the_engine_says_so() {
     let (definition, payment) = (sample::definition(), payment());
     let out = Outgoing { repeat: true, ..payment.outgoing(SampleMessage::Reversal) };
     let mut frame = Vec::new();
-    definition.encode(&out, &payment.card, None, &mut frame).unwrap();
+    definition.encode(&out, &payment.card, &Secrets::default(), &mut frame).unwrap();
     assert_eq!(&frame[..4], b"0421");
 }
 
@@ -106,7 +112,8 @@ fn a_message_that_cannot_be_written_leaves_nothing_behind() {
     let mut out = payment.outgoing(SampleMessage::Original);
     out.fields.acceptor.number = "longer than 15 characters".to_owned();
     let mut frame = b"before".to_vec();
-    let error = definition.encode(&out, &payment.card, None, &mut frame).unwrap_err();
+    let error =
+        definition.encode(&out, &payment.card, &Secrets::default(), &mut frame).unwrap_err();
     assert!(matches!(error, EncodeError::Pack(_)), "{error}");
     assert_eq!(frame, b"before");
 }
@@ -136,7 +143,8 @@ fn keys_of_different_messages_differ() {
             (f.acceptor.terminal, f.acceptor.number) = (terminal("AAAAAA  "), "B|C".to_owned())
         }),
     ];
-    let mut each: Vec<_> = all.iter().flat_map(|keys| [&keys.original, &keys.reversal]).collect();
+    let mut each: Vec<_> =
+        all.iter().flat_map(|keys| [Some(&keys.original), keys.reversal.as_ref()]).collect();
     let count = each.len();
     each.sort();
     each.dedup();
@@ -148,7 +156,7 @@ fn an_answer_becomes_the_engine_s_with_the_line_it_came_on() {
     let (definition, payment) = (sample::definition(), payment());
     let out = payment.outgoing(SampleMessage::Original);
     let mut sent = Vec::new();
-    definition.encode(&out, &payment.card, None, &mut sent).unwrap();
+    definition.encode(&out, &payment.card, &Secrets::default(), &mut sent).unwrap();
     let sent = definition.dialect().parse(&sent).unwrap();
     let body = reply(&sent, &[4, 7, 11, 37, 41, 42], &[(38, "OK1"), (39, "00")]);
     let message = definition.read(&body).unwrap();
@@ -168,7 +176,8 @@ fn an_answer_to_any_attempt_of_a_reversal_closes_it() {
     let (first, repeat) =
         (payment.outgoing(SampleMessage::Reversal), payment.outgoing(SampleMessage::Repeat));
     let mut sent = Vec::new();
-    let key = definition.encode(&first, &payment.card, None, &mut sent).unwrap().match_key;
+    let key =
+        definition.encode(&first, &payment.card, &Secrets::default(), &mut sent).unwrap().match_key;
     let sent = definition.dialect().parse(&sent).unwrap();
     let body = reply(&sent, &ALL_ECHOED, &[(39, "00")]);
     let message = definition.read(&body).unwrap();
@@ -190,7 +199,7 @@ fn the_swapped_answers_of_two_payments_disagree() {
     let mut two = one.clone();
     two.request.amount.minor = 999;
     let mut sent = Vec::new();
-    definition.encode(&two, &payment.card, None, &mut sent).unwrap();
+    definition.encode(&two, &payment.card, &Secrets::default(), &mut sent).unwrap();
     let sent = definition.dialect().parse(&sent).unwrap();
     let body = reply(&sent, &ALL_ECHOED, &[(39, "00")]);
     let message = definition.read(&body).unwrap();
@@ -233,7 +242,7 @@ fn nothing_that_is_printed_holds_the_card_number() {
     let (definition, payment) = (sample::definition(), payment());
     let out = payment.outgoing(SampleMessage::Original);
     let mut sent = Vec::new();
-    definition.encode(&out, &payment.card, payment.security_code.as_ref(), &mut sent).unwrap();
+    definition.encode(&out, &payment.card, &payment.secrets, &mut sent).unwrap();
     let explained = definition.explain(&sent, ExplainOptions::default()).to_string();
     assert!(explained.contains("retrieval reference number"));
     let sent = definition.dialect().parse(&sent).unwrap();
@@ -283,11 +292,11 @@ proptest! {
         let mut frames = Vec::new();
         for (out, key) in [
             (&original, &recovered.original),
-            (&reversal, &recovered.reversal),
-            (&repeat, &recovered.reversal),
+            (&reversal, recovered.reversal.as_ref().unwrap()),
+            (&repeat, recovered.reversal.as_ref().unwrap()),
         ] {
             let mut frame = Vec::new();
-            let keys = definition.encode(out, &card, None, &mut frame).unwrap();
+            let keys = definition.encode(out, &card, &Secrets::default(), &mut frame).unwrap();
             prop_assert_eq!(&keys.match_key, key, "the same after a restart");
             let sent = definition.dialect().parse(&frame).unwrap();
             let body = reply(&sent, &ALL_ECHOED, &[(39, "00")]);

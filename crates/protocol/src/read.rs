@@ -10,8 +10,9 @@ use tidegate_iso8583::{
 
 use crate::{
     definition::Definition,
-    element::{Fact, Meaning, unfilled},
+    element::{Meaning, unfilled},
     encode::KeyWriter,
+    fact::Fact,
     network::NetworkKind,
 };
 
@@ -26,14 +27,15 @@ pub struct HostMessage<'a> {
 /// What kind of message it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kind {
-    /// Answers the request of a payment.
+    /// Answers the request or the advice of a payment.
     FinancialReply {
         /// The match key of the request.
         key: Vec<u8>,
     },
-    /// Answers a reversal, or a repeat of it.
+    /// Answers a message of the class of reversals: the reversal of a silent payment, a void, or a
+    /// repeat of either.
     ReversalReply {
-        /// The match key of the reversal.
+        /// The match key of that message.
         key: Vec<u8>,
     },
     /// Answers a network message.
@@ -126,15 +128,17 @@ impl Definition {
             return Kind::NetworkRequest { kind: self.network_kind(message) };
         }
         let answers = |request| self.dialect.reply_to(request) == Some(mti);
-        let mut operations = self.mapping.operations.iter();
+        let operations = self.mapping.operations.iter();
+        let mut messages =
+            operations.flat_map(|plan| [Some(&plan.original), plan.reversal.as_ref()]).flatten();
         let kind: fn(Vec<u8>, bool) -> Kind = if answers(network.plan.mti.value) {
             |key, ok| Kind::NetworkReply { key, ok }
-        } else if operations.clone().any(|plan| answers(plan.original.mti.value)) {
-            |key, _| Kind::FinancialReply { key }
-        } else if operations.any(|plan| answers(plan.reversal.mti.value)) {
+        } else if !messages.any(|plan| answers(plan.mti.value)) {
+            return Kind::Other(Odd::Type(mti));
+        } else if mti.class() == Class::Reversal {
             |key, _| Kind::ReversalReply { key }
         } else {
-            return Kind::Other(Odd::Type(mti));
+            |key, _| Kind::FinancialReply { key }
         };
         let elements = match mti.class() {
             Class::NetworkManagement => &self.dialect.network_key,

@@ -1,26 +1,14 @@
 //! Reads a vector file.
 
-use std::{ops::Range, time::Duration};
-
 use data_encoding::HEXUPPER_PERMISSIVE;
 use tidegate_iso8583::mti::Mti;
-use tidegate_payment::{
-    card::{CardHash, CardRef, Expiry, Pan, SecurityCode},
-    effect::Outgoing,
-    id::{
-        ChannelId, HostId, IdempotencyKey, MerchantId, Nonce, OrderId, PaymentId, Rrn, Stan,
-        TerminalId,
-    },
-    input::Attempt,
-    money::{Currency, Money},
-    request::{Acceptor, Definitions, Eci, Freshness, HostFields, Operation, Request, Route},
-    time::{BusinessDate, LocalTime, Mono, Timestamp},
-};
+use tidegate_payment::{id::Stan, time::Timestamp};
 
 use crate::{
     calendar::parse_instant,
     dialect::{element, read_mti},
     network::NetworkKind,
+    sample_payment::{FactReader, SampleMessage, SamplePayment, read_payment},
     source::{Collector, Source},
     toml_reader::{At, Section, parse, word},
 };
@@ -42,49 +30,12 @@ pub(crate) enum Case {
     Host { kind: String, answer: Vec<u8> },
 }
 
-/// A message of the sample payment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum SampleMessage {
-    Original,
-    Reversal,
-    Repeat,
-}
-
-/// The payment that a file's vectors are about.
-pub(crate) struct SamplePayment {
-    pub(crate) card: Pan,
-    pub(crate) security_code: Option<SecurityCode>,
-    request: Request,
-    fields: HostFields,
-}
-
-impl SamplePayment {
-    /// One of its messages, as the engine would hand it out.
-    pub(crate) fn outgoing(&self, message: SampleMessage) -> Outgoing {
-        let (attempt, repeat) = match message {
-            SampleMessage::Original => (Attempt::Original, false),
-            SampleMessage::Reversal => (Attempt::Reversal(1), false),
-            SampleMessage::Repeat => (Attempt::Reversal(2), true),
-        };
-        Outgoing {
-            id: PaymentId(1),
-            attempt,
-            repeat,
-            request: self.request.clone(),
-            fields: self.fields.clone(),
-            approval_code: None,
-            deadline: Mono(Duration::ZERO),
-        }
-    }
-}
-
 const MESSAGES: &[(&str, SampleMessage)] = &[
     ("original", SampleMessage::Original),
+    ("advice_repeat", SampleMessage::AdviceRepeat),
     ("reversal", SampleMessage::Reversal),
     ("repeat", SampleMessage::Repeat),
 ];
-const ANSWERED: &[(&str, SampleMessage)] =
-    &[("original", SampleMessage::Original), ("reversal", SampleMessage::Reversal)];
 const REQUESTS: &[(&str, NetworkKind)] = &[
     ("sign_on", NetworkKind::SignOn),
     ("sign_off", NetworkKind::SignOff),
@@ -137,7 +88,7 @@ fn read_vector(kind: &str, mut section: Section<'_>, faults: &mut Collector<'_>)
         }
         "reply" => {
             let to = need(&mut section, "to", faults)
-                .and_then(|text| word(&text, "to", ANSWERED, faults));
+                .and_then(|text| word(&text, "to", MESSAGES, faults));
             let says = need(&mut section, "says", faults);
             to.zip(says).map(|(to, says)| Case::Reply { to, says: says.value.to_owned() })
         }
@@ -153,7 +104,7 @@ fn read_vector(kind: &str, mut section: Section<'_>, faults: &mut Collector<'_>)
     Some(Vector { name: name?.value.to_owned(), wire: wire?, case: case? })
 }
 
-fn need<'t>(
+pub(crate) fn need<'t>(
     section: &mut Section<'t>,
     key: &str,
     faults: &mut Collector<'_>,
@@ -161,18 +112,18 @@ fn need<'t>(
     section.need(key, faults)?.text(faults)
 }
 
-/// `NAME_hex`, or `NAME_text` as a text or a list of texts.
+/// `NAME_hex` or `NAME_text`, each as a text or a list of texts.
 fn read_bytes(
     name: &str,
     section: &mut Section<'_>,
     faults: &mut Collector<'_>,
 ) -> Option<Vec<u8>> {
     if let Some(item) = section.take(&format!("{name}_hex")) {
-        let text = item.text(faults)?;
-        let digits: String = text.value.split_whitespace().collect();
+        let parts = if item.is_text() { vec![item.text(faults)?] } else { item.texts(faults)? };
+        let digits: String = parts.iter().flat_map(|part| part.value.split_whitespace()).collect();
         let bytes = HEXUPPER_PERMISSIVE.decode(digits.as_bytes());
         if bytes.is_err() {
-            faults.add(&text.span, "not bytes in hex", "pairs of hex digits");
+            faults.add(&item.span, "not bytes in hex", "pairs of hex digits");
         }
         return bytes.ok();
     }
@@ -203,142 +154,4 @@ fn read_network(section: &mut Section<'_>, faults: &mut Collector<'_>) -> Option
     let stan = reader.stan();
     let transmitted = reader.fact("transmitted", "YYYY-MM-DDThh:mm:ssZ", parse_instant);
     Some(Case::Network { kind: kind?, stan: stan?, transmitted: transmitted? })
-}
-
-/// Reads the facts of a payment, each from a text.
-struct FactReader<'s, 't, 'f, 'u> {
-    section: &'s mut Section<'t>,
-    faults: &'f mut Collector<'u>,
-}
-
-impl FactReader<'_, '_, '_, '_> {
-    fn fact<T>(
-        &mut self,
-        key: &str,
-        wanted: &str,
-        read: impl FnOnce(&str) -> Option<T>,
-    ) -> Option<T> {
-        let text = need(self.section, key, self.faults)?;
-        self.judge(&text, key, wanted, read)
-    }
-
-    /// A fact that may be missing; a wrong one is noted.
-    fn option<T>(
-        &mut self,
-        key: &str,
-        wanted: &str,
-        read: impl FnOnce(&str) -> Option<T>,
-    ) -> Option<T> {
-        let text = self.section.take(key)?.text(self.faults)?;
-        self.judge(&text, key, wanted, read)
-    }
-
-    fn judge<T>(
-        &mut self,
-        text: &At<&str>,
-        key: &str,
-        wanted: &str,
-        read: impl FnOnce(&str) -> Option<T>,
-    ) -> Option<T> {
-        let fact = read(text.value);
-        if fact.is_none() {
-            self.faults.add(&text.span, format!("`{key}` is not what it should be"), wanted);
-        }
-        fact
-    }
-
-    fn stan(&mut self) -> Option<Stan> {
-        self.fact("stan", "1 to 999999", |text| Stan::new(text.parse().ok()?).ok())
-    }
-
-    fn text(&mut self, key: &str) -> Option<String> {
-        self.fact(key, "a text", |text| Some(text.to_owned()))
-    }
-}
-
-/// Two digits of a text.
-fn digits(text: &str, range: Range<usize>) -> Option<u8> {
-    text.get(range)?.parse().ok()
-}
-
-fn read_payment(mut section: Section<'_>, faults: &mut Collector<'_>) -> Option<SamplePayment> {
-    let mut reader = FactReader { section: &mut section, faults };
-    let card = reader.fact("card", "a test card number", |text| Pan::parse(text).ok());
-    let expiry = reader.fact("expiry", "YYYY-MM", |text| Expiry::parse_iso(text).ok());
-    let security_code =
-        reader.option("security_code", "3 or 4 digits", |text| SecurityCode::parse(text).ok());
-    let eci = reader.option("eci", "two digits", Eci::parse);
-    let currency =
-        reader.fact("currency", "a code such as EUR", |text| Currency::from_alphabetic(text).ok());
-    let minor = reader.fact("amount", "minor units", |text| text.parse().ok());
-    let fields = read_host_fields(&mut reader);
-    section.finish("a fact of a payment", faults);
-    let (card, amount) = (card?, Money::payable(minor?, currency?).ok()?);
-    let card_ref = CardRef {
-        bin: card.bin().to_owned(),
-        last4: card.last4().to_owned(),
-        hash: CardHash([0; 32]),
-        expiry: expiry?,
-        sealed: Vec::new(),
-    };
-    let request = Request {
-        merchant: MerchantId::parse("m-1001").ok()?,
-        channel: ChannelId::parse("vectors").ok()?,
-        operation: Operation::Purchase,
-        key: IdempotencyKey::parse("vector-1").ok()?,
-        freshness: Freshness { created: Timestamp(0), nonce: Nonce::parse("00000000").ok()? },
-        order: OrderId::parse("A-1001").ok()?,
-        amount,
-        card: card_ref,
-        eci,
-        ds_transaction: None,
-        original: None,
-    };
-    Some(SamplePayment { card, security_code, request, fields: fields? })
-}
-
-fn read_host_fields(reader: &mut FactReader<'_, '_, '_, '_>) -> Option<HostFields> {
-    let stan = reader.stan();
-    let rrn = reader.fact("rrn", "12 letters or digits", |text| Rrn::parse(text).ok());
-    let transmitted = reader.fact("transmitted", "YYYY-MM-DDThh:mm:ssZ", parse_instant);
-    let local = reader.fact("local", "MMDDhhmmss", |text| {
-        Some(LocalTime {
-            month: digits(text, 0..2)?,
-            day: digits(text, 2..4)?,
-            hour: digits(text, 4..6)?,
-            minute: digits(text, 6..8)?,
-            second: digits(text, 8..10)?,
-        })
-    });
-    let business_date = reader.fact("business_date", "YYYY-MM-DD", |text| {
-        let year = text.get(..4)?.parse().ok()?;
-        Some(BusinessDate { year, month: digits(text, 5..7)?, day: digits(text, 8..10)? })
-    });
-    let terminal = reader.fact("terminal", "8 characters", |text| TerminalId::parse(text).ok());
-    let category = reader.text("category");
-    let number = reader.text("acceptor");
-    let name_location = reader.text("name_location");
-    let acquirer = reader.text("acquirer");
-    let forwarder = reader.option("forwarder", "a text", |text| Some(text.to_owned()));
-    Some(HostFields {
-        route: Route {
-            host: HostId::parse("bank").ok()?,
-            acquirer: acquirer?,
-            forwarder,
-            definitions: Definitions { dialect: [0; 32], mapping: [0; 32] },
-            silence: tidegate_payment::request::Silence::Reversal,
-        },
-        acceptor: Acceptor {
-            category: category?,
-            terminal: terminal?,
-            number: number?,
-            name_location: name_location?,
-        },
-        stan: stan?,
-        rrn: rrn?,
-        transmitted: transmitted?,
-        local: local?,
-        business_date: business_date?,
-        original: None,
-    })
 }

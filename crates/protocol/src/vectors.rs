@@ -1,32 +1,38 @@
 //! Runs the test vectors that lie beside a definition: bytes and their meaning, both ways, and
 //! bytes that must be refused.
 //!
-//! A vector file has any number of these tables. Bytes are given as `wire_text` (ASCII, a text or a
-//! list of texts to be joined) or `wire_hex`.
+//! A vector file has any number of these tables. Bytes are given as `wire_text` (ASCII) or
+//! `wire_hex`, each a text or a list of texts to be joined.
 //!
 //! | table | says | needs |
 //! |---|---|---|
 //! | `[[message]]` | the bytes are read as `mti` and `fields`, and written again so | dialect |
 //! | `[[bad]]` | the bytes are refused with the text `error` | dialect |
 //! | `[payment]` | the payment that the following tables are about | mapping |
-//! | `[[sent]]` | its `message` (original, reversal or repeat) is written as the bytes | mapping |
-//! | `[[reply]]` | the bytes, as a reply `to` its `original` or `reversal`, say `says` | mapping |
+//! | `[payment.original]` | the payment that it is about, if it is a follow-up | mapping |
+//! | `[[sent]]` | its `message` is written as the bytes | mapping |
+//! | `[[reply]]` | the bytes, as a reply `to` one of its messages, say `says` | mapping |
 //! | `[[network]]` | the network `request` is written as the bytes | mapping |
 //! | `[[host]]` | the bytes are a network request of `kind`, answered by `answer_text` | mapping |
+//!
+//! The messages of a payment: `original`, `advice_repeat` (the original marked as a repeat),
+//! `reversal`, and `repeat` (the reversal marked as a repeat).
 
 use tidegate_iso8583::{field::Mask, mti::Mti, pack::Builder, parse::Message};
 use tidegate_payment::{
     effect::Outgoing,
     input::Attempt,
-    record::{AnswerClass, ReversalVerdict},
+    record::{AnswerClass, Balance, BalanceKind, ReversalVerdict},
 };
 
 use crate::{
     definition::Definition,
     dialect::HostDialect,
+    encode::RecoveredKeys,
     judge::Judged,
+    sample_payment::{SampleMessage, SamplePayment},
     source::{Collector, Faults, Source},
-    vector_file::{self, Case, SampleMessage, SamplePayment, Vector},
+    vector_file::{self, Case, Vector},
 };
 
 /// What became of one vector.
@@ -142,7 +148,7 @@ fn sent(
     let out = Outgoing { approval_code, ..payment.outgoing(message) };
     let mut found = Vec::new();
     let keys = definition
-        .encode(&out, &payment.card, payment.security_code.as_ref(), &mut found)
+        .encode(&out, &payment.card, &payment.secrets, &mut found)
         .map_err(|error| error.to_string())?;
     same(&definition.dialect, wire, &found)?;
     let back = definition.dialect.parse(&found).map_err(|error| error.to_string())?;
@@ -152,14 +158,17 @@ fn sent(
     }
     let recovered = definition.recovered_keys(out.request.operation, &out.fields);
     let recovered = recovered.map_err(|error| error.to_string())?;
-    let recovered = match out.attempt {
-        Attempt::Original | Attempt::Repeat(_) => recovered.original,
-        Attempt::Reversal(_) => recovered.reversal,
-    };
-    if recovered != keys.match_key {
+    if key_of(recovered, out.attempt).as_ref() != Some(&keys.match_key) {
         return Err("its match key is another after a restart".to_owned());
     }
     Ok(())
+}
+
+fn key_of(keys: RecoveredKeys, attempt: Attempt) -> Option<Vec<u8>> {
+    match attempt {
+        Attempt::Original | Attempt::Repeat(_) => Some(keys.original),
+        Attempt::Reversal(_) => keys.reversal,
+    }
 }
 
 fn reply(
@@ -173,7 +182,7 @@ fn reply(
     let keys = definition
         .recovered_keys(out.request.operation, &out.fields)
         .map_err(|error| error.to_string())?;
-    let key = if to == SampleMessage::Original { keys.original } else { keys.reversal };
+    let key = key_of(keys, out.attempt).ok_or("the mapping does not reverse it")?;
     let message = definition.read(wire).map_err(|error| error.to_string())?;
     let found = if message.match_key() == Some(key.as_slice()) {
         match definition.judge(&message, &out, &|digits| digits == payment.card.expose()) {
@@ -197,7 +206,19 @@ fn in_words(judged: &Judged) -> String {
                 AnswerClass::PickUp => "pick-up",
             };
             let code = answer.approval_code.as_deref().unwrap_or("-");
-            format!("{class} {}, {}, approval code {code}", answer.response_code, answer.amount)
+            let (said, amount) = (&answer.response_code, answer.amount);
+            let mut words = format!("{class} {said}, {amount}, approval code {code}");
+            for Balance { kind, amount } in &answer.balances {
+                let kind = match kind {
+                    BalanceKind::Ledger => "ledger",
+                    BalanceKind::Available => "available",
+                };
+                words.push_str(&format!(", {kind} {amount}"));
+            }
+            if let Some(fault) = answer.balances_fault {
+                words.push_str(&format!(", no balances: {fault}"));
+            }
+            words
         }
         Judged::Reversal(said) => {
             let verdict = match said.verdict {
