@@ -28,6 +28,7 @@ use crate::store::recovery::{self, Recovered};
 use crate::store::{self, StoreError};
 use anyhow::Context;
 pub use hosts::Hosts;
+pub(crate) use merchants::identity;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;

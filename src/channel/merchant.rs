@@ -1,6 +1,8 @@
 //! Who may ask: merchants' profiles as channels need them. Configuration builds them.
 
-use super::signature::Algorithm;
+use super::client_certificate::CertificateBinding;
+use super::signature::VerifyingKey;
+use crate::keys::algorithm::Algorithm;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tidegate_payment::id::{HostId, MerchantId};
@@ -15,6 +17,10 @@ pub struct Merchant {
     pub id: MerchantId,
     /// The keys by which its messages are known; several overlap while one replaces another.
     pub keys: Vec<MerchantKey>,
+    /// The client certificate without which its messages are refused, if it has one.
+    pub client_certificate: Option<CertificateBinding>,
+    /// How our answers to it are signed.
+    pub response_algorithm: Algorithm,
     /// What it may ask for.
     pub operations: Vec<Operation>,
     /// In which currencies.
@@ -32,12 +38,65 @@ pub struct Merchant {
     pub host: HostId,
 }
 
-/// A merchant's public key.
+/// A merchant's public key, and when it counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MerchantKey {
     id: String,
-    algorithm: Algorithm,
-    public_key: Vec<u8>,
+    key: VerifyingKey,
+    validity: Validity,
+}
+
+/// When a key counts. By default always.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Validity {
+    /// From this second on, since 1970.
+    pub not_before_s: Option<i64>,
+    /// Until this second, since 1970, itself included.
+    pub not_after_s: Option<i64>,
+    /// Never again.
+    pub revoked: bool,
+}
+
+/// Why a key that is known does not count now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Lapse {
+    /// It was revoked.
+    #[error("the key was revoked")]
+    Revoked,
+    /// Its time has not come.
+    #[error("the key counts from {not_before_s} s, now {now_s} s")]
+    NotYet {
+        /// From when on it counts, seconds since 1970.
+        not_before_s: i64,
+        /// Our clock.
+        now_s: i64,
+    },
+    /// Its time is over.
+    #[error("the key counted until {not_after_s} s, now {now_s} s")]
+    Over {
+        /// Until when it counted, seconds since 1970.
+        not_after_s: i64,
+        /// Our clock.
+        now_s: i64,
+    },
+}
+
+impl Validity {
+    /// Whether a key counts now.
+    /// # Errors
+    /// [`Lapse`] saying why not.
+    pub fn check(self, now_s: i64) -> Result<(), Lapse> {
+        match (self.not_before_s, self.not_after_s) {
+            _ if self.revoked => Err(Lapse::Revoked),
+            (Some(not_before_s), _) if now_s < not_before_s => {
+                Err(Lapse::NotYet { not_before_s, now_s })
+            }
+            (_, Some(not_after_s)) if now_s > not_after_s => {
+                Err(Lapse::Over { not_after_s, now_s })
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// Why a merchant's key or the table of merchants cannot be built.
@@ -46,22 +105,6 @@ pub enum MerchantError {
     /// An id that cannot stand in a signature's `keyid`.
     #[error("key id: 1 to 64 printable ASCII characters are expected")]
     KeyId,
-    /// An algorithm that we do not verify.
-    #[error("key {id}: unknown algorithm; ed25519 is expected")]
-    Algorithm {
-        /// The key.
-        id: String,
-    },
-    /// A public key of the wrong length.
-    #[error("key {id}: {length} bytes; {wanted} are expected")]
-    KeyLength {
-        /// The key.
-        id: String,
-        /// What was given.
-        length: usize,
-        /// What the algorithm wants.
-        wanted: usize,
-    },
     /// Two merchants of one id.
     #[error("two merchants have the id {0}")]
     TwoMerchants(MerchantId),
@@ -71,20 +114,14 @@ pub enum MerchantError {
 }
 
 impl MerchantKey {
-    /// A key from its id, the name of its algorithm and its raw public bytes.
+    /// A key from its id, its public half, and when it counts.
     /// # Errors
-    /// [`MerchantError`] naming what is wrong.
-    pub fn new(id: &str, algorithm: &str, public_key: &[u8]) -> Result<Self, MerchantError> {
+    /// [`MerchantError::KeyId`].
+    pub fn new(id: &str, key: VerifyingKey, validity: Validity) -> Result<Self, MerchantError> {
         if !(1..=64).contains(&id.len()) || !id.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
             return Err(MerchantError::KeyId);
         }
-        let known = Algorithm::from_name(algorithm);
-        let algorithm = known.ok_or_else(|| MerchantError::Algorithm { id: id.into() })?;
-        let (length, wanted) = (public_key.len(), algorithm.public_key_bytes());
-        if length != wanted {
-            return Err(MerchantError::KeyLength { id: id.into(), length, wanted });
-        }
-        Ok(Self { id: id.into(), algorithm, public_key: public_key.to_vec() })
+        Ok(Self { id: id.into(), key, validity })
     }
 
     /// Its id, which a signature names as `keyid`; unique among all merchants.
@@ -92,14 +129,14 @@ impl MerchantKey {
         &self.id
     }
 
-    /// Its algorithm, which no message can choose.
-    pub fn algorithm(&self) -> Algorithm {
-        self.algorithm
+    /// Its public half, with the algorithm that no message can choose.
+    pub fn key(&self) -> &VerifyingKey {
+        &self.key
     }
 
-    /// Its public bytes.
-    pub fn public_key(&self) -> &[u8] {
-        &self.public_key
+    /// When it counts.
+    pub fn validity(&self) -> Validity {
+        self.validity
     }
 }
 
@@ -146,12 +183,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_merchants_key_is_checked_when_it_is_built() {
-        let key = |id, algorithm, length: usize| MerchantKey::new(id, algorithm, &vec![0; length]);
-        assert!(key("m-1", "ed25519", 32).is_ok());
-        assert_eq!(key("", "ed25519", 32), Err(MerchantError::KeyId));
-        assert_eq!(key("m-1", "none", 32), Err(MerchantError::Algorithm { id: "m-1".into() }));
-        let refused = MerchantError::KeyLength { id: "m-1".into(), length: 31, wanted: 32 };
-        assert_eq!(key("m-1", "ed25519", 31), Err(refused));
+    fn a_key_counts_between_its_first_and_its_last_second_unless_it_is_revoked() {
+        let validity = Validity { not_before_s: Some(100), not_after_s: Some(200), revoked: false };
+        let not_yet = Lapse::NotYet { not_before_s: 100, now_s: 99 };
+        assert_eq!(validity.check(99), Err(not_yet));
+        assert_eq!((validity.check(100), validity.check(200)), (Ok(()), Ok(())));
+        assert_eq!(validity.check(201), Err(Lapse::Over { not_after_s: 200, now_s: 201 }));
+        let revoked = Validity { revoked: true, ..validity };
+        assert_eq!(revoked.check(150), Err(Lapse::Revoked));
+        assert_eq!(Validity::default().check(i64::MAX), Ok(()));
+    }
+
+    #[test]
+    fn a_key_id_is_one_that_a_signature_can_name() {
+        let key = VerifyingKey::decoy(Algorithm::Ed25519).cloned();
+        let named = |id| MerchantKey::new(id, key.clone()?, Validity::default()).ok();
+        assert!(named("m-1").is_some());
+        assert!(named("").is_none());
+        assert!(named("m\n1").is_none());
     }
 }

@@ -7,50 +7,13 @@
 mod request;
 #[cfg(test)]
 mod vectors;
+mod verifying_key;
 
 pub use request::{AddressError, PublicAddress, RequestParts};
+pub use verifying_key::{VerifyingKey, VerifyingKeyError};
 
 use super::structured::{Bare, InnerList, Item, Member, Params, StructuredError, read_dictionary};
-use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
-
-/// A signature algorithm. One place that verifies; a new algorithm is one arm.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Algorithm {
-    /// EdDSA on edwards25519 (RFC 9421, 3.3.6); the public key is its 32 raw bytes.
-    Ed25519,
-}
-
-impl Algorithm {
-    /// The name of RFC 9421's registry, which is the one in configuration too.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Ed25519 => "ed25519",
-        }
-    }
-
-    /// The algorithm of this name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        (name == Self::Ed25519.name()).then_some(Self::Ed25519)
-    }
-
-    /// The length of a public key, in bytes.
-    pub fn public_key_bytes(self) -> usize {
-        match self {
-            Self::Ed25519 => 32,
-        }
-    }
-
-    /// Verifies a signature.
-    /// # Errors
-    /// [`SignatureError::Forged`] if it is not this key's over this message.
-    pub fn verify(self, key: &[u8], message: &[u8], value: &[u8]) -> Result<(), SignatureError> {
-        match self {
-            Self::Ed25519 => UnparsedPublicKey::new(&ED25519, key)
-                .verify(message, value)
-                .map_err(|_| SignatureError::Forged),
-        }
-    }
-}
+use crate::keys::algorithm::Algorithm;
 
 /// Why a message does not count as signed. For logs and counters: the sender is told none of it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -221,14 +184,33 @@ impl RequestSignature {
     pub fn verify(
         &self,
         request: &RequestParts<'_>,
-        algorithm: Algorithm,
-        key: &[u8],
+        key: &VerifyingKey,
     ) -> Result<(), SignatureError> {
-        if self.algorithm.as_deref().is_some_and(|named| named != algorithm.name()) {
+        let named = self.algorithm.as_deref();
+        if named.is_some_and(|named| named != key.algorithm().name()) {
+            self.verify_in_vain(request);
             return Err(SignatureError::Algorithm);
         }
+        self.verify_under(request, key)
+    }
+
+    /// Does the work of a verification by the algorithm that the message names, so that the time of a
+    /// refusal does not tell which keys exist.
+    pub fn verify_in_vain(&self, request: &RequestParts<'_>) {
+        let named = self.algorithm.as_deref().and_then(Algorithm::from_name);
+        if let Some(decoy) = VerifyingKey::decoy(named.unwrap_or(Algorithm::Ed25519)) {
+            // Refused whatever comes out.
+            let _ = self.verify_under(request, decoy);
+        }
+    }
+
+    fn verify_under(
+        &self,
+        request: &RequestParts<'_>,
+        key: &VerifyingKey,
+    ) -> Result<(), SignatureError> {
         let base = signature_base(&self.covered, |item| request.component(item))?;
-        algorithm.verify(key, base.as_bytes(), &self.value)
+        key.verify(base.as_bytes(), &self.value)
     }
 }
 
@@ -265,6 +247,8 @@ pub fn signature_base(
 /// What an answer's signature binds it to: the request that it answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Binding {
+    /// The algorithm by which this merchant's answers are signed.
+    pub algorithm: Algorithm,
     /// The request's method.
     pub method: String,
     /// The request's absolute URI.

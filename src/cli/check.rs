@@ -4,7 +4,7 @@
 use super::{ConfigFile, print};
 use crate::config::{self, Bound, Config, Fault, Mode};
 use crate::definitions::{self, DefinitionError};
-use crate::edge::tls;
+use crate::gateway;
 use crate::keys::KeyStore;
 use crate::keys::sealed_file;
 use clap::Args;
@@ -13,7 +13,6 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::process::ExitCode;
-use std::time::SystemTime;
 
 /// Check configuration, certificates, keys, definitions and their vectors.
 #[derive(Debug, Args)]
@@ -120,7 +119,7 @@ fn check_pair(
 fn check_certificates(config: &Config, found: &mut Found) {
     for (index, channel) in config.channels.iter().enumerate() {
         let files = &channel.tls;
-        if let Err(error) = tls::load(&files.certificate, &files.key, SystemTime::now()) {
+        if let Err(error) = gateway::identity(files) {
             let file = files.certificate.display().to_string();
             let key = format!("channel[{index}].tls");
             found.faults.push(Fault::of_file(&file, &key, &with_causes(&error)));
@@ -143,7 +142,23 @@ fn check_keys(config: &Config, found: &mut Found) {
         Ok(ring) if ring.is_example() && config.gateway.mode == Mode::Production => {
             tell("keys.file", "holds example keys: anybody can read them");
         }
-        Ok(_) => {}
+        Ok(ring) => check_response_keys(config, &ring, &file, found),
+    }
+}
+
+/// Each merchant's answers need a signing key for their algorithm.
+fn check_response_keys(config: &Config, keys: &dyn KeyStore, file: &str, found: &mut Found) {
+    for (index, merchant) in config.merchants.iter().enumerate() {
+        let algorithm = merchant.response_algorithm;
+        if keys.response_key(algorithm).is_none() {
+            let key = format!("merchant[{index}].response_algorithm");
+            let name = algorithm.name();
+            let message = format!(
+                "the key file holds no signing key for {name}: `tidegate keys add-signing \
+                 --algorithm {name}` adds one"
+            );
+            found.faults.push(Fault::of_file(file, &key, &message));
+        }
     }
 }
 

@@ -169,6 +169,9 @@ impl Checker {
         let channels = self.channels(raw.channel);
         let hosts = self.hosts(raw.host);
         let merchants = self.merchants(raw.merchant, hosts.as_deref());
+        if let (Some(merchants), Some(channels)) = (&merchants, &channels) {
+            self.certificates_asked(merchants, channels);
+        }
         let routes = self.routes(raw.route, hosts.as_deref(), merchants.as_deref());
         Some(Config {
             file,

@@ -1,10 +1,9 @@
 //! Checks the lists: channels, hosts and merchants.
 
 use super::check::Checker;
-use super::raw::{RawChannel, RawHost, RawLimits, RawLine, RawMerchant, RawMerchantKey};
-use super::values::{Channel, ChannelKind, Frame, Host, Line, Merchant, MerchantKey, TlsFiles};
+use super::raw::{RawChannel, RawHost, RawLimits, RawLine, RawMerchant};
+use super::values::{Channel, ChannelKind, Frame, Host, Line, Merchant};
 use crate::edge::limits::Limits;
-use data_encoding::BASE64;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tidegate_payment::id::{ChannelId, HostId, LineId, MerchantId, TerminalId};
@@ -24,7 +23,7 @@ pub(super) fn each<R, T>(
 }
 
 /// Printable ASCII of at most so many characters (ISO 8583 `ans`).
-fn printable(max: usize) -> impl Fn(&str) -> Option<String> {
+pub(super) fn printable(max: usize) -> impl Fn(&str) -> Option<String> {
     move |text| {
         let fits = (1..=max).contains(&text.len());
         let plain = text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
@@ -82,8 +81,7 @@ impl Checker {
             self.parsed(&key("public_address"), raw.public_address, wanted, origin);
         let window = key("signature_window_s");
         let window_s = self.number(&window, raw.signature_window_s, 300, 1..=900);
-        let certificate = self.required_path(&key("tls.certificate"), raw.tls.certificate);
-        let private = self.required_path(&key("tls.key"), raw.tls.key);
+        let tls = self.tls_files(&key("tls"), raw.tls);
         let limits = self.limits(&key("limits"), &raw.limits);
         Some(Channel {
             name: name?,
@@ -91,7 +89,7 @@ impl Checker {
             listen: listen?,
             public_address: public_address?,
             signature_window: Duration::from_secs(window_s),
-            tls: TlsFiles { certificate: certificate?, key: private? },
+            tls: tls?,
             limits,
         })
     }
@@ -280,6 +278,10 @@ impl Checker {
         let currencies = self.currencies(&key("currencies"), raw.currencies);
         let amounts = key("amount_max");
         let amount_max = self.amounts(&amounts, &raw.amount_max, currencies.as_deref());
+        let response = key("response_algorithm");
+        let response_algorithm = self.response_algorithm(&response, raw.response_algorithm);
+        let certificate = key("client_certificate");
+        let client_certificate = self.client_certificate(&certificate, raw.client_certificate);
         let keys = self.merchant_keys(&key("key"), raw.key);
         Some(Merchant {
             id: id?,
@@ -295,6 +297,8 @@ impl Checker {
             amount_max,
             one_payment_per_order: raw.one_payment_per_order.unwrap_or(true),
             partial_approval: raw.partial_approval.unwrap_or(false),
+            response_algorithm: response_algorithm?,
+            client_certificate: client_certificate?,
             keys: keys?,
         })
     }
@@ -367,24 +371,5 @@ impl Checker {
             }
         }
         amounts
-    }
-
-    fn merchant_keys(&mut self, table: &str, raw: Vec<RawMerchantKey>) -> Option<Vec<MerchantKey>> {
-        if raw.is_empty() {
-            self.fault(table, "is missing", "one [[merchant.key]] or more is wanted");
-        }
-        each(raw, |index, raw| {
-            let key = |name: &str| format!("{table}[{index}].{name}");
-            let id = self.parsed(&key("id"), raw.id, "1 to 64 printable characters", |text| {
-                printable(64)(text).filter(|text| !text.contains(['"', '\\']))
-            });
-            let algorithm = self.word(&key("algorithm"), raw.algorithm, &[("ed25519", ())]);
-            let wanted = "base64 of the 32 bytes of an ed25519 public key";
-            let public_key = self.parsed(&key("public_key"), raw.public_key, wanted, |text| {
-                <[u8; 32]>::try_from(BASE64.decode(text.as_bytes()).ok()?).ok()
-            });
-            algorithm?;
-            Some(MerchantKey { id: id?, public_key: public_key? })
-        })
     }
 }

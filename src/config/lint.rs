@@ -57,9 +57,12 @@ pub(super) fn lint(config: &Config, checker: &mut Checker) {
     }
     for (index, merchant) in config.merchants.iter().enumerate() {
         for (number, held) in merchant.keys.iter().enumerate() {
-            if held.public_key == EXAMPLE_MERCHANT_KEY {
-                let key = format!("merchant[{index}].key[{number}].public_key");
+            let key = format!("merchant[{index}].key[{number}].public_key");
+            if held.public_key.bytes() == EXAMPLE_MERCHANT_KEY {
                 checker.fault(&key, "is the example key: anybody can sign with it", NO_EXAMPLE);
+            } else if held.public_key.is_published() {
+                let message = "is a test key of RFC 9421: anybody can sign with it";
+                checker.fault(&key, message, NO_EXAMPLE);
             }
         }
     }

@@ -22,6 +22,8 @@ mod check;
 
 mod check_lists;
 
+mod check_keys;
+
 mod check_routes;
 
 mod lint;
@@ -35,7 +37,7 @@ pub use bounds::Bound;
 pub use fault::{ConfigErrors, Fault};
 pub use load::{load, load_with};
 pub use values::{
-    Channel, ChannelKind, Config, Engine, Frame, Gateway, Host, Internal, Journal, Keys, Line, Log,
-    LogFormat, LogLevel, Merchant, MerchantKey, Mode, Reversal, RouteRule, SecretError, SecretRef,
-    TlsFiles,
+    Channel, ChannelKind, ClientCertificates, Config, Engine, Frame, Gateway, Host, Internal,
+    Journal, Keys, Line, Log, LogFormat, LogLevel, Merchant, MerchantKey, Mode, Reversal,
+    RouteRule, SecretError, SecretRef, TlsFiles,
 };

@@ -67,7 +67,8 @@ written! {
         tls: RawTls,
         limits: RawLimits,
     }
-    RawTls { certificate: Text, key: Text }
+    RawTls { certificate: Text, key: Text, client_certificates: Option<RawClientCertificates> }
+    RawClientCertificates { ca: Text, required: Option<bool> }
     RawLimits {
         header_bytes_max: Number,
         headers_max: Number,
@@ -126,7 +127,17 @@ written! {
         amount_max: BTreeMap<String, u64>,
         one_payment_per_order: Option<bool>,
         partial_approval: Option<bool>,
+        response_algorithm: Text,
+        client_certificate: Option<RawClientCertificate>,
         key: Vec<RawMerchantKey>,
     }
-    RawMerchantKey { id: Text, algorithm: Text, public_key: Text }
+    RawClientCertificate { spki_sha256: Text, subject: Text }
+    RawMerchantKey {
+        id: Text,
+        algorithm: Text,
+        public_key: Text,
+        not_before: Text,
+        not_after: Text,
+        revoked: Option<bool>,
+    }
 }

@@ -1,6 +1,10 @@
 //! Checked configuration. Whoever holds a [`Config`] need not look twice.
 
+use crate::channel::client_certificate::CertificateBinding;
+use crate::channel::signature::VerifyingKey;
 use crate::edge::limits::Limits;
+use crate::keys::algorithm::Algorithm;
+use jiff::Timestamp;
 use jiff::civil::Time;
 use jiff::tz::TimeZone;
 use std::collections::BTreeMap;
@@ -252,6 +256,17 @@ pub struct TlsFiles {
     pub certificate: PathBuf,
     /// The private key.
     pub key: PathBuf,
+    /// Whether clients are asked for certificates, and for whose.
+    pub client_certificates: Option<ClientCertificates>,
+}
+
+/// Whose client certificates are taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientCertificates {
+    /// The authorities that issue them: PEM, one or more.
+    pub ca: PathBuf,
+    /// A connection without one is refused.
+    pub required: bool,
 }
 
 /// A bank host.
@@ -348,6 +363,10 @@ pub struct Merchant {
     pub one_payment_per_order: bool,
     /// It takes an approval of a part for an approval.
     pub partial_approval: bool,
+    /// How our answers to it are signed.
+    pub response_algorithm: Algorithm,
+    /// The client certificate that its connections must show.
+    pub client_certificate: Option<CertificateBinding>,
     /// What it signs with, one or more.
     pub keys: Vec<MerchantKey>,
 }
@@ -369,11 +388,17 @@ pub struct RouteRule {
     pub operations: Vec<Operation>,
 }
 
-/// A merchant's signing key: ed25519 (RFC 8032).
+/// A merchant's signing key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MerchantKey {
     /// The `keyid` of its signatures; unique among all merchants.
     pub id: String,
-    /// The public key.
-    pub public_key: [u8; 32],
+    /// The public key with its algorithm.
+    pub public_key: VerifyingKey,
+    /// From then on it counts.
+    pub not_before: Option<Timestamp>,
+    /// Until then it counts.
+    pub not_after: Option<Timestamp>,
+    /// It counts no more.
+    pub revoked: bool,
 }

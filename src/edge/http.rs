@@ -196,9 +196,12 @@ async fn serve(
 ) {
     let limits = &shared.limits;
     let notes = Arc::new(Notes::default());
+    let certificates = stream.get_ref().1.peer_certificates();
+    let client_certificate = certificates.and_then(|chain| Some(chain.first()?.to_vec()));
     let gate = Gate::new(stream, Arc::clone(limits), Arc::clone(&notes));
     let connection = Arc::new(Connection {
         peer,
+        client_certificate,
         notes: Arc::clone(&notes),
         requests: AtomicU64::new(0),
         shared: Arc::clone(shared),
@@ -239,6 +242,7 @@ async fn serve(
 /// One connection, for its requests.
 struct Connection {
     peer: SocketAddr,
+    client_certificate: Option<Vec<u8>>,
     notes: Arc<Notes>,
     requests: AtomicU64,
     shared: Arc<Shared>,
@@ -281,6 +285,7 @@ impl Connection {
         let received = Received {
             listener: shared.name.clone(),
             peer: self.peer,
+            client_certificate: self.client_certificate.clone(),
             method: head.method.as_str().to_owned(),
             target: target.to_owned(),
             headers: head.headers.iter().map(field).collect(),

@@ -13,6 +13,9 @@ pub struct Received {
     pub listener: String,
     /// Who connected.
     pub peer: SocketAddr,
+    /// The client's own certificate, DER, if it showed one: its chain ends at the listener's client CA
+    /// and its key was proved in the handshake.
+    pub client_certificate: Option<Vec<u8>>,
     /// The method, in capitals, for example `POST`.
     pub method: String,
     /// The request target in origin form, byte for byte: path and, after `?`, query.

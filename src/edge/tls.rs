@@ -2,11 +2,13 @@
 //! data, HTTP/1.1 by ALPN. The cryptography is aws-lc-rs, named outright: nothing depends on which
 //! provider some other crate switched on.
 
-use rustls::ServerConfig;
 use rustls::crypto::CryptoProvider;
 use rustls::crypto::aws_lc_rs::{cipher_suite, default_provider, kx_group};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::server::danger::ClientCertVerifier;
+use rustls::{RootCertStore, ServerConfig};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -59,6 +61,14 @@ pub enum TlsError {
         /// For how long.
         ago_s: i64,
     },
+    /// The client CA file holds something that cannot issue certificates, or nothing.
+    #[error("{} holds no authority that could issue client certificates: {why}", .path.display())]
+    ClientCa {
+        /// The file.
+        path: PathBuf,
+        /// What rustls said.
+        why: String,
+    },
     /// Key and certificate do not fit, or are of a kind that is not served.
     #[error(
         "certificate {} and key {} cannot be served together",
@@ -99,14 +109,36 @@ pub fn provider() -> Arc<CryptoProvider> {
     })
 }
 
-/// Loads a PEM chain (leaf first) and its PEM key.
+/// Whose client certificates a listener takes.
+#[derive(Clone, Copy, Debug)]
+pub struct Clients<'a> {
+    /// The authorities that issue them: PEM, one or more.
+    pub ca: &'a Path,
+    /// A connection without a certificate is refused.
+    pub required: bool,
+}
+
+fn pem(what: &'static str, path: &Path) -> impl Fn(rustls::pki_types::pem::Error) -> TlsError {
+    let path = path.to_path_buf();
+    move |source| TlsError::Pem { what, path: path.clone(), source }
+}
+
+/// Loads a PEM chain (leaf first) and its PEM key, for connections without client certificates.
 /// # Errors
 /// [`TlsError`], naming the file.
 pub fn load(certificate: &Path, key: &Path, now: SystemTime) -> Result<Identity, TlsError> {
-    let pem = |what, path: &Path| {
-        let path = path.to_path_buf();
-        move |source| TlsError::Pem { what, path, source }
-    };
+    load_asking(certificate, key, None, now)
+}
+
+/// As [`load`], for connections that are asked for a client certificate.
+/// # Errors
+/// [`TlsError`], naming the file.
+pub fn load_asking(
+    certificate: &Path,
+    key: &Path,
+    clients: Option<Clients<'_>>,
+    now: SystemTime,
+) -> Result<Identity, TlsError> {
     let chain = CertificateDer::pem_file_iter(certificate)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .map_err(pem("a certificate chain", certificate))?;
@@ -126,12 +158,34 @@ pub fn load(certificate: &Path, key: &Path, now: SystemTime) -> Result<Identity,
     let mut config = ServerConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
         .map_err(unfit)?
-        .with_no_client_auth()
+        .with_client_cert_verifier(verifier(clients)?)
         .with_single_cert(chain, key_der)
         .map_err(unfit)?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     config.max_early_data_size = 0;
     Ok(Identity { config: Arc::new(config), not_after_unix_s, subject: tbs.subject().to_string() })
+}
+
+/// Proves that a client's certificate ends at one of the authorities, is valid now, may authenticate
+/// clients, and that the client holds its key. Whose it is, is asked behind the seam.
+fn verifier(clients: Option<Clients<'_>>) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
+    let Some(Clients { ca, required }) = clients else {
+        return Ok(WebPkiClientVerifier::no_client_auth());
+    };
+    let certificates = CertificateDer::pem_file_iter(ca)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(pem("client authorities", ca))?;
+    let refused = |why: &dyn std::fmt::Display| TlsError::ClientCa {
+        path: ca.to_path_buf(),
+        why: why.to_string(),
+    };
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates {
+        roots.add(certificate).map_err(|fault| refused(&fault))?;
+    }
+    let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider());
+    let builder = if required { builder } else { builder.allow_unauthenticated() };
+    builder.build().map_err(|fault| refused(&fault))
 }
 
 fn unix_s(since: Duration) -> i64 {

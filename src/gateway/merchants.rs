@@ -2,14 +2,14 @@
 
 use super::hosts::DefinitionTable;
 use super::seams;
-use crate::channel::merchant::{Merchant, MerchantKey, Merchants};
+use crate::channel::merchant::{Merchant, MerchantKey, Merchants, Validity};
 use crate::channel::replay::ReplayWindow;
 use crate::channel::rest::{self, RestParts, RestSettings, Tally};
 use crate::channel::signature::PublicAddress;
 use crate::config::{self, Config};
 use crate::edge::http::{Edge, Opening};
 use crate::edge::seam::Received;
-use crate::edge::tls::{self, Identity, TlsError};
+use crate::edge::tls::{self, Clients, Identity, TlsError};
 use crate::engine_task::{Clock, EngineHandle};
 use crate::host::Clock as _;
 use crate::host::slot::Slots;
@@ -65,7 +65,7 @@ pub(super) async fn open(parts: Parts<'_>) -> anyhow::Result<Vec<Edge>> {
                 signature_window_s: i64::try_from(channel.signature_window.as_secs())?,
                 retry_after_s: RETRY_AFTER_S,
             },
-            merchants: Merchants::build(merchants(parts.config)?)?,
+            merchants: Merchants::build(merchants(parts.config, parts.keys.as_ref())?)?,
             keys: Arc::clone(&parts.keys),
             replay: Arc::clone(&replay),
             pool: Arc::new(pool(channel)?),
@@ -85,8 +85,14 @@ pub(super) async fn open(parts: Parts<'_>) -> anyhow::Result<Vec<Edge>> {
 
 /// Loads the certificate and key of every channel, in the order of configuration.
 pub(super) fn identities(config: &Config) -> Result<Vec<Identity>, TlsError> {
-    let files = config.channels.iter().map(|channel| &channel.tls);
-    files.map(|tls| tls::load(&tls.certificate, &tls.key, SystemTime::now())).collect()
+    config.channels.iter().map(|channel| identity(&channel.tls)).collect()
+}
+
+/// Loads the certificate and key of a channel, and whose client certificates it takes.
+pub(crate) fn identity(files: &config::TlsFiles) -> Result<Identity, TlsError> {
+    let clients = files.client_certificates.as_ref();
+    let clients = clients.map(|held| Clients { ca: &held.ca, required: held.required });
+    tls::load_asking(&files.certificate, &files.key, clients, SystemTime::now())
 }
 
 fn path(parts: &Parts<'_>) -> anyhow::Result<PaymentPath> {
@@ -139,16 +145,35 @@ fn pool(channel: &config::Channel) -> std::io::Result<WorkerPool> {
     WorkerPool::start(channel.name.as_str(), threads, channel.limits.requests_in_flight_max)
 }
 
-fn merchants(config: &Config) -> anyhow::Result<Vec<Merchant>> {
+fn merchants(config: &Config, keys: &dyn KeyStore) -> anyhow::Result<Vec<Merchant>> {
+    for merchant in &config.merchants {
+        let (id, algorithm) = (&merchant.id, merchant.response_algorithm);
+        if keys.response_key(algorithm).is_none() {
+            let (name, file) = (algorithm.name(), config.keys.file.display());
+            anyhow::bail!(
+                "merchant {id}: response_algorithm is {name:?}, but {file} holds no such signing \
+                 key; add one with `tidegate keys add-signing --algorithm {name}`"
+            );
+        }
+    }
     config.merchants.iter().map(merchant).collect()
 }
 
 fn merchant(merchant: &config::Merchant) -> anyhow::Result<Merchant> {
     let keys = merchant.keys.iter();
-    let keys = keys.map(|key| MerchantKey::new(&key.id, "ed25519", &key.public_key));
+    let keys = keys.map(|key| {
+        let validity = Validity {
+            not_before_s: key.not_before.map(|time| time.as_second()),
+            not_after_s: key.not_after.map(|time| time.as_second()),
+            revoked: key.revoked,
+        };
+        MerchantKey::new(&key.id, key.public_key.clone(), validity)
+    });
     Ok(Merchant {
         id: merchant.id.clone(),
         keys: keys.collect::<Result<_, _>>()?,
+        client_certificate: merchant.client_certificate.clone(),
+        response_algorithm: merchant.response_algorithm,
         operations: merchant.operations.clone(),
         currencies: merchant.currencies.clone(),
         amount_max: merchant.amount_max.clone(),

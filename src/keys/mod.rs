@@ -4,13 +4,16 @@
 //! block, so they run on a [`pool::WorkerPool`] only, never on an I/O thread or in the engine. Types
 //! that hold key material have no `Debug` and are wiped on drop.
 
+pub mod algorithm;
 pub mod jwk;
 pub mod pool;
 pub mod ring;
 pub mod sealed_file;
+pub mod signing;
 
 pub use jwk::jwks;
 
+use algorithm::Algorithm;
 use tidegate_payment::card::{CardHash, CardRef, Pan};
 use zeroize::Zeroizing;
 
@@ -30,10 +33,11 @@ pub trait KeyStore: Send + Sync {
     /// The keyed hash by which equal cards are recognised: HMAC-SHA-256 over the digits.
     fn card_hash(&self, pan: &Pan) -> CardHash;
 
-    /// The id of the key that signs answers, for the `keyid` that the signature covers.
-    fn response_key(&self) -> &str;
+    /// The id of the key that signs answers by this algorithm, for the `keyid` that the signature
+    /// covers. None if there is no such key.
+    fn response_key(&self, algorithm: Algorithm) -> Option<&str>;
 
-    /// Signs an answer to a merchant: ed25519, 64 bytes.
+    /// Signs an answer to a merchant, by the algorithm that the key is for.
     /// # Errors
     /// [`KeyError::UnknownKey`] if `key` signs no answers.
     fn sign_response(&self, key: &str, message: &[u8]) -> Result<Vec<u8>, KeyError>;
@@ -74,23 +78,34 @@ pub struct SealedCard {
 pub struct PublicKey {
     /// The key's id (`kid`): the first 8 bytes of the SHA-256 of its public bytes, in hex.
     pub id: String,
-    /// The key itself. Its kind tells its use.
+    /// What merchants do with it.
+    pub purpose: Purpose,
+    /// The key itself.
     pub material: PublicMaterial,
+}
+
+/// What a public key of ours is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// Verifies our answers, by this algorithm alone.
+    Sign(Algorithm),
+    /// Encrypts card data for us: `ECDH-ES` on P-256, `RSA-OAEP-256` with RSA.
+    Encrypt,
 }
 
 /// The bytes of a public key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PublicMaterial {
-    /// Verifies our answers (RFC 8032): 32 bytes.
+    /// On edwards25519 (RFC 8032): 32 bytes.
     Ed25519(Vec<u8>),
-    /// Encrypts card data by `ECDH-ES`: the coordinates of a P-256 point, 32 bytes each, big-endian.
+    /// The coordinates of a P-256 point, 32 bytes each, big-endian.
     P256 {
         /// The x coordinate.
         x: Vec<u8>,
         /// The y coordinate.
         y: Vec<u8>,
     },
-    /// Encrypts card data by `RSA-OAEP-256`; both big-endian without leading zeros.
+    /// RSA; both numbers big-endian without leading zeros.
     Rsa {
         /// The modulus.
         modulus: Vec<u8>,

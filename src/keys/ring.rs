@@ -5,13 +5,15 @@
 //! that no sealed number can be put beside another card's hash. The nonce is random: a data key must
 //! be replaced before it sealed 2^32 cards (NIST SP 800-38D, 8.3).
 
-use super::{KeyError, KeyStore, PublicKey, PublicMaterial, SealedCard};
+use super::algorithm::Algorithm;
+use super::signing::{self, SigningKey};
+use super::{KeyError, KeyStore, PublicKey, PublicMaterial, Purpose, SealedCard};
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::agreement::{self, ECDH_P256, UnparsedPublicKey};
 use aws_lc_rs::encoding::AsDer;
 use aws_lc_rs::rsa::{KeyPair as RsaKeyPair, OAEP_SHA256_MGF1SHA256, OaepPrivateDecryptingKey};
 use aws_lc_rs::rsa::{KeySize, PrivateDecryptingKey};
-use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
+use aws_lc_rs::signature::KeyPair as _;
 use aws_lc_rs::{hmac, rand};
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
@@ -32,8 +34,8 @@ pub enum Kind {
     CardData,
     /// HMAC-SHA-256, hashes card numbers; 32 raw bytes. Exactly one: a second would make one card two.
     CardHash,
-    /// Ed25519, signs answers; PKCS#8.
-    ResponseSigning,
+    /// Signs answers by this algorithm; PKCS#8. RSA keys are for one padding each.
+    ResponseSigning(Algorithm),
     /// EC P-256, agrees on content keys with merchants; PKCS#8.
     EncryptionP256,
     /// RSA-2048, unwraps content keys of merchants; PKCS#8.
@@ -41,17 +43,21 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// All kinds.
+    const ALL: [Self; 8] = [
+        Self::CardData,
+        Self::CardHash,
+        Self::ResponseSigning(Algorithm::Ed25519),
+        Self::EncryptionP256,
+        Self::EncryptionRsa,
+        Self::ResponseSigning(Algorithm::EcdsaP256Sha256),
+        Self::ResponseSigning(Algorithm::RsaPssSha512),
+        Self::ResponseSigning(Algorithm::RsaV15Sha256),
+    ];
+
     /// The kind with this number.
     pub fn from_number(number: u8) -> Option<Self> {
-        [
-            Self::CardData,
-            Self::CardHash,
-            Self::ResponseSigning,
-            Self::EncryptionP256,
-            Self::EncryptionRsa,
-        ]
-        .into_iter()
-        .find(|kind| kind.number() == number)
+        Self::ALL.into_iter().find(|kind| kind.number() == number)
     }
 
     /// Its number in the file.
@@ -59,9 +65,12 @@ impl Kind {
         match self {
             Self::CardData => 1,
             Self::CardHash => 2,
-            Self::ResponseSigning => 3,
+            Self::ResponseSigning(Algorithm::Ed25519) => 3,
             Self::EncryptionP256 => 4,
             Self::EncryptionRsa => 5,
+            Self::ResponseSigning(Algorithm::EcdsaP256Sha256) => 6,
+            Self::ResponseSigning(Algorithm::RsaPssSha512) => 7,
+            Self::ResponseSigning(Algorithm::RsaV15Sha256) => 8,
         }
     }
 }
@@ -90,12 +99,10 @@ pub fn fresh_entries(created_s: i64) -> Result<Vec<Entry>, KeyError> {
         rand::fill(&mut id).map_err(|_| operation("drawing a key id"))?;
         entries.push(Entry { kind, id, created_s, bytes });
     }
+    for algorithm in Algorithm::ALL {
+        entries.push(fresh_signing(algorithm, created_s)?);
+    }
     let made = |_| operation("making a key pair");
-    let signing = Ed25519KeyPair::generate().map_err(made)?;
-    let document: aws_lc_rs::encoding::Pkcs8V1Der = signing.as_der().map_err(made)?;
-    let id = id_of(signing.public_key().as_ref());
-    entries.push(entry(Kind::ResponseSigning, id, created_s, document.as_ref()));
-
     let agreeing = agreement::PrivateKey::generate(&ECDH_P256).map_err(made)?;
     let point = agreeing.compute_public_key().map_err(made)?;
     let document: aws_lc_rs::encoding::Pkcs8V1Der = agreeing.as_der().map_err(made)?;
@@ -107,6 +114,14 @@ pub fn fresh_entries(created_s: i64) -> Result<Vec<Entry>, KeyError> {
     let id = id_of(pair.public_key().as_ref());
     entries.push(entry(Kind::EncryptionRsa, id, created_s, document.as_ref()));
     Ok(entries)
+}
+
+/// Makes a fresh key that signs answers.
+/// # Errors
+/// [`KeyError::Operation`] if the random source fails.
+pub fn fresh_signing(algorithm: Algorithm, created_s: i64) -> Result<Entry, KeyError> {
+    let (public, document) = signing::generate(algorithm)?;
+    Ok(entry(Kind::ResponseSigning(algorithm), id_of(&public), created_s, &document))
 }
 
 fn entry(kind: Kind, id: [u8; KEY_ID_LENGTH], created_s: i64, bytes: &[u8]) -> Entry {
@@ -122,11 +137,6 @@ fn id_of(public: &[u8]) -> [u8; KEY_ID_LENGTH] {
 struct DataKey {
     id: [u8; KEY_ID_LENGTH],
     key: LessSafeKey,
-}
-
-struct SigningKey {
-    id: String,
-    pair: Ed25519KeyPair,
 }
 
 struct AgreementKey {
@@ -147,10 +157,9 @@ pub struct KeyRing {
     example: bool,
     data: Vec<DataKey>,
     hash: hmac::Key,
-    signing: Vec<SigningKey>,
+    signing: Vec<(String, SigningKey)>,
     agreement: Vec<AgreementKey>,
     unwrapping: Vec<UnwrapKey>,
-    response_key: String,
 }
 
 impl KeyRing {
@@ -168,18 +177,22 @@ impl KeyRing {
                 Kind::CardHash if hash.is_some() => return Err(RingError::TwoHashKeys),
                 Kind::CardHash if entry.bytes.len() != 32 => return Err(damaged),
                 Kind::CardHash => hash = Some(hmac::Key::new(hmac::HMAC_SHA256, &entry.bytes)),
-                Kind::ResponseSigning => signing.push(signing_key(entry).ok_or(damaged)?),
+                Kind::ResponseSigning(algorithm) => {
+                    signing.push(signing_key(entry, algorithm).ok_or(damaged)?);
+                }
                 Kind::EncryptionP256 => agreement.push(agreement_key(entry).ok_or(damaged)?),
                 Kind::EncryptionRsa => unwrapping.push(unwrap_key(entry).ok_or(damaged)?),
             }
         }
         let missing = |kind| RingError::Missing { kind };
-        let response_key = signing.first().map(|key: &SigningKey| key.id.clone());
         if data.is_empty() {
             return Err(missing(Kind::CardData));
         }
         if agreement.is_empty() && unwrapping.is_empty() {
             return Err(missing(Kind::EncryptionP256));
+        }
+        if signing.is_empty() {
+            return Err(missing(Kind::ResponseSigning(Algorithm::Ed25519)));
         }
         Ok(Self {
             example,
@@ -188,7 +201,6 @@ impl KeyRing {
             signing,
             agreement,
             unwrapping,
-            response_key: response_key.ok_or(missing(Kind::ResponseSigning))?,
         })
     }
 }
@@ -218,10 +230,9 @@ fn data_key(entry: &Entry) -> Option<DataKey> {
     Some(DataKey { id: entry.id, key: LessSafeKey::new(key) })
 }
 
-fn signing_key(entry: &Entry) -> Option<SigningKey> {
-    let pair = Ed25519KeyPair::from_pkcs8(&entry.bytes).ok()?;
-    let id = checked_id(entry, pair.public_key().as_ref())?;
-    Some(SigningKey { id, pair })
+fn signing_key(entry: &Entry, algorithm: Algorithm) -> Option<(String, SigningKey)> {
+    let key = SigningKey::read(algorithm, &entry.bytes)?;
+    Some((checked_id(entry, key.public_bytes())?, key))
 }
 
 fn agreement_key(entry: &Entry) -> Option<AgreementKey> {
@@ -245,7 +256,7 @@ fn checked_id(entry: &Entry, public: &[u8]) -> Option<String> {
 }
 
 /// Modulus and exponent of an `RSAPublicKey` (RFC 8017, A.1.1).
-fn rsa_numbers(der: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
+pub(super) fn rsa_numbers(der: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
     let read = |reader: &mut SliceReader<'_>| -> Result<_, x509_cert::der::Error> {
         reader.sequence(|inner| {
             let modulus = UintRef::decode(inner)?.as_bytes().to_vec();
@@ -254,6 +265,12 @@ fn rsa_numbers(der: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
         })
     };
     read(&mut SliceReader::new(der).ok()?).ok()
+}
+
+/// The coordinates of an uncompressed point (SEC 1, 2.3.3): 04, x, y.
+pub(super) fn point_material(point: &[u8]) -> Option<PublicMaterial> {
+    let (x, y) = point.get(1..)?.split_at_checked(32)?;
+    Some(PublicMaterial::P256 { x: x.to_vec(), y: y.to_vec() })
 }
 
 impl KeyStore for KeyRing {
@@ -310,15 +327,15 @@ impl KeyStore for KeyRing {
         HEXLOWER.encode(tag.as_ref().get(..16).unwrap_or_default())
     }
 
-    fn response_key(&self) -> &str {
-        &self.response_key
+    fn response_key(&self, algorithm: Algorithm) -> Option<&str> {
+        let mut keys = self.signing.iter();
+        keys.find(|(_, key)| key.algorithm() == algorithm).map(|(id, _)| id.as_str())
     }
 
     fn sign_response(&self, key: &str, message: &[u8]) -> Result<Vec<u8>, KeyError> {
-        let signing = self.signing.iter().find(|signing| signing.id == key);
-        let signing = signing.ok_or_else(|| unknown(key, "signing answers"))?;
-        let signature = signing.pair.try_sign(message).map_err(|_| operation("signing"))?;
-        Ok(signature.as_ref().to_vec())
+        let signing = self.signing.iter().find(|(id, _)| id == key);
+        let (_, signing) = signing.ok_or_else(|| unknown(key, "signing answers"))?;
+        signing.sign(message)
     }
 
     fn agree(&self, key: &str, peer: &[u8]) -> Result<Zeroizing<Vec<u8>>, KeyError> {
@@ -344,22 +361,19 @@ impl KeyStore for KeyRing {
     }
 
     fn public_keys(&self) -> Vec<PublicKey> {
-        let signing = self.signing.iter().map(|key| PublicKey {
-            id: key.id.clone(),
-            material: PublicMaterial::Ed25519(key.pair.public_key().as_ref().to_vec()),
+        let signing = self.signing.iter().filter_map(|(id, key)| {
+            let purpose = Purpose::Sign(key.algorithm());
+            Some(PublicKey { id: id.clone(), purpose, material: key.public_material()? })
         });
+        let purpose = Purpose::Encrypt;
         let agreement = self.agreement.iter().filter_map(|key| {
-            // An uncompressed point (SEC 1, 2.3.3): 04, x, y.
-            let (x, y) = key.point.get(1..)?.split_at_checked(32)?;
-            let material = PublicMaterial::P256 { x: x.to_vec(), y: y.to_vec() };
-            Some(PublicKey { id: key.id.clone(), material })
+            let material = point_material(&key.point)?;
+            Some(PublicKey { id: key.id.clone(), purpose, material })
         });
-        let unwrapping = self.unwrapping.iter().map(|key| PublicKey {
-            id: key.id.clone(),
-            material: PublicMaterial::Rsa {
-                modulus: key.modulus.clone(),
-                exponent: key.exponent.clone(),
-            },
+        let unwrapping = self.unwrapping.iter().map(|key| {
+            let (modulus, exponent) = (key.modulus.clone(), key.exponent.clone());
+            let material = PublicMaterial::Rsa { modulus, exponent };
+            PublicKey { id: key.id.clone(), purpose, material }
         });
         signing.chain(agreement).chain(unwrapping).collect()
     }
@@ -378,7 +392,7 @@ fn card_aad(id: [u8; KEY_ID_LENGTH], hash: CardHash) -> [u8; CARD_HEAD + 32] {
     aad
 }
 
-fn operation(what: &'static str) -> KeyError {
+pub(super) fn operation(what: &'static str) -> KeyError {
     KeyError::Operation { what }
 }
 
@@ -449,11 +463,38 @@ mod tests {
     #[test]
     fn an_entry_whose_id_is_not_its_keys_is_refused() {
         let mut entries = fresh_entries(0).unwrap();
-        entries[2].id[0] ^= 1;
+        let kind = Kind::ResponseSigning(Algorithm::Ed25519);
+        let place = entries.iter().position(|entry| entry.kind == kind).unwrap();
+        entries[place].id[0] ^= 1;
         let refused = KeyRing::build(&entries, true).err();
-        assert_eq!(refused, Some(RingError::Damaged { kind: Kind::ResponseSigning }));
-        entries.remove(2);
+        assert_eq!(refused, Some(RingError::Damaged { kind }));
+        entries.retain(|entry| !matches!(entry.kind, Kind::ResponseSigning(_)));
         let refused = KeyRing::build(&entries, true).err();
-        assert_eq!(refused, Some(RingError::Missing { kind: Kind::ResponseSigning }));
+        assert_eq!(refused, Some(RingError::Missing { kind }));
+    }
+
+    #[test]
+    fn every_kind_has_a_number_of_its_own() {
+        for kind in Kind::ALL {
+            assert_eq!(Kind::from_number(kind.number()), Some(kind));
+        }
+        assert_eq!(Kind::from_number(9), None);
+    }
+
+    #[test]
+    fn a_ring_signs_by_each_algorithm_under_a_key_of_its_own_and_says_which_it_lacks() {
+        let mut entries = fresh_entries(0).unwrap();
+        let ring = KeyRing::build(&entries, true).unwrap();
+        let ids: Vec<_> = Algorithm::ALL.map(|one| ring.response_key(one).unwrap()).into();
+        for (place, id) in ids.iter().enumerate() {
+            assert!(!ids[..place].contains(id));
+        }
+        let lengths: Vec<_> =
+            ids.iter().map(|id| ring.sign_response(id, b"m").unwrap().len()).collect();
+        assert_eq!(lengths, [64, 64, 384, 384]);
+        entries.retain(|entry| entry.kind != Kind::ResponseSigning(Algorithm::RsaPssSha512));
+        let ring = KeyRing::build(&entries, true).unwrap();
+        assert_eq!(ring.response_key(Algorithm::RsaPssSha512), None);
+        assert!(ring.response_key(Algorithm::RsaV15Sha256).is_some());
     }
 }

@@ -18,8 +18,9 @@
 //! after the other: kind (1), id (8), time made (8, seconds since 1970), length (2), bytes.
 
 use super::KeyError;
-use super::ring::{Entry, KeyRing, Kind, RingError, fresh_entries};
-use argon2::{Algorithm, Argon2, Block, Params, Version};
+use super::algorithm::Algorithm;
+use super::ring::{Entry, KeyRing, Kind, RingError, fresh_entries, fresh_signing};
+use argon2::{Argon2, Block, Params, Version};
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::rand;
 use std::fs::{File, OpenOptions};
@@ -105,6 +106,14 @@ pub enum SealedFileError {
     /// A key could not be made.
     #[error("cannot make keys")]
     Make(#[from] KeyError),
+    /// A signing key that is there already.
+    #[error("the key file {} holds a signing key for {algorithm} already", path.display())]
+    HeldAlready {
+        /// Which file.
+        path: PathBuf,
+        /// For which algorithm.
+        algorithm: &'static str,
+    },
     /// No passphrase was given.
     #[error("an empty passphrase seals nothing: give one")]
     EmptyPassphrase,
@@ -132,12 +141,43 @@ impl Default for NewFile {
 /// # Errors
 /// [`SealedFileError::Io`] if the file exists or cannot be written; [`SealedFileError::Make`].
 pub fn init(path: &Path, passphrase: &[u8], new: NewFile) -> Result<(), SealedFileError> {
-    let sealed = seal(&fresh_entries(new.created_s)?, passphrase, new)?;
+    write_new(path, &seal(&fresh_entries(new.created_s)?, passphrase, new)?)
+}
+
+/// Adds a fresh signing key to a file that has none for its algorithm. All other keys stay as they
+/// are, and so does the passphrase. The file is replaced in one step.
+/// # Errors
+/// [`SealedFileError::HeldAlready`]; otherwise as [`open`] and [`init`].
+pub fn add_signing(
+    path: &Path,
+    passphrase: &[u8],
+    algorithm: Algorithm,
+    created_s: i64,
+) -> Result<(), SealedFileError> {
+    let (head, mut entries) = read(path, passphrase)?;
+    if entries.iter().any(|entry| entry.kind == Kind::ResponseSigning(algorithm)) {
+        let algorithm = algorithm.name();
+        return Err(SealedFileError::HeldAlready { path: path.into(), algorithm });
+    }
+    entries.push(fresh_signing(algorithm, created_s)?);
+    let example = head.marks & EXAMPLE != 0;
+    let new = NewFile { example, cost: head.cost, created_s };
+    let mut draft = path.as_os_str().to_owned();
+    draft.push(".new");
+    let draft = PathBuf::from(draft);
+    write_new(&draft, &seal(&entries, passphrase, new)?)?;
+    let io = |source| SealedFileError::Io { doing: "replace", path: path.into(), source };
+    std::fs::rename(&draft, path).map_err(io)?;
+    let folder = path.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(io)
+}
+
+fn write_new(path: &Path, sealed: &[u8]) -> Result<(), SealedFileError> {
     let mut options = OpenOptions::new();
     let io = |doing| move |source| SealedFileError::Io { doing, path: path.into(), source };
     let mut file =
         options.write(true).create_new(true).mode(0o600).open(path).map_err(io("create"))?;
-    file.write_all(&sealed).map_err(io("write"))?;
+    file.write_all(sealed).map_err(io("write"))?;
     file.sync_all().map_err(io("sync"))
 }
 
@@ -145,6 +185,12 @@ pub fn init(path: &Path, passphrase: &[u8], new: NewFile) -> Result<(), SealedFi
 /// # Errors
 /// [`SealedFileError`], which says what to look at.
 pub fn open(path: &Path, passphrase: &[u8]) -> Result<KeyRing, SealedFileError> {
+    let (head, entries) = read(path, passphrase)?;
+    KeyRing::build(&entries, head.marks & EXAMPLE != 0)
+        .map_err(|source| SealedFileError::Keys { path: path.into(), source })
+}
+
+fn read(path: &Path, passphrase: &[u8]) -> Result<(Head, Vec<Entry>), SealedFileError> {
     let io = |source| SealedFileError::Io { doing: "read", path: path.into(), source };
     let file = File::open(path).map_err(io)?;
     let mode = file.metadata().map_err(io)?.permissions().mode() & 0o777;
@@ -164,8 +210,7 @@ pub fn open(path: &Path, passphrase: &[u8]) -> Result<KeyRing, SealedFileError> 
     let payload = key.open_in_place(nonce, aad, &mut clear).map_err(|_| does_not_open())?;
     let entries =
         read_entries(payload).ok_or(format("its keys are not in the form of format 1"))?;
-    KeyRing::build(&entries, head.marks & EXAMPLE != 0)
-        .map_err(|source| SealedFileError::Keys { path: path.into(), source })
+    Ok((head, entries))
 }
 
 struct Head {
@@ -215,7 +260,7 @@ fn seal(entries: &[Entry], passphrase: &[u8], new: NewFile) -> Result<Vec<u8>, S
     let mut head = Head { marks, cost: new.cost, salt: [0; 16], nonce: [0; NONCE_LEN] };
     rand::fill(&mut head.salt).map_err(|_| failed("drawing a salt"))?;
     rand::fill(&mut head.nonce).map_err(|_| failed("drawing a nonce"))?;
-    let mut clear = Zeroizing::new(Vec::with_capacity(8 * 1024));
+    let mut clear = Zeroizing::new(Vec::with_capacity(16 * 1024));
     for entry in entries {
         clear.push(entry.kind.number());
         clear.extend(entry.id);
@@ -244,7 +289,7 @@ fn sealing_key(passphrase: &[u8], head: &Head) -> Result<LessSafeKey, SealedFile
     let params = Params::new(memory_kib, passes, lanes, Some(32)).map_err(|_| failed())?;
     let mut memory = vec![Block::default(); params.block_count()];
     let mut key = Zeroizing::new([0; 32]);
-    let derived = Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+    let derived = Argon2::new(argon2::Algorithm::Argon2id, Version::V0x13, params)
         .hash_password_into_with_memory(passphrase, &head.salt, key.as_mut(), &mut memory);
     memory.iter_mut().for_each(Zeroize::zeroize);
     derived.map_err(|_| failed())?;
@@ -298,8 +343,8 @@ mod tests {
         assert_eq!(mode, 0o600);
         let ring = open(&path, b"correct horse").unwrap();
         assert!(ring.is_example());
-        assert_eq!(ring.public_keys().len(), 3);
-        assert_eq!(ring.response_key(), ring.public_keys()[0].id);
+        assert_eq!(ring.public_keys().len(), 6);
+        assert_eq!(ring.response_key(Algorithm::Ed25519), Some(&*ring.public_keys()[0].id));
         assert!(refusal(&path, b"wrong").contains("wrong passphrase, or it was changed"));
         assert!(init(&path, b"other", NEW).is_err());
         assert!(open(&path, b"correct horse").is_ok());
@@ -321,6 +366,33 @@ mod tests {
         }
         std::fs::write(&path, &good[..40]).unwrap();
         assert!(refusal(&path, b"p").contains("too short"));
+    }
+
+    #[test]
+    fn a_file_of_the_first_form_opens_and_is_given_the_signing_key_that_it_lacks() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("k");
+        let mut entries = fresh_entries(1).unwrap();
+        let ed25519 = Kind::ResponseSigning(Algorithm::Ed25519);
+        entries.retain(|it| it.kind == ed25519 || !matches!(it.kind, Kind::ResponseSigning(_)));
+        write_new(&path, &seal(&entries, b"p", NEW).unwrap()).unwrap();
+        let before = open(&path, b"p").unwrap();
+        assert_eq!(before.response_key(Algorithm::EcdsaP256Sha256), None);
+
+        add_signing(&path, b"p", Algorithm::EcdsaP256Sha256, 2).unwrap();
+        let after = open(&path, b"p").unwrap();
+        assert!(after.response_key(Algorithm::EcdsaP256Sha256).is_some());
+        assert_eq!(after.binding(), before.binding());
+        assert!(after.is_example());
+        let held = |ring: &KeyRing| ring.response_key(Algorithm::Ed25519).map(str::to_owned);
+        assert_eq!(held(&after), held(&before));
+        let mode = std::fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, 0o600);
+        assert!(!folder.path().join("k.new").exists());
+
+        let twice = add_signing(&path, b"p", Algorithm::EcdsaP256Sha256, 3).unwrap_err();
+        assert!(twice.to_string().contains("ecdsa-p256-sha256 already"), "{twice}");
+        assert!(add_signing(&path, b"wrong", Algorithm::RsaPssSha512, 3).is_err());
     }
 
     #[test]

@@ -86,7 +86,8 @@ fn explain(screen: Screen, folder: &Path, card: &Card, internal: SocketAddr) -> 
     screen.line("For a client of your own (the merchant's guide has one in Python):");
     screen.line(&format!("  public address  {public_address}"));
     screen.line(&format!("  key id          {}", merchant.key_id));
-    screen.line(&format!("  ed25519 key     {dir}/{}.key", merchant.id));
+    let algorithm = merchant.algorithm.name();
+    screen.line(&format!("  {algorithm} key     {dir}/{}.key", merchant.id));
     screen.line(&format!("  certificate     {dir}/tls.pem"));
     screen.line(&format!("  expiry of every test card: {}", cards::EXPIRY));
     for card in cards::SPECIAL {
@@ -123,8 +124,8 @@ pub async fn pay(payment: Payment, screen: Screen) -> anyhow::Result<bool> {
     let card: Card = serde_json::from_str(&read("world.json")?)?;
     let pem = read("tls.pem")?;
     let key_file = payment.folder.join(format!("{}.key", card.merchant.id));
-    let signing_key =
-        SigningKey::read(&key_file).with_context(|| format!("reading {}", key_file.display()))?;
+    let signing_key = SigningKey::read(&key_file, card.merchant.algorithm)
+        .with_context(|| format!("reading {}", key_file.display()))?;
     let connections = Connections::new(&pem, PUBLIC_NAME, card.address, PATIENCE);
     let connections = Arc::new(connections.map_err(|why| anyhow!(why))?);
     let keys = published_keys(&connections).await?;

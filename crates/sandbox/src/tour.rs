@@ -92,8 +92,10 @@ impl Tour {
         }
         let profile = &self.merchant.profile;
         screen.line(&format!(
-            "  merchant  {} ({}), signs with ed25519, encrypts for the gateway's published keys",
-            profile.name, profile.id
+            "  merchant  {} ({}), signs with {}, encrypts for the gateway's published keys",
+            profile.name,
+            profile.id,
+            profile.algorithm.name()
         ));
         for card in SPECIAL {
             let number = iso::mask_card(card.number);

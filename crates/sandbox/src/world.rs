@@ -10,7 +10,7 @@ use crate::dice::Dice;
 use crate::gateway::{self, Gateway, PUBLIC_NAME, Waits, public_address};
 use crate::history::History;
 use crate::merchant::connection::Connections;
-use crate::merchant::key::{SigningKey, signing_key};
+use crate::merchant::key::{Algorithm, SigningKey, signing_key};
 use crate::merchant::published::PublishedKeys;
 use crate::merchant::signature::Signed;
 use crate::merchant::{Merchant, Profile, Surroundings};
@@ -139,7 +139,7 @@ impl World {
             swap_wait: options.reply_timeout.checked_div(4).unwrap_or_default(),
         };
         let bank = Bank::open(settings, LINES, clock, plan.clone(), capture.clone()).await?;
-        let owners = owners(options.merchants)?;
+        let owners = owners(options.merchants, options.seed)?;
         let merchants = owners.iter().map(|(profile, key)| (profile.clone(), key.public.clone()));
         let settings = gateway::Settings {
             program: options.program,
@@ -164,7 +164,7 @@ impl World {
         let mut merchants = Vec::new();
         for (profile, key) in owners {
             key.keep(&path.join(format!("{}.key", profile.id)))?;
-            merchants.push(Arc::new(Merchant::new(profile, key.pair, &surroundings)));
+            merchants.push(Arc::new(Merchant::new(profile, key, &surroundings)));
         }
         let gateway = Mutex::new(gateway);
         Ok(Self { folder, clock, plan, capture, history, bank, gateway, connections, merchants })
@@ -257,16 +257,22 @@ pub(crate) async fn published_keys(connections: &Connections) -> anyhow::Result<
     PublishedKeys::read(&answer.body).map_err(|why| anyhow!("GET /v1/keys: {why}"))
 }
 
-fn owners(count: usize) -> anyhow::Result<Vec<(Profile, SigningKey)>> {
-    profiles(count).into_iter().map(|profile| Ok((profile, signing_key()?))).collect()
+fn owners(count: usize, seed: u64) -> anyhow::Result<Vec<(Profile, SigningKey)>> {
+    let profiles = profiles(count, seed).into_iter();
+    let owner = |profile: Profile| {
+        let key = signing_key(profile.algorithm)?;
+        Ok((profile, key))
+    };
+    profiles.map(owner).collect()
 }
 
-fn profiles(count: usize) -> Vec<Profile> {
+fn profiles(count: usize, seed: u64) -> Vec<Profile> {
     let shops = [("Corner Books", "5942"), ("Harbour Coffee", "5814"), ("North Station", "4111")];
     (0..count)
         .zip(shops.iter().cycle())
         .map(|(index, (name, category))| {
             let number = index.saturating_add(1001);
+            let (algorithm, response_algorithm) = algorithms(index, seed);
             Profile {
                 id: format!("m-{number}"),
                 name: (*name).to_owned(),
@@ -274,7 +280,27 @@ fn profiles(count: usize) -> Vec<Profile> {
                 acceptor: format!("SHOP{number:011}"),
                 category: (*category).to_owned(),
                 key_id: format!("m-{number}-2026"),
+                algorithm,
+                response_algorithm,
             }
         })
         .collect()
+}
+
+/// How a merchant signs, and how it is answered: the first always by ed25519; the second by ECDSA, the
+/// third by RSA-PSS or, with one seed in four, by RSA PKCS #1 v1.5; their answers by the seed too.
+fn algorithms(index: usize, seed: u64) -> (Algorithm, Algorithm) {
+    let [first, second, third, fourth] = Algorithm::ALL;
+    let own = match index.checked_rem(3) {
+        Some(0) | None => first,
+        Some(1) => second,
+        _ if seed % 4 == 3 => fourth,
+        _ => third,
+    };
+    if index == 0 {
+        return (own, first);
+    }
+    let turn = seed.saturating_add(u64::try_from(index).unwrap_or(0)) % 4;
+    let mut answers = Algorithm::ALL.into_iter().cycle();
+    (own, answers.nth(usize::try_from(turn).unwrap_or(0)).unwrap_or(first))
 }

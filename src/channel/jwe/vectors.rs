@@ -8,6 +8,7 @@
 )]
 
 use super::*;
+use crate::keys::algorithm::Algorithm;
 use crate::keys::{PublicKey, SealedCard};
 use aws_lc_rs::agreement::{self, ECDH_P256, PrivateKey, UnparsedPublicKey};
 use aws_lc_rs::rsa::{OAEP_SHA256_MGF1SHA256, OaepPrivateDecryptingKey, PrivateDecryptingKey};
@@ -51,8 +52,8 @@ impl KeyStore for Vectors {
     fn card_hash(&self, _: &Pan) -> CardHash {
         CardHash([0; 32])
     }
-    fn response_key(&self) -> &str {
-        ""
+    fn response_key(&self, _: Algorithm) -> Option<&str> {
+        None
     }
     fn sign_response(&self, _: &str, _: &[u8]) -> Result<Vec<u8>, KeyError> {
         Err(FAILED)

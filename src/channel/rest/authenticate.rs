@@ -2,13 +2,14 @@
 //! received; keys and clock are handed in.
 
 use super::{Endpoint, RestParts};
+use crate::channel::client_certificate::CertificateError;
 use crate::channel::digest::{self, DigestError};
-use crate::channel::merchant::Merchant;
+use crate::channel::merchant::{Lapse, Merchant};
 use crate::channel::replay::{ReplayError, Trace};
-use crate::channel::signature::{self, Algorithm, Binding, RequestSignature, SignatureError};
+use crate::channel::signature::{self, Binding, RequestSignature, SignatureError};
 use crate::edge::seam::Received;
 use std::sync::Arc;
-use tidegate_payment::id::{IdError, Nonce};
+use tidegate_payment::id::{IdError, MerchantId, Nonce};
 use tidegate_payment::request::Freshness;
 use tidegate_payment::time::Timestamp;
 
@@ -16,13 +17,6 @@ use tidegate_payment::time::Timestamp;
 const POST_COVERS: &[&str] = &["@method", "@target-uri", "content-digest", "idempotency-key"];
 /// What a GET must cover.
 const GET_COVERS: &[&str] = &["@method", "@target-uri"];
-/// A public key whose verification is paid for when the named key is unknown, so that the time of a
-/// refusal does not tell which keys exist. (RFC 8032, 7.1, test 1: its secret is public, so whatever
-/// verifies under it is refused all the same.)
-const DECOY: [u8; 32] = [
-    0xd7, 0x5a, 0x98, 0x01, 0x82, 0xb1, 0x0a, 0xb7, 0xd5, 0x4b, 0xfe, 0xd3, 0xc9, 0x64, 0x07, 0x3a,
-    0x0e, 0xe1, 0x72, 0xf3, 0xda, 0xa6, 0x23, 0x25, 0xaf, 0x02, 0x1a, 0x68, 0xf7, 0x07, 0x51, 0x1a,
-];
 
 /// A sender that is known, and what the answer will be bound to.
 pub struct Authenticated {
@@ -43,6 +37,24 @@ pub enum Unauthenticated {
     /// The key that it names.
     #[error("no merchant has the named key")]
     UnknownKey,
+    /// The key that it names does not count now. It was signed by that key.
+    #[error("key {key} of merchant {merchant}: {lapse}")]
+    Key {
+        /// Whose it is.
+        merchant: MerchantId,
+        /// Which.
+        key: String,
+        /// Why not.
+        lapse: Lapse,
+    },
+    /// The connection came without the merchant's client certificate.
+    #[error("merchant {merchant}: {fault}")]
+    Certificate {
+        /// Who signed.
+        merchant: MerchantId,
+        /// What is wrong.
+        fault: CertificateError,
+    },
     /// The body.
     #[error(transparent)]
     Digest(#[from] DigestError),
@@ -60,6 +72,13 @@ impl Unauthenticated {
         match self {
             Self::Signature(error) => error.reason(),
             Self::UnknownKey => "unknown_key",
+            Self::Key { lapse: Lapse::Revoked, .. } => "key_revoked",
+            Self::Key { lapse: Lapse::NotYet { .. }, .. } => "key_not_yet",
+            Self::Key { lapse: Lapse::Over { .. }, .. } => "key_expired",
+            Self::Certificate { fault: CertificateError::Missing, .. } => {
+                "client_certificate_missing"
+            }
+            Self::Certificate { .. } => "client_certificate_other",
             Self::Digest(_) => "digest",
             Self::Nonce(_) => "nonce",
             Self::Replay(ReplayError::Seen) => "replay",
@@ -92,10 +111,23 @@ pub fn authenticate(
     signed.check_fresh(now_s, parts.settings.signature_window_s)?;
 
     let Some((merchant, key)) = parts.merchants.by_key(&signed.key_id) else {
-        let _ = signed.verify(&request, Algorithm::Ed25519, &DECOY);
+        signed.verify_in_vain(&request);
         return Err(Unauthenticated::UnknownKey);
     };
-    signed.verify(&request, key.algorithm(), key.public_key())?;
+    // First the signature: that somebody signs with a revoked key is news, a forgery is none.
+    signed.verify(&request, key.key())?;
+    key.validity().check(now_s).map_err(|lapse| Unauthenticated::Key {
+        merchant: merchant.id.clone(),
+        key: key.id().into(),
+        lapse,
+    })?;
+    if let Some(binding) = &merchant.client_certificate {
+        let shown = received.client_certificate.as_deref();
+        binding.check(shown).map_err(|fault| Unauthenticated::Certificate {
+            merchant: merchant.id.clone(),
+            fault,
+        })?;
+    }
     if posts {
         request.once("idempotency-key")?;
         digest::check(request.once("content-digest")?, &received.body)?;
@@ -111,6 +143,7 @@ pub fn authenticate(
         merchant: Arc::clone(merchant),
         freshness: Freshness { created, nonce },
         binding: Binding {
+            algorithm: merchant.response_algorithm,
             method: received.method.clone(),
             target_uri: parts.settings.address.target_uri(&received.target),
             label: signed.label,

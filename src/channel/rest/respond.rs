@@ -208,14 +208,14 @@ fn json(status: u16, body: &impl Serialize) -> Answer {
 /// merchant is told to ask again, and finds the stored result under its idempotency key.
 pub fn sign(mut answer: Answer, binding: &Binding, parts: &RestParts, now_s: i64) -> Answer {
     let digest = content_digest(&answer.body);
-    let key = parts.keys.response_key();
-    let signed = binding
-        .answer_base(answer.status, &digest, now_s, key)
-        .map_err(|error| error.to_string())
-        .and_then(|(covered, base)| {
-            let value = parts.keys.sign_response(key, base.as_bytes());
-            value.map(|value| (covered, value)).map_err(|error| error.to_string())
-        });
+    let key = parts.keys.response_key(binding.algorithm);
+    let key = key.ok_or_else(|| format!("no signing key for {}", binding.algorithm.name()));
+    let signed = key.and_then(|key| {
+        let based = binding.answer_base(answer.status, &digest, now_s, key);
+        let (covered, base) = based.map_err(|error| error.to_string())?;
+        let value = parts.keys.sign_response(key, base.as_bytes());
+        Ok((covered, value.map_err(|error| error.to_string())?))
+    });
     match signed {
         Ok((covered, value)) => {
             answer.headers.push(("content-digest".into(), digest));

@@ -9,6 +9,7 @@
 )]
 
 mod operations;
+mod signatures;
 mod world;
 
 use super::*;
@@ -447,6 +448,7 @@ async fn our_keys_are_public_and_every_other_address_has_its_own_answer() {
     let plain = |method: &str, target: &str, text: &str| Received {
         listener: "rest".into(),
         peer: "127.0.0.1:40000".parse().unwrap(),
+        client_certificate: None,
         method: method.into(),
         target: target.into(),
         headers: vec![],
@@ -458,7 +460,14 @@ async fn our_keys_are_public_and_every_other_address_has_its_own_answer() {
     let uses: Vec<_> = listed.iter().map(|key| (key["kty"].clone(), key["use"].clone())).collect();
     assert_eq!(
         serde_json::json!(uses),
-        serde_json::json!([["OKP", "sig"], ["EC", "enc"], ["RSA", "enc"]])
+        serde_json::json!([
+            ["OKP", "sig"],
+            ["EC", "sig"],
+            ["RSA", "sig"],
+            ["RSA", "sig"],
+            ["EC", "enc"],
+            ["RSA", "enc"]
+        ])
     );
     assert!(listed.iter().all(|key| key.get("d").is_none()));
     let cases = [

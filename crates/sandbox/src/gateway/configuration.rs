@@ -65,7 +65,8 @@ reconnect_max_ms = 500
 
 /// A merchant's section.
 fn merchant(profile: &Profile, public_key: &str) -> String {
-    let Profile { id, name, terminal, acceptor, category, key_id } = profile;
+    let Profile { id, name, terminal, acceptor, category, key_id, .. } = profile;
+    let (algorithm, answers) = (profile.algorithm.name(), profile.response_algorithm.name());
     format!(
         r#"[[merchant]]
 id = "{id}"
@@ -78,9 +79,10 @@ name_location = "{name:<23}Berlin       DE"
 host = "bank"
 currencies = ["EUR"]
 amount_max = {{ EUR = 10000000 }}
+response_algorithm = "{answers}"
 [[merchant.key]]
 id = "{key_id}"
-algorithm = "ed25519"
+algorithm = "{algorithm}"
 public_key = "{public_key}"
 "#
     )

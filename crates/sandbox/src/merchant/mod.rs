@@ -13,11 +13,11 @@ pub mod signature;
 use crate::cards;
 use crate::history::{Act, Asked, ClientEvent, History, Phase, Told};
 use crate::token::Tokens;
-use aws_lc_rs::signature::Ed25519KeyPair;
 use connection::{Connections, RawAnswer};
 use data_encoding::HEXLOWER;
 use envelope::{EnvelopeError, Recipe};
 use jiff::Timestamp;
+use key::{Algorithm, SigningKey};
 use published::PublishedKeys;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -40,6 +40,10 @@ pub struct Profile {
     pub category: String,
     /// The id of its signing key.
     pub key_id: String,
+    /// How it signs.
+    pub algorithm: Algorithm,
+    /// How the gateway's answers to it are signed.
+    pub response_algorithm: Algorithm,
 }
 
 /// A payment that a merchant means to make.
@@ -80,7 +84,7 @@ pub enum Outcome {
 pub struct Merchant {
     /// Who it is.
     pub profile: Profile,
-    key: Ed25519KeyPair,
+    key: SigningKey,
     public_address: String,
     connections: Arc<Connections>,
     keys: PublishedKeys,
@@ -104,7 +108,7 @@ pub struct Surroundings {
 
 impl Merchant {
     /// A merchant with its key.
-    pub fn new(profile: Profile, key: Ed25519KeyPair, world: &Surroundings) -> Self {
+    pub fn new(profile: Profile, key: SigningKey, world: &Surroundings) -> Self {
         Self {
             profile,
             key,
@@ -325,7 +329,8 @@ impl Merchant {
     /// Whether an answer is the gateway's, to this request.
     fn believe(&self, request: &Signed, answer: &RawAnswer) -> Result<(), String> {
         let header = |name: &str| answer.header(name);
-        signature::verify(&self.keys, request, answer.status, header, &answer.body)
+        let agreed = (&self.keys, self.profile.response_algorithm);
+        signature::verify(agreed, request, answer.status, header, &answer.body)
             .map_err(|why| why.to_string())
     }
 

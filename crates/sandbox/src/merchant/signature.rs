@@ -1,9 +1,9 @@
-//! Signs requests and verifies answers by HTTP Message Signatures (RFC 9421) with ed25519, and makes
-//! Content-Digest fields (RFC 9530).
+//! Signs requests and verifies answers by HTTP Message Signatures (RFC 9421), and makes Content-Digest
+//! fields (RFC 9530).
 
+use super::key::{Algorithm, SigningKey};
 use super::published::PublishedKeys;
 use aws_lc_rs::digest::{SHA256, digest};
-use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, UnparsedPublicKey};
 use data_encoding::BASE64;
 
 /// A request as it goes on the wire. Its body may hold no card data in clear.
@@ -24,7 +24,7 @@ pub struct Signed {
 /// Who signs, when, and for where.
 pub struct Signing<'a> {
     /// The key.
-    pub key: &'a Ed25519KeyPair,
+    pub key: &'a SigningKey,
     /// Its id at the gateway.
     pub key_id: &'a str,
     /// The gateway's public address, scheme and host.
@@ -68,11 +68,12 @@ impl Signing<'_> {
 
     fn sign(&self, base: String, components: &str) -> [(&'static str, String); 2] {
         let Self { key_id, created_s, nonce, .. } = self;
+        let algorithm = self.key.algorithm().name();
         let parameters = format!(
-            "{components};created={created_s};nonce=\"{nonce}\";keyid=\"{key_id}\";alg=\"ed25519\""
+            "{components};created={created_s};nonce=\"{nonce}\";keyid=\"{key_id}\";alg=\"{algorithm}\""
         );
         let base = format!("{base}\"@signature-params\": {parameters}");
-        let signature = BASE64.encode(self.key.sign(base.as_bytes()).as_ref());
+        let signature = BASE64.encode(&self.key.sign(base.as_bytes()));
         [
             ("signature-input", format!("sig1={parameters}")),
             ("signature", format!("sig1=:{signature}:")),
@@ -95,16 +96,19 @@ pub enum Disbelief {
     /// The gateway publishes no such key.
     #[error("the answer is signed under an unpublished key {0:?}")]
     Key(String),
+    /// It is signed otherwise than agreed.
+    #[error("the answer is signed by {}, {} is agreed", .0.name(), .1.name())]
+    Algorithm(Algorithm, Algorithm),
     /// The signature is false.
     #[error("the answer's signature is false")]
     Signature,
 }
 
-/// Verifies that an answer is the gateway's and belongs to this request.
+/// Verifies that an answer is the gateway's, belongs to this request, and is signed as agreed.
 /// # Errors
 /// [`Disbelief`].
 pub fn verify(
-    keys: &PublishedKeys,
+    (keys, agreed): (&PublishedKeys, Algorithm),
     request: &Signed,
     status: u16,
     header: impl Fn(&str) -> Option<String>,
@@ -125,6 +129,9 @@ pub fn verify(
         .find_map(|parameter| parameter.strip_prefix("keyid=\"")?.strip_suffix('"'))
         .ok_or(Disbelief::Header("signature-input"))?;
     let key = keys.signing(key_id).ok_or_else(|| Disbelief::Key(key_id.to_owned()))?;
+    if key.algorithm() != agreed {
+        return Err(Disbelief::Algorithm(key.algorithm(), agreed));
+    }
     let own = request.headers.iter().find(|(name, _)| *name == "signature");
     let own = own.and_then(|(_, value)| value.strip_prefix("sig1=")).unwrap_or("");
     let base = format!(
@@ -139,9 +146,7 @@ pub fn verify(
         .and_then(|rest| rest.strip_suffix(':'))
         .and_then(|text| BASE64.decode(text.as_bytes()).ok())
         .ok_or(Disbelief::Header("signature"))?;
-    UnparsedPublicKey::new(&ED25519, key)
-        .verify(base.as_bytes(), &signature)
-        .map_err(|_| Disbelief::Signature)
+    if key.verifies(base.as_bytes(), &signature) { Ok(()) } else { Err(Disbelief::Signature) }
 }
 
 /// The Content-Digest of a body, by SHA-256 (RFC 9530, 2).
@@ -152,9 +157,12 @@ pub fn content_digest(body: &[u8]) -> String {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 mod tests {
-    use super::super::published::Published;
+    use super::super::key::signing_key;
+    use super::super::published::{Published, VerifyingKey};
     use super::*;
-    use aws_lc_rs::signature::KeyPair as _;
+    use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
+    use rsa::RsaPublicKey;
+    use rsa::pkcs8::DecodePublicKey as _;
 
     /// RFC 9421, B.2.6: the test key and the signature over date, @method, @path, @authority,
     /// content-type and content-length.
@@ -174,7 +182,35 @@ mod tests {
                   p5WPpBKRCw==",
             )
             .unwrap();
-        UnparsedPublicKey::new(&ED25519, public).verify(base.as_bytes(), &signature).unwrap();
+        assert!(VerifyingKey::Ed25519(public).verifies(base.as_bytes(), &signature));
+    }
+
+    /// RFC 9421, B.2.1: the test key and the minimal signature.
+    #[test]
+    fn rsa_pss_sha512_agrees_with_the_standards_example() {
+        let public = BASE64
+            .decode(
+                b"MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAr4tmm3r20Wd/PbqvP1s2+QEtvpuRaV8Yq40g\
+                  jUR8y2Rjxa6dpG2GXHbPfvMs8ct+Lh1GH45x28Rw3Ry53mm+oAXjyQ86OnDkZ5N8lYbggD4O3w6M6pAv\
+                  Lkhk95AndTrifbIFPNU8PPMO7OyrFAHqgDsznjPFmTOtCEcN2Z1FpWgchwuYLPL+Wokqltd11nqqzi+b\
+                  J9cvSKADYdUAAN5WUtzdpiy6LbTgSxP7ociU4Tn0g5I6aDZJ7A8Lzo0KSyZYoA485mqcO0GVAdVw9lq4\
+                  aOT9v6d+nb4bnNkQVklLQ3fVAvJm+xdDOp9LCNCN48V2pnDOkFV6+U9nV5oyc6XI2wIDAQAB",
+            )
+            .unwrap();
+        let base = "\"@signature-params\": ();created=1618884473;keyid=\"test-key-rsa-pss\"\
+            ;nonce=\"b3k2pp5k7z-50gnwp.yemd\"";
+        let signature = BASE64
+            .decode(
+                b"d2pmTvmbncD3xQm8E9ZV2828BjQWGgiwAaw5bAkgibUopemLJcWDy/lkbbHAve4cRAtx31Iq786U7it\
+                  ++wgGxbtRxf8Udx7zFZsckzXaJMkA7ChG52eSkFxykJeNqsrWH5S+oxNFlD4dzVuwe8DhTSja8xxbR/Z2\
+                  cOGdCbzR72rgFWhzx2VjBqJzsPLMIQKhO4DGezXehhWwE56YCE+O6c0mKZsfxVrogUvA4HELjVKWmAvt\
+                  l6UnCh8jYzuVG5WSb/QEVPnP5TmcAnLH1g+s++v6d4s8m0gCw1fV5/SITLq9mhho8K3+7EPYTU8IU1bL\
+                  hdxO5Nyt8C8ssinQ98Xw9Q==",
+            )
+            .unwrap();
+        let key = VerifyingKey::RsaPss(RsaPublicKey::from_public_key_der(&public).unwrap());
+        assert!(key.verifies(base.as_bytes(), &signature));
+        assert!(!key.verifies(b"another", &signature));
     }
 
     #[test]
@@ -193,10 +229,11 @@ mod tests {
     }
 
     fn world() -> World {
-        let merchant = Ed25519KeyPair::generate().unwrap();
+        let merchant = signing_key(Algorithm::Ed25519).unwrap();
         let gateway = Ed25519KeyPair::generate().unwrap();
         let x = gateway.public_key().as_ref().to_vec();
-        let keys = PublishedKeys { list: vec![Published::Ed25519 { kid: "g".into(), x }] };
+        let key = VerifyingKey::Ed25519(x);
+        let keys = PublishedKeys { list: vec![Published::Signing { kid: "g".into(), key }] };
         let signing = Signing {
             key: &merchant,
             key_id: "m",
@@ -236,7 +273,7 @@ mod tests {
         body: &[u8],
     ) -> Result<(), Disbelief> {
         let find = |name: &str| headers.iter().find(|h| h.0 == name).map(|h| h.1.clone());
-        verify(&world.keys, &world.request, status, find, body)
+        verify((&world.keys, Algorithm::Ed25519), &world.request, status, find, body)
     }
 
     #[test]
@@ -252,6 +289,10 @@ mod tests {
             header.1 = header.1.replace("keyid=\"g\"", "keyid=\"x\"");
         }
         assert_eq!(check(&world, &other, 201, b"{}"), Err(Disbelief::Key("x".into())));
+        let find = |name: &str| headers.iter().find(|h| h.0 == name).map(|h| h.1.clone());
+        let agreed = (&world.keys, Algorithm::RsaPssSha512);
+        let otherwise = Disbelief::Algorithm(Algorithm::Ed25519, Algorithm::RsaPssSha512);
+        assert_eq!(verify(agreed, &world.request, 201, find, b"{}"), Err(otherwise));
         world.request.headers.last_mut().unwrap().1 = "sig1=:AAAA:".to_owned();
         assert_eq!(check(&world, &headers, 201, b"{}"), Err(Disbelief::Signature));
     }

@@ -1,9 +1,11 @@
 //! A world for the stories: a merchant that signs and encrypts by code of its own, the channel, and a
 //! core that answers what it was told to.
 
-use crate::channel::merchant::{Merchant, MerchantKey, Merchants};
+use crate::channel::merchant::{Merchant, MerchantKey, Merchants, Validity};
 use crate::channel::replay::ReplayWindow;
 use crate::channel::rest::*;
+use crate::channel::signature::VerifyingKey;
+use crate::keys::algorithm::Algorithm;
 use crate::keys::jwks;
 use crate::keys::pool::WorkerPool;
 use crate::keys::ring::{KeyRing, fresh_entries};
@@ -11,7 +13,8 @@ use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::agreement::{self, ECDH_P256, PrivateKey, UnparsedPublicKey};
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::rsa::{OAEP_SHA256_MGF1SHA256, OaepPublicEncryptingKey, PublicEncryptingKey};
-use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair};
+use aws_lc_rs::signature::VerificationAlgorithm;
+use aws_lc_rs::signature::{self, Ed25519KeyPair, KeyPair, ParsedPublicKey};
 use data_encoding::{BASE64, BASE64URL_NOPAD as B64};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -113,12 +116,32 @@ pub(super) struct World {
     nonces: AtomicU64,
 }
 
+/// Whatever a merchant signs with.
+pub(super) trait Signs {
+    fn value(&self, base: &[u8]) -> Vec<u8>;
+}
+
+impl Signs for Ed25519KeyPair {
+    fn value(&self, base: &[u8]) -> Vec<u8> {
+        self.sign(base).as_ref().to_vec()
+    }
+}
+
+/// A merchant with one key that always counts.
 fn profile(id: &str, pair: &Ed25519KeyPair) -> Merchant {
+    let public = BASE64.encode(pair.public_key().as_ref());
+    let key = VerifyingKey::read(Algorithm::Ed25519, &public).unwrap();
+    let key = MerchantKey::new(&format!("{id}-2026"), key, Validity::default());
+    profile_with(id, vec![key.unwrap()])
+}
+
+pub(super) fn profile_with(id: &str, keys: Vec<MerchantKey>) -> Merchant {
     let eur = Currency::from_alphabetic("EUR").unwrap();
-    let key = format!("{id}-2026");
     Merchant {
         id: MerchantId::parse(id).unwrap(),
-        keys: vec![MerchantKey::new(&key, "ed25519", pair.public_key().as_ref()).unwrap()],
+        keys,
+        client_certificate: None,
+        response_algorithm: Algorithm::Ed25519,
         operations: Operation::ALL.to_vec(),
         currencies: vec![eur],
         amount_max: BTreeMap::from([(eur, 500_000)]),
@@ -140,12 +163,18 @@ impl World {
     }
 
     pub(super) fn with_nonces_max(nonces_max: usize) -> Self {
+        Self::with(nonces_max, vec![])
+    }
+
+    /// A world with more merchants than the two that are always there.
+    pub(super) fn with(nonces_max: usize, more: Vec<Merchant>) -> Self {
         let (merchant, other) =
             (Ed25519KeyPair::generate().unwrap(), Ed25519KeyPair::generate().unwrap());
         let (core, tally) = (Arc::new(FakeCore::default()), Arc::new(FakeTally::default()));
         let clock_s = Arc::new(AtomicI64::new(NOW_S));
         let clock = Arc::clone(&clock_s);
-        let profiles = [profile("m-1001", &merchant), profile("m-2002", &other)];
+        let two = [profile("m-1001", &merchant), profile("m-2002", &other)];
+        let profiles = two.into_iter().chain(more);
         let parts = RestParts {
             settings: RestSettings {
                 channel: ChannelId::parse("rest").unwrap(),
@@ -252,7 +281,7 @@ pub(super) struct Message {
 
 impl Message {
     /// Signs as a merchant's SDK does: with text put together by hand.
-    pub(super) fn sign(&self, pair: &Ed25519KeyPair) -> Received {
+    pub(super) fn sign(&self, pair: &impl Signs) -> Received {
         let mut base = String::new();
         for component in &self.covers {
             let value = match *component {
@@ -271,13 +300,14 @@ impl Message {
             self.key_id
         );
         base += &format!("\"@signature-params\": {params}");
-        let value = BASE64.encode(pair.sign(base.as_bytes()).as_ref());
+        let value = BASE64.encode(&pair.value(base.as_bytes()));
         let mut headers = self.headers.clone();
         headers.push(("signature-input".into(), format!("sig1={params}")));
         headers.push(("signature".into(), format!("sig1=:{value}:")));
         Received {
             listener: "rest".into(),
             peer: "127.0.0.1:40000".parse().unwrap(),
+            client_certificate: None,
             method: self.method.clone(),
             target: self.target.clone(),
             headers: headers.into_iter().map(|(name, value)| (name, value.into_bytes())).collect(),
@@ -305,23 +335,33 @@ pub(super) fn body(answer: &Answer) -> Value {
     serde_json::from_slice(&answer.body).unwrap()
 }
 
-/// Our public keys as a merchant fetches them.
-pub(super) fn jwk(kty: &str) -> Value {
+/// One of our public keys as a merchant fetches them: by its type those that encrypt, by its algorithm
+/// those that sign.
+pub(super) fn jwk(name: &str) -> Value {
     let set: Value = jwks(&keys().public_keys());
-    set["keys"].as_array().unwrap().iter().find(|key| key["kty"] == kty).unwrap().clone()
+    let mut list = set["keys"].as_array().unwrap().iter();
+    let fits = |key: &&Value| key["alg"] == name || key["use"] == "enc" && key["kty"] == name;
+    list.find(fits).unwrap().clone()
 }
 
-fn member(key: &Value, name: &str) -> Vec<u8> {
+pub(super) fn member(key: &Value, name: &str) -> Vec<u8> {
     B64.decode(key[name].as_str().unwrap().as_bytes()).unwrap()
 }
 
 /// Checks an answer's signature as a merchant does, against the request that it sent.
 #[track_caller]
 pub(super) fn check_signed(answer: &Answer, request: &Received) {
+    check_signed_by(Algorithm::Ed25519, answer, request);
+}
+
+/// As [`check_signed`], by the algorithm that the merchant has asked for.
+#[track_caller]
+pub(super) fn check_signed_by(algorithm: Algorithm, answer: &Answer, request: &Received) {
     let digest = header(answer, "content-digest").expect("a signed answer has a digest");
     assert_eq!(digest, digest_of(&answer.body));
     let params = header(answer, "signature-input").unwrap().strip_prefix("sig1=").unwrap();
-    let key = jwk("OKP");
+    let key = jwk(algorithm.jose_name());
+    assert_eq!(key["use"], "sig");
     let wanted = format!(
         "(\"@status\" \"content-digest\" \"@method\";req \"@target-uri\";req \
          \"signature\";req;key=\"sig1\");created={NOW_S};keyid={}",
@@ -340,9 +380,25 @@ pub(super) fn check_signed(answer: &Answer, request: &Received) {
     );
     let value = header(answer, "signature").unwrap();
     let value = value.strip_prefix("sig1=:").unwrap().strip_suffix(':').unwrap();
-    aws_lc_rs::signature::UnparsedPublicKey::new(&ED25519, member(&key, "x"))
-        .verify(base.as_bytes(), &BASE64.decode(value.as_bytes()).unwrap())
-        .expect("the answer's signature verifies");
+    let value = BASE64.decode(value.as_bytes()).unwrap();
+    let (with, public): (&dyn VerificationAlgorithm, _) = match algorithm {
+        Algorithm::Ed25519 => (&signature::ED25519, member(&key, "x")),
+        Algorithm::EcdsaP256Sha256 => {
+            let point = [vec![4], member(&key, "x"), member(&key, "y")].concat();
+            (&signature::ECDSA_P256_SHA256_FIXED, point)
+        }
+        Algorithm::RsaPssSha512 => {
+            let public = spki(&member(&key, "n"), &member(&key, "e"));
+            (&signature::RSA_PSS_2048_8192_SHA512, public)
+        }
+        Algorithm::RsaV15Sha256 => {
+            let public = spki(&member(&key, "n"), &member(&key, "e"));
+            (&signature::RSA_PKCS1_2048_8192_SHA256, public)
+        }
+    };
+    let public = ParsedPublicKey::new(with, public).expect("a public key");
+    let verified = public.verify_sig(base.as_bytes(), &value);
+    verified.expect("the answer's signature verifies");
 }
 
 /// `ECDH-ES` with `A256GCM`, written from RFC 7518 by itself.
