@@ -20,3 +20,6 @@ pub mod http;
 
 #[cfg(test)]
 mod stories;
+
+#[cfg(test)]
+mod tls_stories;
