@@ -71,7 +71,7 @@ impl Core for PaymentPath {
             let now = self.clock.now();
             let id = PaymentId(uuid::Uuid::now_v7().as_u128());
             let deadline = now.mono.after(self.secrets_lifetime);
-            if self.secrets.put(id, secrets, deadline).is_err() {
+            if !secrets.is_empty() && self.secrets.put(id, secrets, deadline).is_err() {
                 return Reply::Refusal(Refusal::Busy);
             }
             let reply = self

@@ -261,7 +261,7 @@ fn a_faulty_variable_is_named() {
     assert!(shown.contains("environment variable TIDEGATE__GATEWAY__NMAE"), "{shown}");
     assert!(shown.contains("journal.unapplied_max: 7 is out of range"), "{shown}");
     assert!(shown.contains("environment variable TIDEGATE__JOURNAL__UNAPPLIED_MAX"), "{shown}");
-    assert!(shown.contains("channels, hosts and merchants are set in files"), "{shown}");
+    assert!(shown.contains("channels, hosts, routes and merchants are set in files"), "{shown}");
 }
 
 #[test]

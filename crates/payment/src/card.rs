@@ -163,6 +163,13 @@ pub struct Secrets {
     pub cavv: Option<Cavv>,
 }
 
+impl Secrets {
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.security_code.is_none() && self.cavv.is_none()
+    }
+}
+
 /// A card as the journal knows it: enough to show, to recognise and, through the key store, to
 /// unseal for the host frame; never the clear number.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -8,11 +8,13 @@
     reason = "a test stops at the first surprise"
 )]
 
+mod operations;
 mod world;
 
 use super::*;
 use data_encoding::BASE64URL_NOPAD as B64;
 use std::sync::atomic::Ordering;
+use tidegate_payment::card::SecurityCode;
 use tidegate_payment::payment::{DeclineReason, PendingReason, Verdict};
 use world::{CARD, FakeCore, Message, NOW_S, World, body, check_signed, encrypt_ec};
 use world::{encrypt_rsa, header, jwk, keys, outcome};
@@ -36,6 +38,8 @@ async fn a_signed_and_encrypted_payment_is_approved_and_the_answer_is_bound_to_i
             "result": "approved", "reason": null, "will_be_approved": null, "order_id": "A-1001",
             "amount": {"minor": 1234, "currency": "EUR"},
             "card": {"bin": "400000", "last4": "0002"},
+            "captured_amount": {"minor": 1234, "currency": "EUR"},
+            "refunded_amount": {"minor": 0, "currency": "EUR"}, "voided": false,
             "response_code": "00", "approval_code": "A12345", "rrn": null, "stan": null,
             "business_date": null, "created": "2026-11-22T17:53:20Z", "version": 3
         });
@@ -43,13 +47,13 @@ async fn a_signed_and_encrypted_payment_is_approved_and_the_answer_is_bound_to_i
     }
     let asked = world.core.asked.lock().unwrap();
     let (first, second) = (&asked[0], &asked[1]);
-    assert_eq!(keys().unseal(&first.request.card).unwrap().expose(), "4000000000000002");
-    assert_eq!(first.security_code.as_ref().map(SecurityCode::expose), Some("123"));
-    assert_eq!(first.request.merchant.as_str(), "m-1001");
-    assert_eq!(first.request.eci.unwrap().as_str(), "05");
-    assert_eq!(first.request.freshness.created, Timestamp(NOW_S * 1_000_000));
-    assert_eq!(first.request.fingerprint(), second.request.fingerprint());
-    let printed = format!("{:?}", first.request);
+    assert_eq!(keys().unseal(&first.request().card).unwrap().expose(), "4000000000000002");
+    assert_eq!(first.secrets.security_code.as_ref().map(SecurityCode::expose), Some("123"));
+    assert_eq!(first.request().merchant.as_str(), "m-1001");
+    assert_eq!(first.request().eci.unwrap().as_str(), "05");
+    assert_eq!(first.request().freshness.created, Timestamp(NOW_S * 1_000_000));
+    assert_eq!(first.request().fingerprint(), second.request().fingerprint());
+    let printed = format!("{:?}", first.request());
     assert!(!printed.contains("4000000000000002") && !printed.contains("123\""), "{printed}");
 }
 
@@ -164,9 +168,9 @@ async fn a_message_is_acted_on_once_even_with_the_same_bytes() {
     // An honest retry has the same key and content, but is signed and encrypted afresh.
     assert_eq!(world.send(&world.payment()).await.status, 201);
     let asked = world.core.asked.lock().unwrap();
-    assert_eq!(asked[0].request.key, asked[1].request.key);
-    assert_eq!(asked[0].request.fingerprint(), asked[1].request.fingerprint());
-    assert_ne!(asked[0].request.card.sealed, asked[1].request.card.sealed);
+    assert_eq!(asked[0].request().key, asked[1].request().key);
+    assert_eq!(asked[0].request().fingerprint(), asked[1].request().fingerprint());
+    assert_ne!(asked[0].request().card.sealed, asked[1].request().card.sealed);
 }
 
 #[tokio::test]
@@ -333,14 +337,14 @@ async fn a_body_that_is_no_json_a_bad_key_and_a_foreign_media_type_are_refused()
     message.set("idempotency-key", "\"key-0001\"");
     message.set("content-type", "application/json; charset=utf-8");
     assert_eq!(world.send(&message).await.status, 201);
-    assert_eq!(world.core.asked.lock().unwrap()[0].request.key.as_str(), "key-0001");
+    assert_eq!(world.core.asked.lock().unwrap()[0].request().key.as_str(), "key-0001");
 }
 
 #[tokio::test]
 async fn what_the_core_says_is_told_with_its_status() {
     let world = World::new();
     assert_eq!(world.send(&world.payment()).await.status, 201);
-    let request = world.core.asked.lock().unwrap()[0].request.clone();
+    let request = world.core.asked.lock().unwrap()[0].request().clone();
     let pending = |why| Verdict::Pending(why);
     let verdicts = [
         (pending(PendingReason::HostTimeout), 202, "pending", "host_timeout"),

@@ -114,8 +114,8 @@ fn a_newer_version_and_an_unknown_kind_are_refused() {
     let body = encoded(&samples::reversal_due(7));
     let error = decode(6, 2, &body).unwrap_err();
     assert_eq!(error.fault, FieldFault::Version { version: 2 });
-    let error = decode(16, 1, &body).unwrap_err();
-    assert_eq!(error.fault, FieldFault::Kind { kind: 16 });
+    let error = decode(99, 1, &body).unwrap_err();
+    assert_eq!(error.fault, FieldFault::Kind { kind: 99 });
 }
 
 #[test]

@@ -21,7 +21,7 @@ use tidegate_payment::durable::{Durable, Sequence};
 use tidegate_payment::id::{HostId, TerminalId};
 use tidegate_payment::input::Terms;
 use tidegate_payment::money::Currency;
-use tidegate_payment::payment::{Verdict, View};
+use tidegate_payment::payment::{FollowUps, Verdict, View};
 use tidegate_payment::request::{Acceptor, Operation};
 
 pub(super) const NOW_S: i64 = 1_795_370_000;
@@ -36,6 +36,16 @@ pub(super) fn keys() -> Arc<KeyRing> {
     Arc::clone(KEYS.get_or_init(make))
 }
 
+impl DecodedRequest {
+    /// What was asked, where it is new.
+    pub(super) fn request(&self) -> &Request {
+        match &self.asked {
+            Asked::New(request) => request,
+            Asked::FollowUp(_) => panic!("a follow-up was asked"),
+        }
+    }
+}
+
 /// Remembers what it was asked, and answers what the story says.
 #[derive(Default)]
 pub(super) struct FakeCore {
@@ -47,7 +57,7 @@ pub(super) struct FakeCore {
 impl Core for FakeCore {
     fn submit(&self, decoded: DecodedRequest) -> BoxFuture<'_, Reply> {
         let reply = self.reply.lock().unwrap().clone();
-        let reply = reply.unwrap_or_else(|| outcome(&decoded.request, Verdict::Approved, false));
+        let reply = reply.unwrap_or_else(|| outcome(decoded.request(), Verdict::Approved, false));
         self.asked.lock().unwrap().push(decoded);
         Box::pin(async move { reply })
     }
@@ -68,6 +78,8 @@ pub(super) fn outcome(request: &Request, verdict: Verdict, replayed: bool) -> Re
         accepted_at: Timestamp(NOW_S * 1_000_000),
         fields: None,
         approved: approved.then_some(request.amount),
+        balances: vec![],
+        follow_ups: FollowUps::default(),
         response_code: approved.then(|| "00".into()),
         approval_code: approved.then(|| "A12345".into()),
         version: 3,
@@ -107,7 +119,7 @@ fn profile(id: &str, pair: &Ed25519KeyPair) -> Merchant {
     Merchant {
         id: MerchantId::parse(id).unwrap(),
         keys: vec![MerchantKey::new(&key, "ed25519", pair.public_key().as_ref()).unwrap()],
-        operations: vec![Operation::Purchase],
+        operations: Operation::ALL.to_vec(),
         currencies: vec![eur],
         amount_max: BTreeMap::from([(eur, 500_000)]),
         terms: Terms { one_payment_per_order: true, partial_approval: false },
@@ -166,13 +178,17 @@ impl World {
     }
 
     pub(super) fn post(&self, body: &str) -> Message {
+        self.post_to(TARGET, body)
+    }
+
+    pub(super) fn post_to(&self, target: &str, body: &str) -> Message {
         let covers = vec!["@method", "@target-uri", "content-digest", "idempotency-key"];
         let headers = vec![
             ("content-type".to_owned(), "application/json".to_owned()),
             ("content-digest".to_owned(), digest_of(body.as_bytes())),
             ("idempotency-key".to_owned(), "key-0001".to_owned()),
         ];
-        self.message("POST", TARGET, covers, headers, body)
+        self.message("POST", target, covers, headers, body)
     }
 
     pub(super) fn get(&self, target: &str) -> Message {
