@@ -114,12 +114,13 @@ mod tests {
 
     #[test]
     fn every_shipped_vector_passes() {
-        let definition = load(&shipped(), "iso87-ascii", "iso87-ascii").unwrap();
-        let names = ("iso87-ascii", "iso87-ascii");
-        let results = run_vectors(&shipped(), names, &definition).unwrap();
-        assert!(results.len() > 10);
-        let failed: Vec<_> = results.iter().filter(|result| result.fault.is_some()).collect();
-        assert!(failed.is_empty(), "{failed:#?}");
+        for name in ["iso87-ascii", "iso87-binary"] {
+            let definition = load(&shipped(), name, name).unwrap();
+            let results = run_vectors(&shipped(), (name, name), &definition).unwrap();
+            assert!(results.len() > 100, "{name}");
+            let failed: Vec<_> = results.iter().filter(|result| result.fault.is_some()).collect();
+            assert!(failed.is_empty(), "{failed:#?}");
+        }
     }
 
     #[test]

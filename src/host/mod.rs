@@ -27,6 +27,8 @@ pub mod wording;
 
 #[cfg(test)]
 mod bank_tests;
+#[cfg(test)]
+mod dialect_tests;
 
 use self::order::Order;
 use self::slot::Slots;
