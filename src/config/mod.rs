@@ -22,9 +22,13 @@ mod check;
 
 mod check_lists;
 
+mod check_limits;
+
 mod lint;
 
 mod bounds;
+
+mod reload;
 
 #[cfg(test)]
 mod stories;
@@ -32,6 +36,7 @@ mod stories;
 pub use bounds::Bound;
 pub use fault::{ConfigErrors, Fault};
 pub use load::{load, load_with};
+pub use reload::needs_restart;
 pub use values::{
     Channel, ChannelKind, Config, Engine, Frame, Gateway, Host, Internal, Journal, Keys, Line, Log,
     LogFormat, LogLevel, Merchant, MerchantKey, Mode, Reversal, SecretError, SecretRef, TlsFiles,
