@@ -6,6 +6,7 @@
 
 pub mod calendar;
 pub mod channel;
+pub mod check;
 pub mod cli;
 pub mod config;
 pub mod control;

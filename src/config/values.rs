@@ -236,6 +236,8 @@ pub struct Channel {
     pub public_address: String,
     /// How far the `created` of a signature may be from our clock.
     pub signature_window: Duration,
+    /// Whether HTTP/2 is offered beside HTTP/1.1.
+    pub http2: bool,
     /// Its certificate.
     pub tls: TlsFiles,
     /// Its limits.

@@ -3,7 +3,7 @@
 use super::socket::Backend;
 use super::{Answer, Command, Resolution};
 use crate::engine_task::EngineHandle;
-use crate::gateway::Hosts;
+use crate::gateway::{Hosts, Reloader};
 use crate::store::embedded::JournalStore;
 use crate::store::{Store, StoreError, export};
 use serde_json::{Value, json};
@@ -25,6 +25,7 @@ pub struct Desk {
     engine: EngineHandle,
     store: Arc<JournalStore>,
     hosts: Hosts,
+    reloader: Arc<Reloader>,
 }
 
 /// Why a command was not carried out, in words for an operator.
@@ -53,6 +54,7 @@ impl Backend for Desk {
             }
             Command::Lines => Ok(self.lines().await),
             Command::Status => Ok(self.status()),
+            Command::Reload => Ok(self.reloader.reload().await.told()),
             Command::Totals { date } => self.totals(&date).await,
         };
         done.map_or_else(|Refused(why)| Answer::Refused(why), Answer::Done)
@@ -61,8 +63,13 @@ impl Backend for Desk {
 
 impl Desk {
     /// A desk over the parts of a running gateway.
-    pub fn new(engine: EngineHandle, store: Arc<JournalStore>, hosts: Hosts) -> Self {
-        Self { engine, store, hosts }
+    pub fn new(
+        engine: EngineHandle,
+        store: Arc<JournalStore>,
+        hosts: Hosts,
+        reloader: Arc<Reloader>,
+    ) -> Self {
+        Self { engine, store, hosts, reloader }
     }
 
     async fn payment(&self, id: &str) -> Result<Value, Refused> {

@@ -47,6 +47,8 @@ pub enum Command {
     Lines,
     /// How much of everything there is.
     Status,
+    /// Take configuration, certificates, merchants and definitions anew.
+    Reload,
     /// Counts and sums of one business date.
     Totals {
         /// `YYYY-MM-DD`.
@@ -64,6 +66,7 @@ impl Command {
             Self::CloseCase { .. } => "close_case",
             Self::Lines => "lines",
             Self::Status => "status",
+            Self::Reload => "reload",
             Self::Totals { .. } => "totals",
         }
     }

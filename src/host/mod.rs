@@ -15,6 +15,7 @@
 
 mod connection;
 mod definition;
+pub mod editions;
 mod encode;
 mod exchange;
 mod frames;

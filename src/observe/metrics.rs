@@ -50,6 +50,11 @@ struct ByReason {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByResult {
+    result: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ByListener {
     listener: String,
 }
@@ -86,6 +91,7 @@ pub struct Metrics {
     line_up: Family<ByLine, Gauge>,
     quarantined: Family<ByHost, Counter>,
     stages: Histograms<ByStage>,
+    reloads: Family<ByResult, Counter>,
     requests_under_way: Gauge,
     /// Payments without a final result.
     pub open_payments: Gauge,
@@ -146,6 +152,7 @@ impl Metrics {
             line_up: s.put("line_up", "1 while a host line is signed on", Family::default()),
             quarantined: s.put("quarantined_frames", "Frames laid aside", Family::default()),
             stages: s.put_in("stage", "Duration of a payment's steps", Unit::Seconds, stages),
+            reloads: s.put("reloads", "Reloads of the configuration", Family::default()),
             requests_under_way: s.put("requests_under_way", "Being answered", Gauge::default()),
             open_payments: s.put("open_payments", "Payments without a result", Gauge::default()),
             open_reversals: s.put("open_reversals", "Reversals not accepted", Gauge::default()),
@@ -224,6 +231,12 @@ impl Metrics {
     /// A step took this long.
     pub fn stage(&self, stage: Stage, took: Duration) {
         self.stages.get_or_create(&ByStage { stage }).observe(took.as_secs_f64());
+    }
+
+    /// The configuration was taken anew, or refused and left as it was.
+    pub fn reloaded(&self, taken: bool) {
+        let result = if taken { "taken" } else { "refused" };
+        self.reloads.get_or_create(&ByResult { result }).inc();
     }
 
     /// The whole registry in OpenMetrics text.

@@ -85,6 +85,24 @@ impl Definition {
         self.mapping.reasons.get(response_code).map(|reason| reason.value.as_str())
     }
 
+    /// Whether a reply finds its request alike by both definitions, so that the one can take the
+    /// other's place while exchanges are under way: the same types answer, the same elements pair
+    /// them, written alike.
+    #[must_use]
+    pub fn pairs_like(&self, other: &Self) -> bool {
+        let asked = |definition: &Self| {
+            let plans = definition.mapping.operations.iter();
+            let types = plans.map(|plan| {
+                (plan.original.mti.value, plan.reversal.as_ref().map(|plan| plan.mti.value))
+            });
+            let mut types: Vec<_> = types.collect();
+            types.sort_unstable();
+            types.dedup();
+            (types, definition.mapping.network.plan.mti.value)
+        };
+        self.dialect.pairs_like(&other.dialect) && asked(self) == asked(other)
+    }
+
     /// Explains the body of a frame to a person, card data masked.
     #[must_use]
     pub fn explain(&self, body: &[u8], options: ExplainOptions) -> Explanation {

@@ -74,6 +74,19 @@ impl HostDialect {
         explain(&self.wire, body, options)
     }
 
+    /// Whether the same types answer, and the same elements, written alike, pair them.
+    pub(crate) fn pairs_like(&self, other: &Self) -> bool {
+        let pairing = |dialect: &Self| {
+            let keys = [dialect.financial_key.clone(), dialect.network_key.clone()];
+            let numbers = keys.concat();
+            let fields = numbers.iter().map(|number| dialect.wire.field(*number).cloned());
+            (dialect.replies.clone(), keys, fields.collect::<Vec<_>>())
+        };
+        let written =
+            |dialect: &Self| (dialect.wire.mti_encoding(), dialect.wire.bitmap_encoding());
+        pairing(self) == pairing(other) && written(self) == written(other)
+    }
+
     /// The type that answers this one, by the file.
     #[must_use]
     pub fn reply_to(&self, request: Mti) -> Option<Mti> {
