@@ -108,7 +108,7 @@ def make_certificate(folder):
 
 
 def configuration(port, hosts, merchants):
-    """`hosts`: name to (dialect, address). `merchants`: id to (host, {key id: (algorithm, public key)})."""
+    """`hosts`: name to (dialect, address). `merchants`: id to (host, algorithm, public key); the id is the key's too."""
     text = f"""[gateway]
 name = "peers"
 mode = "development"
@@ -144,7 +144,9 @@ reconnect_min_ms = 20
 name = "a"
 address = "{address}"
 """
-    for number, (name, (host, keys)) in enumerate(merchants.items(), 1):
+    for number, (name, (host, algorithm, public_key)) in enumerate(merchants.items(), 1):
+        # Answers are signed by ed25519 unless a merchant wants it otherwise.
+        answers = "" if algorithm == "ed25519" else f'response_algorithm = "{algorithm}"\n'
         text += f"""[[merchant]]
 id = "{name}"
 name = "{name}"
@@ -156,9 +158,11 @@ name_location = "{name:<23}Berlin       DE"
 host = "{host}"
 currencies = ["EUR"]
 amount_max = {{ EUR = 500000 }}
+{answers}[[merchant.key]]
+id = "{name}"
+algorithm = "{algorithm}"
+public_key = "{public_key}"
 """
-        for key_id, (algorithm, public_key) in keys.items():
-            text += f'[[merchant.key]]\nid = "{key_id}"\nalgorithm = "{algorithm}"\npublic_key = "{public_key}"\n'
     return text
 
 
