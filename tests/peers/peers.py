@@ -327,44 +327,66 @@ def held(street, host, order):
     return merchant, paid(merchant.pay(order, 5000, CARD, capture=False))
 
 
+def follow(merchant, payment, what, **body):
+    return paid(merchant.send("POST", f"/v1/payments/{payment['id']}/{what}", body))
+
+
+def names_original(found, mti, payment):
+    """DE90 begins with the original's message type and its DE11."""
+    same(found["90"][:10], mti + payment["stan"])
+
+
 def authorization(street, host):
     _, payment = held(street, host, f"E-{host}")
-    same(heard_of(street, host, "0100", payment)["4"], "000000005000")
+    found = heard_of(street, host, "0100", payment)
+    same((found["3"], found["4"]), ("000000", "000000005000"))
 
 
 def capture(street, host):
     merchant, payment = held(street, host, f"F-{host}")
-    body = {"amount": {"minor": 4000, "currency": "EUR"}}
-    taken = paid(merchant.send("POST", f"/v1/payments/{payment['id']}/captures", body))
+    taken = follow(merchant, payment, "captures", amount={"minor": 4000, "currency": "EUR"})
     found = heard_of(street, host, "0220", taken)
     same((found["4"], found["25"], found["38"]), ("000000004000", "06", payment["approval_code"]))
+    names_original(found, "0100", payment)
 
 
 def void(street, host):
     merchant, payment = held(street, host, f"G-{host}")
-    answer = merchant.send("POST", f"/v1/payments/{payment['id']}/voids", {})
-    same(answer.status_code, 201)
-    found = heard_of(street, host, REVERSAL[host], payment)
-    same(found["90"][:10], "0100" + payment["stan"])
+    undone = follow(merchant, payment, "voids")
+    found = heard_of(street, host, REVERSAL[host], undone)
+    same(found["4"], "000000005000")
+    names_original(found, "0100", payment)
 
 
 def refund(street, host):
     merchant = street.merchant(host)
     payment = paid(merchant.pay(f"H-{host}", 5000, CARD))
-    body = {"amount": {"minor": 1500, "currency": "EUR"}}
-    back = paid(merchant.send("POST", f"/v1/payments/{payment['id']}/refunds", body))
-    found = heard_of(street, host, "0220", back)
-    same((found["3"][:2], found["4"]), ("20", "000000001500"))
+    for part in (1500, 3500):
+        back = follow(merchant, payment, "refunds", amount={"minor": part, "currency": "EUR"})
+        found = heard_of(street, host, "0220", back)
+        same((found["3"], found["4"]), ("200000", f"{part:012}"))
+        names_original(found, "0200", payment)
+    body = {"amount": {"minor": 1, "currency": "EUR"}}
+    more = merchant.send("POST", f"/v1/payments/{payment['id']}/refunds", body)
+    same((more.status_code, more.json()["code"]), (422, "amount_exceeds_original"))
+
+
+def inquire(street, host, what, order):
+    merchant = street.merchant(host)
+    body = {"order_id": order, "currency": "EUR", "card": {"jwe": merchant.encrypt(CARD)}}
+    answer = paid(merchant.send("POST", f"/v1/cards/{what}", body))
+    return heard_of(street, host, "0100", answer), answer
 
 
 def verify(street, host):
-    merchant = street.merchant(host)
-    paid(merchant.send("POST", "/v1/cards/verify", {"card": {"jwe": merchant.encrypt(CARD)}}))
+    found, _ = inquire(street, host, "verify", f"I-{host}")
+    same((found["3"], found.get("4", "0" * 12)), ("000000", "0" * 12))
 
 
 def balance(street, host):
-    merchant = street.merchant(host)
-    paid(merchant.send("POST", "/v1/cards/balance", {"card": {"jwe": merchant.encrypt(CARD)}}))
+    found, answer = inquire(street, host, "balance", f"J-{host}")
+    same(found["3"], "310000")
+    same([entry["amount"] for entry in answer["balances"]], [{"minor": 12345, "currency": "EUR"}])
 
 
 OPERATIONS = {

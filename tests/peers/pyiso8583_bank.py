@@ -17,6 +17,8 @@ import iso8583.specs
 
 # What happens to an amount at this bank, in minor units; all else is approved.
 SILENT, REFUSED = 4400, 5100
+# What is on every card: default account, available, euro, credit, 123.45 (ISO 8583:1987, DE54).
+BALANCE = "0002978C000000012345"
 # Elements that a reply gives back as they came.
 ECHOED = ("2", "3", "4", "7", "11", "12", "13", "32", "33", "37", "41", "42", "49", "70", "90")
 # Elements that are never shown: expiry, tracks, additional data with a security code, PIN, chip.
@@ -70,6 +72,8 @@ def answer(request):
     reply["39"] = "51" if asks_for_money and amount == REFUSED else "00"
     if asks_for_money and reply["39"] == "00":
         reply["38"] = "P" + request["11"][1:]
+    if request.get("3", "").startswith("31"):
+        reply["54"] = BALANCE
     return reply
 
 

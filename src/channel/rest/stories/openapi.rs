@@ -66,14 +66,28 @@ fn every_reference_leads_somewhere_and_every_component_is_used() {
     assert_eq!(found, Names::new(), "these lead nowhere");
 }
 
-/// What the code has: the doc comments of [`Endpoint`] name the method and path of each.
+/// What the code has: the doc comments of [`Endpoint`] name the method and path of each, in backquotes. A
+/// path without method has the one before it; what follows an id may stand alone.
 fn endpoints() -> Names {
     let source = include_str!("../mod.rs");
     let list = source.split("pub enum Endpoint {").nth(1).unwrap().split("\n}").next().unwrap();
-    let places: Vec<&str> = list.split('`').skip(1).step_by(2).collect();
+    let (mut method, mut below, mut found) = ("", String::new(), Names::new());
+    for place in list.split('`').skip(1).step_by(2) {
+        let path = match place.split_once(' ') {
+            Some((verb, path)) => {
+                method = verb;
+                path
+            }
+            None => place,
+        };
+        let path = path.split('?').next().unwrap();
+        let whole = if path.starts_with("/v1/") { path.into() } else { format!("{below}{path}") };
+        below = whole.rsplit_once('/').unwrap().0.into();
+        found.insert(format!("{method} {whole}"));
+    }
     let variants = list.lines().filter(|line| line.trim_end().ends_with(','));
-    assert_eq!(places.len(), variants.count(), "one `METHOD /path` for each endpoint");
-    names(places.into_iter().map(|place| place.split('?').next().unwrap()))
+    assert!(found.len() >= variants.count(), "one `METHOD /path` or more for each endpoint");
+    found
 }
 
 #[test]

@@ -19,6 +19,9 @@ use std::sync::{Arc, Mutex};
 const SILENT: u64 = 4400;
 const REFUSED: u64 = 5100;
 
+/// What is on every card: default account, available, euro, credit, 123.45 (ISO 8583:1987, DE54).
+const BALANCE: &str = "0002978C000000012345";
+
 /// Elements that a reply gives back as they came.
 const ECHOED: &[u32] = &[2, 3, 4, 7, 11, 12, 13, 32, 33, 37, 41, 42, 49, 70, 90];
 /// Elements that are never shown: expiry, tracks, additional data with a security code, PIN, chip.
@@ -100,6 +103,9 @@ fn answer(request: &IsoMsg) -> Result<Option<IsoMsg>, Failure> {
     reply.set_on(39, code).map_err(|error| error.msg)?;
     if let (true, "00", Some(stan)) = (asks_for_money, code, value(request, 11)) {
         reply.set_on(38, &format!("R{}", &stan[1..])).map_err(|error| error.msg)?;
+    }
+    if value(request, 3).is_some_and(|processing| processing.starts_with("31")) {
+        reply.set_on(54, BALANCE).map_err(|error| error.msg)?;
     }
     Ok(Some(reply))
 }
