@@ -85,17 +85,18 @@ class Merchant:
         )
 
     def verify(self, answer):
-        """Verifies an answer's signature, its digest and that it belongs to its request."""
+        """Verifies an answer's signature, its digest and that it belongs to its request. Gives the algorithm's name."""
         key_id = answer.headers["signature-input"].split('keyid="')[1].split('"')[0]
         name = next(key["alg"] for key in self.keys if key["kid"] == key_id)
-        algorithm = next(row[0] for row in ALGORITHMS.values() if row[2] == name)
-        verifier = HTTPMessageVerifier(signature_algorithm=algorithm, key_resolver=OurKeys(self.keys))
+        algorithm = next(known for known, row in ALGORITHMS.items() if row[2] == name)
+        verifier = HTTPMessageVerifier(signature_algorithm=ALGORITHMS[algorithm][0], key_resolver=OurKeys(self.keys))
         verifier.verify(
             answer,
             max_age=datetime.timedelta(minutes=5),
             require_components=ANSWER_COVERS,
             body=answer.content,
         )
+        return algorithm
 
     def send(self, method, path, body=None, key=None):
         """Sends, verifies and gives the answer. Busy means: again, under the same idempotency key."""

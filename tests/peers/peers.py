@@ -198,6 +198,7 @@ def pay_and_ask(street, algorithm, envelope):
         order = f"A-{host}-{algorithm}-{envelope}"
         answer = merchant.pay(order, 1234, CARD, key=order)
         payment = paid(answer)
+        same(merchant.verify(answer), algorithm)
         same(payment["amount"], {"minor": 1234, "currency": "EUR"})
         same(payment["card"], {"bin": "400000", "last4": "0002"})
         same(answer.headers["location"], f"/v1/payments/{payment['id']}")
