@@ -8,6 +8,7 @@
     reason = "a test stops at the first surprise"
 )]
 
+mod openapi;
 mod operations;
 mod signatures;
 mod world;
