@@ -39,5 +39,6 @@ pub use load::{load, load_with};
 pub use reload::needs_restart;
 pub use values::{
     Channel, ChannelKind, Config, Engine, Frame, Gateway, Host, Internal, Journal, Keys, Line, Log,
-    LogFormat, LogLevel, Merchant, MerchantKey, Mode, Reversal, SecretError, SecretRef, TlsFiles,
+    LogFormat, LogLevel, Merchant, MerchantKey, Mode, Reversal, Seams, SecretError, SecretRef,
+    TlsFiles,
 };
