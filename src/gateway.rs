@@ -148,6 +148,7 @@ impl Gateway {
         };
         let (edges, listening) = merchants::open(parts).await?;
         let watch = watch::Watch::new(&config, &metrics, handle.clone(), &store, hosts.clone());
+        tracing::info!(seams = ?config.gateway.seams, "how messages pass");
         let ports = ports::Ports::write(&config, &edges, inner.address)?;
         let reloader = Reloader::new(config, listening, hosts.clone(), log, &metrics);
         let desk = Desk::new(handle.clone(), store, hosts.clone(), Arc::clone(&reloader));

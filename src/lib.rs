@@ -5,6 +5,7 @@
 //! `tidegate-payment`, [`store`] makes them durable, [`host`] exchanges frames with the bank.
 
 pub mod calendar;
+pub mod carriage;
 pub mod channel;
 pub mod check;
 pub mod cli;

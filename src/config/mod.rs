@@ -44,5 +44,5 @@ pub use reload::needs_restart;
 pub use values::{
     Channel, ChannelKind, ClientCertificates, Config, Engine, Frame, Gateway, Host, Internal,
     Journal, Keys, Line, Log, LogFormat, LogLevel, Merchant, MerchantKey, Mode, Reversal,
-    RouteRule, SecretError, SecretRef, TlsFiles,
+    RouteRule, Seams, SecretError, SecretRef, TlsFiles,
 };

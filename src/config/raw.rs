@@ -40,6 +40,7 @@ written! {
         time_zone: Text,
         business_day_ends: Text,
         drain_timeout_ms: Number,
+        seams: Text,
         log: RawLog,
     }
     RawLog { format: Text, level: Text }

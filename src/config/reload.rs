@@ -77,7 +77,8 @@ macro_rules! differ {
 
 fn name_tables(a: &Config, b: &Config, names: &mut Vec<String>) {
     let before = names.len();
-    differ!(names, "gateway", a.gateway, b.gateway; name mode data_dir time_zone business_day_ends);
+    differ!(names, "gateway", a.gateway, b.gateway; name mode data_dir time_zone business_day_ends
+        seams);
     differ!(names, "gateway.log", a.gateway.log, b.gateway.log; format);
     if names.len() == before && a.gateway != b.gateway {
         names.push("gateway".to_owned());

@@ -5,7 +5,7 @@
     reason = "a test stops at the first surprise"
 )]
 
-use super::{Config, ConfigErrors, Frame, LogFormat, Mode, SecretRef, load_with};
+use super::{Config, ConfigErrors, Frame, LogFormat, Mode, SecretRef, load_with, needs_restart};
 use crate::edge::limits::Limits;
 use crate::keys::algorithm::Algorithm;
 use std::collections::BTreeMap;
@@ -197,7 +197,7 @@ error: gateway.mode: "prod" is not expected
 3 | mode = "prod"
   |        ^^^^^^ "development" or "production" is wanted
 
-error: gateway.drain_timeout: unknown field `drain_timeout`, expected one of `name`, `mode`, `data_dir`, `protocols_dir`, `time_zone`, `business_day_ends`, `drain_timeout_ms`, `log`
+error: gateway.drain_timeout: unknown field `drain_timeout`, expected one of `name`, `mode`, `data_dir`, `protocols_dir`, `time_zone`, `business_day_ends`, `drain_timeout_ms`, `seams`, `log`
  --> tidegate.toml:4:1
   |
 4 | drain_timeout = 5
@@ -448,4 +448,60 @@ fn bounds_follow_from_the_limits() {
     let find = |name: &str| bounds.iter().find(|bound| bound.name.contains(name)).unwrap().value;
     assert_eq!(find("payments a second to host bank"), 34);
     assert_eq!(find("requests of channel rest"), (8_192 + 65_536) * (4_096 + 1_024));
+}
+
+#[test]
+fn what_a_running_gateway_can_take_is_told_from_what_needs_a_restart() {
+    let text = format!("{LEAST}{MERCHANT}");
+    let folder = Folder::new(&text);
+    let running = folder.load(&[]).unwrap();
+    let names = |edits: &[(&str, &str)]| -> Vec<String> {
+        let edited = edits.iter().fold(text.clone(), |text, (from, to)| {
+            assert!(text.contains(from), "{from}");
+            text.replace(from, to)
+        });
+        let mut wanted = Folder::new(&edited).load(&[]).unwrap();
+        // Each lies in a folder of its own.
+        wanted.file.clone_from(&running.file);
+        wanted.gateway.data_dir.clone_from(&running.gateway.data_dir);
+        wanted.keys.file.clone_from(&running.keys.file);
+        wanted.internal.control_socket.clone_from(&running.internal.control_socket);
+        let faults = needs_restart(&running, &wanted);
+        assert!(faults.iter().all(|fault| fault.picture.contains("needs a restart")));
+        faults.into_iter().map(|fault| fault.key).collect()
+    };
+    assert!(names(&[]).is_empty());
+    let at_once = [
+        ("EUR = 500000", "EUR = 400000"),
+        ("m-1001-2026", "m-1001-2027"),
+        ("tls.pem", "tls-2027.pem"),
+        ("https://localhost:8443", "https://pay.example:8443"),
+        ("mapping = \"iso87-ascii\"", "mapping = \"other\""),
+        ("acquirer = \"00000123456\"", "acquirer = \"00000123457\""),
+        ("mode = ", "log = { level = \"debug\" }\ndrain_timeout_ms = 7\nmode = "),
+        (
+            "kind = ",
+            "http2 = false\nlimits = { idle_time_ms = 70, http2_streams_max = 9 }\nkind = ",
+        ),
+    ];
+    assert!(names(&at_once).is_empty());
+    for (from, to, name) in [
+        ("tidegate-1", "tidegate-2", "gateway.name"),
+        ("Europe/Berlin", "Europe/Madrid", "gateway.time_zone"),
+        ("mode = ", "seams = \"encoded\"\nmode = ", "gateway.seams"),
+        ("TIDEGATE_KEY_PASSPHRASE", "OTHER", "keys.passphrase"),
+        ("\"127.0.0.1:8443\"", "\"127.0.0.1:8444\"", "channel[0].listen"),
+        ("name = \"rest\"", "name = \"web\"", "channel (added, removed or renamed)"),
+        ("127.0.0.1:5001", "127.0.0.1:5002", "host[0].lines"),
+        ("length-be2", "length-ascii4", "host[0].frame"),
+        (
+            "kind = ",
+            "limits = { connections_max = 7 }\nkind = ",
+            "channel[0].limits.connections_max",
+        ),
+        ("[[host]]", "[engine]\nwaiters_max = 9\n[[host]]", "engine.waiters_max"),
+        ("[[host]]", "[journal]\nballast_bytes = 0\n[[host]]", "journal.ballast_bytes"),
+    ] {
+        assert_eq!(names(&[(from, to)]), [name]);
+    }
 }

@@ -60,8 +60,19 @@ pub struct Gateway {
     pub business_day_ends: Time,
     /// How long an orderly stop waits for what is under way.
     pub drain_timeout: Duration,
+    /// How messages pass between the edge, the core and the lines.
+    pub seams: Seams,
     /// `[gateway.log]`.
     pub log: Log,
+}
+
+/// How messages pass the two seams: edge to channel, core to line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Seams {
+    /// In memory.
+    Direct,
+    /// As encoded bytes over socket pairs, as between processes.
+    Encoded,
 }
 
 /// What a gateway may be used for.

@@ -26,6 +26,8 @@ pub mod http2;
 
 pub mod http;
 
+pub mod carried;
+
 #[cfg(test)]
 mod stories;
 

@@ -67,7 +67,7 @@ impl Hosts {
             let wording = Arc::new(wording);
             editions.insert(host.name.clone(), Arc::clone(&wording));
             let parts = HostParts {
-                settings: settings(host)?,
+                settings: settings(host, config.gateway.seams)?,
                 wording,
                 cards: Arc::new(SealedCards(Arc::clone(keys))),
                 expected: expected(&host.name, recovered)?,
@@ -152,7 +152,7 @@ fn expected(host: &HostId, recovered: &Recovered) -> anyhow::Result<Vec<Durable<
     Ok(expected)
 }
 
-fn settings(host: &config::Host) -> anyhow::Result<HostSettings> {
+fn settings(host: &config::Host, seams: config::Seams) -> anyhow::Result<HostSettings> {
     let defaults = Limits::default();
     let in_flight_max = u32::try_from(host.in_flight_max)?;
     let remembered = u32::try_from(host.late_answer_window)?;
@@ -182,6 +182,7 @@ fn settings(host: &config::Host) -> anyhow::Result<HostSettings> {
         },
         frame_bytes_max: host.reply_frame_bytes_max,
         connect_timeout: host.connect_timeout,
+        carried: seams == config::Seams::Encoded,
         queue_max: NonZeroUsize::new(host.in_flight_max).unwrap_or(NonZeroUsize::MIN),
         encoders,
     })

@@ -7,6 +7,7 @@ use crate::channel::replay::ReplayWindow;
 use crate::channel::rest::{self, RestParts, RestSettings, Tally};
 use crate::channel::signature::PublicAddress;
 use crate::config::{self, Config};
+use crate::edge::carried::carried;
 use crate::edge::http::{Edge, Handle, Opening, Switch};
 use crate::edge::seam::{Answer, Received};
 use crate::edge::tls::{self, Clients, Identity, TlsError};
@@ -96,7 +97,10 @@ pub(super) async fn open(parts: Parts<'_>) -> anyhow::Result<(Vec<Edge>, Listeni
             identity,
             limits: channel.limits.clone(),
         };
-        let handler = handler(Arc::clone(&listening.live), index);
+        let mut handler = handler(Arc::clone(&listening.live), index);
+        if config.gateway.seams == config::Seams::Encoded {
+            handler = carried(handler, &channel.limits)?;
+        }
         let edge = Edge::open(opening, handler, Arc::clone(&listening.metrics)).await?;
         listening.switches.push((edge.switch(), leaf));
         edges.push(edge);

@@ -11,6 +11,7 @@ use super::connection::{Job, Link};
 use super::slot::Slots;
 use super::wording::*;
 use super::*;
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::time::Instant;
 use tidegate_line::event::{Ask, Event, HostRequest, Read, Written};
@@ -208,6 +209,11 @@ pub(super) fn outgoing(
     Box::new(Durable::attest(out, Sequence(1)))
 }
 
+thread_local! {
+    /// Whether the lines of this test's hosts lie behind socket pairs.
+    static CARRIED: Cell<bool> = const { Cell::new(false) };
+}
+
 /// A bank that listens on one address for each line.
 pub(super) struct World {
     pub(super) host: HostHandle,
@@ -260,6 +266,7 @@ impl World {
                 frame: FrameFormat::LengthBe2,
                 frame_bytes_max: 4096,
                 connect_timeout: PATIENCE,
+                carried: CARRIED.get(),
                 queue_max: NonZeroUsize::new(256).unwrap(),
                 encoders: NonZeroUsize::new(2).unwrap(),
             },
@@ -724,6 +731,26 @@ async fn a_line_that_breaks_again_and_again_leaves_no_payment_without_a_word() {
     assert_eq!(wrong, None, "claimed as not sent, and seen by the bank");
 }
 
+#[test]
+fn carried_as_bytes_over_a_socket_pair_a_line_does_the_same() {
+    CARRIED.set(true);
+    for story in [
+        a_payment_crosses_the_line_and_its_code_is_taken,
+        a_payment_is_not_sent_without_a_signed_on_line,
+        a_broken_line_fails_over_and_comes_back,
+        a_reply_that_disagrees_is_quarantined_and_the_true_one_still_counts,
+        a_late_answer_after_a_restart_finds_its_payment_and_the_reversal_its_own,
+        a_repeat_goes_out_on_the_line_of_the_first_attempt,
+        garbage_is_quarantined_and_a_frame_too_long_ends_the_connection,
+        a_stop_signs_off_and_ends,
+        an_operator_signs_a_line_off_and_on,
+        many_payments_share_two_lines_and_each_gets_its_own_answer,
+        a_line_that_breaks_again_and_again_leaves_no_payment_without_a_word,
+    ] {
+        story();
+    }
+}
+
 /// What the writer claims not to have sent is compared with what the bank got (M15).
 #[tokio::test]
 async fn what_is_refused_has_no_byte_on_the_wire_and_the_rest_is_written() {
@@ -738,7 +765,7 @@ async fn what_is_refused_has_no_byte_on_the_wire_and_the_rest_is_written() {
         format: FrameFormat::LengthBe2,
         frame_bytes_max: 60_000,
         connect_timeout: PATIENCE,
-        wording: Arc::new(Words),
+        read: Arc::new(|body| Words.read(body)),
         clock: Arc::new(TestClock(Instant::now())),
         events,
         stop: stop.clone(),

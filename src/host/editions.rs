@@ -145,3 +145,98 @@ impl Wording for Editions {
         Wording::answer(&*self.present(), request, accept, body)
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+mod tests {
+    use super::super::bank_tests::{PAN, outgoing};
+    use super::*;
+    use crate::definitions::{Edition, load_edition};
+    use std::path::Path;
+    use tempfile::TempDir;
+    use tidegate_payment::input::Attempt;
+    use tidegate_payment::time::Mono;
+
+    /// The shipped definition, its point of service written so.
+    fn edition(folder: &TempDir, entry_mode: &str) -> Edition {
+        let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("protocols");
+        let files = ["dialects/iso87-ascii/dialect.toml", "mappings/iso87-ascii.toml"];
+        for file in files {
+            let to = folder.path().join(file);
+            std::fs::create_dir_all(to.parent().unwrap()).unwrap();
+            let text = std::fs::read_to_string(shipped.join(file)).unwrap();
+            std::fs::write(to, text.replace("\"812\"", &format!("\"{entry_mode}\""))).unwrap();
+        }
+        load_edition(folder.path(), "iso87-ascii", "iso87-ascii").unwrap()
+    }
+
+    /// DE 22 of the reversal of a payment that began with an edition, as it is worded now.
+    fn entry_mode(editions: &Editions, began_with: &Edition) -> String {
+        let out = outgoing(7, Attempt::Reversal(1), false, Mono(std::time::Duration::ZERO));
+        let out = out.map(|mut out| {
+            out.fields.route.definitions = began_with.hashes();
+            out
+        });
+        let (mut body, card) = (Vec::new(), Pan::parse(PAN).unwrap());
+        let key = editions.encode(out.get(), &card, &Secrets::default(), &mut body).unwrap();
+        assert_eq!(editions.key(out.get()).unwrap(), key);
+        let message = began_with.wire().parse(&body).unwrap();
+        message.get(22).unwrap().to_string()
+    }
+
+    #[test]
+    fn what_is_under_way_is_worded_as_it_began_also_after_a_restart() {
+        let (folder, data) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let shelf = Shelf::of(data.path());
+        let (old, new) = (edition(&folder, "812"), edition(&folder, "010"));
+        for edition in [&old, &new, &old] {
+            shelf.keep(edition).unwrap();
+        }
+        let editions = Editions::new(Arc::clone(&old.definition), shelf.clone());
+        editions.replace(Arc::clone(&new.definition));
+        assert_eq!(editions.present().hashes(), new.hashes());
+        assert_eq!((entry_mode(&editions, &old), entry_mode(&editions, &new)), both("812", "010"));
+        let restarted = Editions::new(Arc::clone(&new.definition), shelf);
+        assert_eq!(
+            (entry_mode(&restarted, &old), entry_mode(&restarted, &new)),
+            both("812", "010")
+        );
+        // Lost, it is worded by what there is, and alarmed.
+        let elsewhere = Shelf::of(folder.path());
+        let lost = Editions::new(Arc::clone(&new.definition), elsewhere);
+        assert_eq!(entry_mode(&lost, &old), "010");
+    }
+
+    fn both(old: &str, new: &str) -> (String, String) {
+        (old.to_owned(), new.to_owned())
+    }
+
+    #[test]
+    fn a_text_on_the_shelf_that_was_changed_is_not_taken_for_what_it_was() {
+        let (folder, data) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let shelf = Shelf::of(data.path());
+        let old = edition(&folder, "812");
+        shelf.keep(&old).unwrap();
+        assert!(shelf.find(&old.hashes()).unwrap().is_some());
+        for file in std::fs::read_dir(data.path().join("definitions")).unwrap() {
+            let path = file.unwrap().path();
+            let text = std::fs::read_to_string(&path).unwrap();
+            std::fs::write(&path, format!("{text}\n# changed\n")).unwrap();
+        }
+        assert!(shelf.find(&old.hashes()).unwrap().is_none());
+    }
+
+    #[test]
+    fn however_many_editions_there_were_few_stay_in_memory() {
+        let (folder, data) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let first = edition(&folder, "100");
+        let shelf = Shelf::of(data.path());
+        shelf.keep(&first).unwrap();
+        let editions = Editions::new(Arc::clone(&first.definition), shelf);
+        for number in 101..140 {
+            editions.replace(edition(&folder, &number.to_string()).definition);
+        }
+        assert_eq!(editions.state.read().unwrap().earlier.len(), HELD_MAX);
+        assert_eq!(entry_mode(&editions, &first), "100");
+    }
+}

@@ -100,7 +100,19 @@ impl Definition {
             types.dedup();
             (types, definition.mapping.network.plan.mti.value)
         };
-        self.dialect.pairs_like(&other.dialect) && asked(self) == asked(other)
+        let pairing =
+            |HostDialect { wire, replies, financial_key, network_key, .. }: &HostDialect| {
+                let keys = [financial_key.clone(), network_key.clone()];
+                let fields = keys.concat().into_iter().map(|number| wire.field(number).cloned());
+                (replies.clone(), fields.collect::<Vec<_>>(), keys)
+            };
+        let written = |definition: &Self| {
+            let wire = definition.wire();
+            (wire.mti_encoding(), wire.bitmap_encoding())
+        };
+        asked(self) == asked(other)
+            && pairing(&self.dialect) == pairing(&other.dialect)
+            && written(self) == written(other)
     }
 
     /// Explains the body of a frame to a person, card data masked.
@@ -156,6 +168,21 @@ error: on_silence: unknown word `hope`
         let other = other.unwrap().hashes();
         assert_eq!(other.dialect, hashes.dialect);
         assert_ne!(other.mapping, hashes.mapping);
+    }
+
+    #[test]
+    fn a_definition_takes_anothers_place_only_if_replies_find_their_requests_alike() {
+        let built = |from: &str, to: &str, mapping_from: &str, mapping_to: &str| {
+            let source = sample::dialect();
+            assert!(source.text.contains(from) && sample::MAPPING.contains(mapping_from));
+            let dialect = source.text.replace(from, to);
+            let mapping = sample::MAPPING.replace(mapping_from, mapping_to);
+            let mapping = Source { name: "m", text: &mapping };
+            Definition::build(Source { text: &dialect, ..source }, mapping).unwrap()
+        };
+        let same = sample::definition();
+        assert!(same.pairs_like(&built("", "", "expired_card", "card_is_old")));
+        assert!(!same.pairs_like(&built("financial = [7, 11, ", "financial = [11, ", "", "")));
     }
 
     #[test]

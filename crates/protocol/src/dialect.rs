@@ -21,7 +21,7 @@ use crate::{
 pub struct HostDialect {
     pub(crate) wire: Dialect,
     /// Request and the type that answers it.
-    replies: Vec<(Mti, Mti)>,
+    pub(crate) replies: Vec<(Mti, Mti)>,
     /// First message and the type that marks it as repeated.
     repeats: Vec<(Mti, Mti)>,
     /// The elements that pair replies of payments and of their reversals with the requests.
@@ -72,19 +72,6 @@ impl HostDialect {
     #[must_use]
     pub fn explain(&self, body: &[u8], options: ExplainOptions) -> Explanation {
         explain(&self.wire, body, options)
-    }
-
-    /// Whether the same types answer, and the same elements, written alike, pair them.
-    pub(crate) fn pairs_like(&self, other: &Self) -> bool {
-        let pairing = |dialect: &Self| {
-            let keys = [dialect.financial_key.clone(), dialect.network_key.clone()];
-            let numbers = keys.concat();
-            let fields = numbers.iter().map(|number| dialect.wire.field(*number).cloned());
-            (dialect.replies.clone(), keys, fields.collect::<Vec<_>>())
-        };
-        let written =
-            |dialect: &Self| (dialect.wire.mti_encoding(), dialect.wire.bitmap_encoding());
-        pairing(self) == pairing(other) && written(self) == written(other)
     }
 
     /// The type that answers this one, by the file.

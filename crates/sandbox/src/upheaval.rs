@@ -67,7 +67,8 @@ fn due(index: u64, wanted: u64, payments: u64) -> u64 {
     u64::try_from(share).unwrap_or(u64::MAX)
 }
 
-/// R1: a reload fails nobody: every sending is answered, and none is refused for now. R2: over a
+/// R1: a reload fails nobody: every sending is answered, and none is told to come again, except for a
+/// card whose reversal goes first. R2: over a
 /// restart, whoever hears nothing was not accepted, and who is told to come again is told when. Only
 /// where nothing else happened to the gateway and its lines.
 pub fn check(evidence: &Evidence, did: Upheaval) -> Vec<Violation> {
@@ -76,13 +77,15 @@ pub fn check(evidence: &Evidence, did: Upheaval) -> Vec<Violation> {
         let about = format!("payment {}", event.op);
         violations.push(Violation { invariant, about, found });
     };
+    let held = cards_in_doubt(evidence);
     for event in &evidence.history {
         let note = event.note.as_deref().unwrap_or_default();
         if note == NO_RETRY_AFTER {
             found("R2", event, NO_RETRY_AFTER.to_owned());
         }
         let unanswered = event.phase == Phase::Info;
-        if did.restarts == 0 && (unanswered || event.status == Some(503)) {
+        let put_off = event.status == Some(503) && !held.contains(&event.op);
+        if did.restarts == 0 && (unanswered || put_off) {
             found("R1", event, format!("{:?} {:?}: {note}", event.act, event.status));
         }
     }
@@ -98,6 +101,24 @@ pub fn check(evidence: &Evidence, did: Upheaval) -> Vec<Violation> {
         violations.push(Violation { invariant: "R1", about: "the journal".to_owned(), found });
     }
     violations
+}
+
+/// The payments by cards of which one was in doubt or given back: a new one waits until the reversal has
+/// left.
+fn cards_in_doubt(evidence: &Evidence) -> BTreeSet<u64> {
+    let history = &evidence.history;
+    let asked = || history.iter().filter_map(|event| Some((event.op, &event.asked.as_ref()?.card)));
+    let doubtful: BTreeSet<u64> = history
+        .iter()
+        .filter(|event| {
+            let told = event.told.as_ref();
+            told.is_some_and(|told| matches!(told.result.as_str(), "pending" | "reversed"))
+        })
+        .map(|event| event.op)
+        .collect();
+    let cards: BTreeSet<&String> =
+        asked().filter(|(op, _)| doubtful.contains(op)).map(|(_, card)| card).collect();
+    asked().filter(|(_, card)| cards.contains(card)).map(|(op, _)| op).collect()
 }
 
 /// What a merchant notes of a 503 that does not say when to come again.
