@@ -1,10 +1,28 @@
-//! Checks the routes.
+//! Routes: what they say, and their checks.
 
 use super::check::Checker;
 use super::check_lists::{NAME, digits, each};
 use super::raw::RawRoute;
-use super::values::{Host, Merchant, RouteRule};
+use super::values::{Host, Merchant};
 use tidegate_payment::id::{HostId, MerchantId};
+use tidegate_payment::request::Operation;
+
+/// Sends some payments to another host than their merchant's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RouteRule {
+    /// Its name, for operators.
+    pub name: String,
+    /// Where the payments go.
+    pub host: HostId,
+    /// Where they go, in this order, while no line of `host` is signed on.
+    pub failover: Vec<HostId>,
+    /// The first digits of the cards that it is for, up to six; none: all cards.
+    pub bins: Vec<String>,
+    /// The merchants that it is for; none: all.
+    pub merchants: Vec<MerchantId>,
+    /// The operations that it is for; none: all. Follow-ups go where their original went.
+    pub operations: Vec<Operation>,
+}
 
 impl Checker {
     pub(super) fn routes(

@@ -38,11 +38,12 @@ mod reload;
 mod stories;
 
 pub use bounds::Bound;
+pub use check_routes::RouteRule;
 pub use fault::{ConfigErrors, Fault};
 pub use load::{load, load_with};
 pub use reload::needs_restart;
 pub use values::{
     Channel, ChannelKind, ClientCertificates, Config, Engine, Frame, Gateway, Host, Internal,
-    Journal, Keys, Line, Log, LogFormat, LogLevel, Merchant, MerchantKey, Mode, Reversal,
-    RouteRule, Seams, SecretError, SecretRef, TlsFiles,
+    Journal, Keys, Line, Log, LogFormat, LogLevel, Merchant, MerchantKey, Mode, Reversal, Seams,
+    SecretError, SecretRef, TlsFiles,
 };

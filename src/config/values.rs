@@ -1,12 +1,11 @@
 //! Checked configuration. Whoever holds a [`Config`] need not look twice.
 
+use super::check_routes::RouteRule;
 use crate::channel::client_certificate::CertificateBinding;
 use crate::channel::signature::VerifyingKey;
 use crate::edge::limits::Limits;
 use crate::keys::algorithm::Algorithm;
-use jiff::Timestamp;
-use jiff::civil::Time;
-use jiff::tz::TimeZone;
+use jiff::{Timestamp, civil::Time, tz::TimeZone};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -382,23 +381,6 @@ pub struct Merchant {
     pub client_certificate: Option<CertificateBinding>,
     /// What it signs with, one or more.
     pub keys: Vec<MerchantKey>,
-}
-
-/// Sends some payments to another host than their merchant's.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RouteRule {
-    /// Its name, for operators.
-    pub name: String,
-    /// Where the payments go.
-    pub host: HostId,
-    /// Where they go, in this order, while no line of `host` is signed on.
-    pub failover: Vec<HostId>,
-    /// The first digits of the cards that it is for, up to six; none: all cards.
-    pub bins: Vec<String>,
-    /// The merchants that it is for; none: all.
-    pub merchants: Vec<MerchantId>,
-    /// The operations that it is for; none: all. Follow-ups go where their original went.
-    pub operations: Vec<Operation>,
 }
 
 /// A merchant's signing key.

@@ -3,8 +3,8 @@
 //! than `trailers` are refused by the library (RFC 9113, section 8.2.2), which resets the stream.
 
 use super::head::{is_token, length, method_is_plain, origin_form};
-use super::http::Peer;
 use super::limits::Limits;
+use super::peer::Peer;
 use super::refusal::Refusal;
 use super::seam::Received;
 use hyper::header::{self, HeaderName, HeaderValue};

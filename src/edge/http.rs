@@ -4,6 +4,7 @@
 use super::gate::{Gate, Notes};
 use super::http2;
 use super::limits::Limits;
+use super::peer::Peer;
 use super::refusal::Refusal;
 use super::seam::{Answer, Received};
 use super::sources::{Place, Sources};
@@ -303,24 +304,6 @@ async fn serve(
     if let Some(refusal) = notes.refusal() {
         shared.metrics.edge_refused(&shared.name, refusal.code());
         tracing::debug!(listener = shared.name, %peer, %refusal, "a connection was closed");
-    }
-}
-
-/// Who is at the other end of a connection.
-pub(super) struct Peer {
-    pub(super) address: SocketAddr,
-    /// The client's certificate (DER), if it was asked for and given.
-    pub(super) certificate: Option<Vec<u8>>,
-}
-
-impl Peer {
-    pub(super) fn of(
-        stream: &tokio_rustls::server::TlsStream<TcpStream>,
-        address: SocketAddr,
-    ) -> Self {
-        let chain = stream.get_ref().1.peer_certificates();
-        let certificate = chain.and_then(|chain| Some(chain.first()?.to_vec()));
-        Self { address, certificate }
     }
 }
 

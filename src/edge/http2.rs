@@ -5,9 +5,10 @@
 //! only stands in for `host`: signatures are checked against configuration, never against either.
 
 use super::head2;
-use super::http::{Peer, Shared, refuse, respond};
+use super::http::{Shared, refuse, respond};
 use super::limits::Limits;
 use super::pace::Pace;
+use super::peer::Peer;
 use super::refusal::Refusal;
 use super::streams::{Due, Stream, Streams};
 use bytes::Bytes;

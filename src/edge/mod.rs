@@ -6,6 +6,8 @@ pub mod seam;
 
 pub mod limits;
 
+mod peer;
+
 pub mod refusal;
 
 pub mod head;

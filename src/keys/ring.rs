@@ -2,8 +2,8 @@
 //!
 //! A sealed card number is `version (1) | data key id (8) | nonce (12) | ciphertext | tag (16)`,
 //! AES-256-GCM over the digits; version, key id and the card's keyed hash are authenticated with it, so
-//! that no sealed number can be put beside another card's hash. The nonce is random: a data key must
-//! be replaced before it sealed 2^32 cards (NIST SP 800-38D, 8.3).
+//! that no sealed number can be put beside another card's hash. The nonce is random: a data key must be
+//! replaced before it sealed 2^32 cards (NIST SP 800-38D, 8.3).
 
 use super::algorithm::Algorithm;
 use super::signing::{self, SigningKey};
@@ -328,8 +328,7 @@ impl KeyStore for KeyRing {
     }
 
     fn response_key(&self, algorithm: Algorithm) -> Option<&str> {
-        let mut keys = self.signing.iter();
-        keys.find(|(_, key)| key.algorithm() == algorithm).map(|(id, _)| id.as_str())
+        self.signing.iter().find(|(_, key)| key.algorithm() == algorithm).map(|(id, _)| id.as_str())
     }
 
     fn sign_response(&self, key: &str, message: &[u8]) -> Result<Vec<u8>, KeyError> {

@@ -31,10 +31,10 @@ use serde_json::{Map, Value, json};
 use std::io::Write;
 use std::path::Path;
 use tidegate_payment::durable::Sequence;
-use tidegate_payment::money::Money;
+use tidegate_payment::money::{Balance, Money};
 use tidegate_payment::record::{
-    AnswerClass, Balance, Block, HostAnswer, NotSentReason, ParkReason, Record, Resolution,
-    ReversalVerdict, SilenceReason,
+    AnswerClass, Block, HostAnswer, NotSentReason, ParkReason, Record, Resolution, ReversalVerdict,
+    SilenceReason,
 };
 use tidegate_payment::request::{HostFields, Request};
 use tidegate_payment::time::Timestamp;

@@ -4,29 +4,25 @@
 //! Field numbers common to all kinds: 1 is the time (microseconds since 1970, 8 bytes), 2 the payment's
 //! id (16 bytes). The numbers of the others are the constants of each kind below.
 
+mod accepted;
 mod codes;
+mod intent;
 
 use super::fields::{DecodeError, FieldFault, FieldReader, FieldWriter, TooLong};
+use accepted::{read_request, write_request};
 use codes::{
-    balance_code, balance_of, class_code, class_of, flag_of, not_sent_code, not_sent_of,
-    operation_code, operation_of, park_code, park_of, resolution_code, resolution_of,
-    reversal_verdict_code, reversal_verdict_of, silence_class_code, silence_class_of, silence_code,
-    silence_of,
+    balance_code, balance_of, class_code, class_of, flag_of, not_sent_code, not_sent_of, park_code,
+    park_of, resolution_code, resolution_of, reversal_verdict_code, reversal_verdict_of,
+    silence_code, silence_of,
 };
-use tidegate_payment::card::{CardHash, CardRef, Expiry};
-use tidegate_payment::id::{
-    ChannelId, HostId, IdempotencyKey, LineId, MerchantId, Nonce, OrderId, PaymentId, Rrn, Stan,
-    TerminalId,
-};
-use tidegate_payment::money::{Currency, Money};
+use intent::{read_fields, write_fields};
+use tidegate_payment::card::Expiry;
+use tidegate_payment::id::{HostId, LineId, PaymentId, Stan};
+use tidegate_payment::money::{Balance, Currency, Money};
 use tidegate_payment::record::{
-    Accepted, AdviceParked, AdviceRepeated, Answered, Balance, Block, CaseClosed, CaseRetried,
-    DateMoved, HostAnswer, Lapsed, Leased, NotSent, Record, ReversalAnswered, ReversalDue,
-    ReversalParked, ReversalRepeated, Reversed, SendIntent, TimedOut,
-};
-use tidegate_payment::request::{
-    Acceptor, Definitions, DsTransaction, Eci, Freshness, HostFields, Operation, OriginalFields,
-    Request, Route, Silence,
+    Accepted, AdviceParked, AdviceRepeated, Answered, Block, CaseClosed, CaseRetried, DateMoved,
+    HostAnswer, Lapsed, Leased, NotSent, Record, ReversalAnswered, ReversalDue, ReversalParked,
+    ReversalRepeated, Reversed, SendIntent, TimedOut,
 };
 use tidegate_payment::time::{BusinessDate, LocalTime, Timestamp};
 
@@ -195,151 +191,6 @@ fn read_payment_record(
         }
         18 => Record::Lapsed(Lapsed { id, at, why: r.code(CODE, "a reason", silence_of)? }),
         kind => return Err(r.fault(0, FieldFault::Kind { kind })),
-    })
-}
-
-/// `Accepted`: 3 merchant, 4 channel, 5 operation, 6 key, 7 created, 8 nonce, 9 order, 10 amount (minor
-/// units), 11 currency (ISO 4217 number), 12 BIN, 13 last four, 14 card hash, 15 expiry (year, month),
-/// 16 sealed number, 17 electronic commerce indicator (optional), 18 directory server's transaction id
-/// (optional), 19 original's id (follow-ups only).
-fn write_request(w: &mut FieldWriter<'_>, request: &Request) {
-    w.text(3, request.merchant.as_str())
-        .text(4, request.channel.as_str())
-        .u8(5, operation_code(request.operation))
-        .text(6, request.key.as_str())
-        .i64(7, request.freshness.created.0)
-        .text(8, request.freshness.nonce.as_str())
-        .text(9, request.order.as_str())
-        .i64(10, request.amount.minor)
-        .u16(11, request.amount.currency.numeric());
-    let card = &request.card;
-    let [year_high, year_low] = card.expiry.year().to_be_bytes();
-    w.text(12, &card.bin)
-        .text(13, &card.last4)
-        .bytes(14, &card.hash.0)
-        .bytes(15, &[year_high, year_low, card.expiry.month()])
-        .bytes(16, &card.sealed)
-        .text_if(17, request.eci.as_ref().map(Eci::as_str))
-        .text_if(18, request.ds_transaction.as_ref().map(DsTransaction::as_str));
-    if let Some(original) = request.original {
-        w.bytes(19, &original.0.to_be_bytes());
-    }
-}
-
-fn read_request(r: &mut FieldReader<'_>) -> Result<Request, DecodeError> {
-    Ok(Request {
-        merchant: r.parsed(3, "a merchant id", MerchantId::parse)?,
-        channel: r.parsed(4, "a channel name", ChannelId::parse)?,
-        operation: r.code(5, "an operation", operation_of)?,
-        key: r.parsed(6, "an idempotency key", IdempotencyKey::parse)?,
-        freshness: Freshness {
-            created: Timestamp(r.i64(7)?),
-            nonce: r.parsed(8, "a nonce", Nonce::parse)?,
-        },
-        order: r.parsed(9, "an order id", OrderId::parse)?,
-        amount: read_money(r, 10)?,
-        card: CardRef {
-            bin: r.text(12)?.to_owned(),
-            last4: r.text(13)?.to_owned(),
-            hash: CardHash(r.array(14)?),
-            expiry: read_expiry(r, 15)?,
-            sealed: r.bytes(16)?.to_vec(),
-        },
-        eci: match r.text_if(17)? {
-            None => None,
-            Some(text) => Some(Eci::parse(text).ok_or(r.value_fault(17, "two digits"))?),
-        },
-        ds_transaction: match r.text_if(18)? {
-            None => None,
-            Some(text) => {
-                Some(DsTransaction::parse(text).ok_or(r.value_fault(18, "a transaction id"))?)
-            }
-        },
-        original: r.array_if(19)?.map(|id| PaymentId(u128::from_be_bytes(id))),
-    })
-}
-
-/// `SendIntent`: 3 host, 4 acquirer, 5 forwarder (optional), 6 dialect hash, 7 mapping hash, 8 category,
-/// 9 terminal, 10 acceptor, 11 name and location, 12 STAN, 13 RRN, 14 transmission time, 15 local time
-/// (month, day, hour, minute, second), 16 business date (year, month, day), 17 class of silence (left out
-/// for a reversal). Of a follow-up's original: 18 operation, 19 STAN, 20 RRN, 21 transmission time, 22
-/// business date, 23 approval code (optional), 24 amount, 25 currency.
-fn write_fields(w: &mut FieldWriter<'_>, fields: &HostFields) {
-    let (route, acceptor, local) = (&fields.route, &fields.acceptor, fields.local);
-    w.text(3, route.host.as_str())
-        .text(4, &route.acquirer)
-        .text_if(5, route.forwarder.as_deref())
-        .bytes(6, &route.definitions.dialect)
-        .bytes(7, &route.definitions.mapping)
-        .text(8, &acceptor.category)
-        .text(9, acceptor.terminal.as_str())
-        .text(10, &acceptor.number)
-        .text(11, &acceptor.name_location)
-        .u32(12, fields.stan.number())
-        .text(13, fields.rrn.as_str())
-        .i64(14, fields.transmitted.0)
-        .bytes(15, &[local.month, local.day, local.hour, local.minute, local.second])
-        .bytes(16, &date_bytes(fields.business_date));
-    if route.silence != Silence::Reversal {
-        w.u8(17, silence_class_code(route.silence));
-    }
-    if let Some(original) = &fields.original {
-        w.u8(18, operation_code(original.operation))
-            .u32(19, original.stan.number())
-            .text(20, original.rrn.as_str())
-            .i64(21, original.transmitted.0)
-            .bytes(22, &date_bytes(original.business_date))
-            .text_if(23, original.approval_code.as_deref())
-            .i64(24, original.amount.minor)
-            .u16(25, original.amount.currency.numeric());
-    }
-}
-
-fn read_fields(r: &mut FieldReader<'_>) -> Result<HostFields, DecodeError> {
-    let mut fields = HostFields {
-        route: Route {
-            host: r.parsed(3, "a host name", HostId::parse)?,
-            acquirer: r.text(4)?.to_owned(),
-            forwarder: r.text_if(5)?.map(str::to_owned),
-            definitions: Definitions { dialect: r.array(6)?, mapping: r.array(7)? },
-            silence: Silence::Reversal,
-        },
-        acceptor: Acceptor {
-            category: r.text(8)?.to_owned(),
-            terminal: r.parsed(9, "a terminal id", TerminalId::parse)?,
-            number: r.text(10)?.to_owned(),
-            name_location: r.text(11)?.to_owned(),
-        },
-        stan: read_stan(r, 12)?,
-        rrn: r.parsed(13, "a retrieval reference number", Rrn::parse)?,
-        transmitted: Timestamp(r.i64(14)?),
-        local: read_local(r, 15)?,
-        business_date: read_date(r, 16)?,
-        original: None,
-    };
-    if let Some([code]) = r.array_if(17)? {
-        let class = silence_class_of(code).ok_or(r.value_fault(17, "a class of silence"))?;
-        fields.route.silence = class;
-    }
-    if let Some([code]) = r.array_if(18)? {
-        let operation = operation_of(code).ok_or(r.value_fault(18, "an operation"))?;
-        fields.original = Some(Box::new(read_original(operation, r)?));
-    }
-    Ok(fields)
-}
-
-fn read_original(
-    operation: Operation,
-    r: &mut FieldReader<'_>,
-) -> Result<OriginalFields, DecodeError> {
-    Ok(OriginalFields {
-        operation,
-        stan: read_stan(r, 19)?,
-        rrn: r.parsed(20, "a retrieval reference number", Rrn::parse)?,
-        transmitted: Timestamp(r.i64(21)?),
-        business_date: read_date(r, 22)?,
-        approval_code: r.text_if(23)?.map(str::to_owned),
-        amount: read_money(r, 24)?,
     })
 }
 

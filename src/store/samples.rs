@@ -7,12 +7,12 @@ use tidegate_payment::id::{
     ChannelId, HostId, IdempotencyKey, LineId, MerchantId, Nonce, OrderId, PaymentId, Rrn, Stan,
     TerminalId,
 };
-use tidegate_payment::money::{Currency, Money};
+use tidegate_payment::money::{Balance, BalanceKind, Currency, Money};
 use tidegate_payment::record::{
-    Accepted, AdviceParked, AdviceRepeated, AnswerClass, Answered, Balance, BalanceKind, Block,
-    CaseClosed, CaseRetried, DateMoved, Group, HostAnswer, Lapsed, Leased, NotSent, NotSentReason,
-    ParkReason, Precondition, Record, Resolution, ReversalAnswered, ReversalDue, ReversalParked,
-    ReversalRepeated, ReversalVerdict, Reversed, SendIntent, SilenceReason, TimedOut,
+    Accepted, AdviceParked, AdviceRepeated, AnswerClass, Answered, Block, CaseClosed, CaseRetried,
+    DateMoved, Group, HostAnswer, Lapsed, Leased, NotSent, NotSentReason, ParkReason, Precondition,
+    Record, Resolution, ReversalAnswered, ReversalDue, ReversalParked, ReversalRepeated,
+    ReversalVerdict, Reversed, SendIntent, SilenceReason, TimedOut,
 };
 use tidegate_payment::request::{
     Acceptor, Definitions, DsTransaction, Eci, Freshness, HostFields, Operation, OriginalFields,

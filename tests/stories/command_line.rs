@@ -91,7 +91,7 @@ fn keys_are_made_once_and_then_everything_is_sound() {
     let (exit, out, _) = tidegate(&["keys", "public", "-c", &config]);
     assert_eq!(exit, 0);
     let set: Value = serde_json::from_str(&out).unwrap();
-    assert_eq!(set["keys"].as_array().unwrap().len(), 3);
+    assert_eq!(set["keys"].as_array().unwrap().len(), 6);
     assert!(!out.contains("\"d\""), "{out}");
     let (exit, out, err) = tidegate(&["check", "--json", "-c", &config]);
     assert_eq!((exit, err.as_str()), (0, ""), "{out}");

@@ -168,13 +168,14 @@ async fn a_reload_takes_merchants_limits_and_keys_at_once_and_refuses_what_needs
 async fn a_reload_with_a_bad_definition_certificate_or_vector_leaves_everything_as_it_was() {
     const MAPPING: &str = "protocols/mappings/iso87-ascii.toml";
     const DIALECT: &str = "protocols/dialects/iso87-ascii/dialect.toml";
+    const REVERSED: &str = "mti = \"0200\"\non_silence = \"reversal\"";
     let edited = Edited::open().await;
     edited.edit("tidegate.toml", "EUR = 10000000", "EUR = 4000");
-    edited.edit(MAPPING, "on_silence = \"reversal\"", "on_silence = \"hope\"");
+    edited.edit(MAPPING, REVERSED, &REVERSED.replace("reversal", "hope"));
     edited.edit("tidegate.toml", "tls-first.key", "tls-second.key");
     assert_eq!(edited.refused(), ["host[0]", "channel[0].tls"]);
     assert_eq!(edited.result(1, 5_000).await, "approved");
-    edited.edit(MAPPING, "on_silence = \"hope\"", "on_silence = \"reversal\"");
+    edited.edit(MAPPING, &REVERSED.replace("reversal", "hope"), REVERSED);
     edited.edit("tidegate.toml", "tls-second.key", "tls-first.key");
 
     // Sound in itself, and against its vectors.

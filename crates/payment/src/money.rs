@@ -187,6 +187,34 @@ pub enum MoneyError {
     Overflow,
 }
 
+/// An amount on a card. Standard: ISO 8583:1987, DE 54.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Balance {
+    /// Which amount.
+    pub kind: BalanceKind,
+    /// How much; below zero for a debt.
+    pub amount: Money,
+}
+
+/// Which amount a balance is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BalanceKind {
+    /// What is booked (amount type 01).
+    Ledger,
+    /// What can be spent (amount type 02).
+    Available,
+}
+
+impl BalanceKind {
+    /// The name in exports and answers.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ledger => "ledger",
+            Self::Available => "available",
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

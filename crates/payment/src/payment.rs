@@ -1,12 +1,14 @@
 //! One payment: its records folded into a state. [`Payment::apply`] is the only way to change it, live
 //! and in replay.
 
+mod turns;
+
 use crate::effect::Outgoing;
 use crate::id::PaymentId;
 use crate::input::Attempt;
-use crate::money::Money;
+use crate::money::{Balance, Money};
 use crate::record::{
-    Accepted, AnswerClass, Balance, HostAnswer, NotSentReason, ParkReason, Record, Resolution,
+    Accepted, AnswerClass, HostAnswer, NotSentReason, ParkReason, Record, Resolution,
     ReversalVerdict, SilenceReason,
 };
 use crate::request::{HostFields, Operation, Request, Silence};
@@ -196,68 +198,6 @@ impl Payment {
         Ok(())
     }
 
-    /// The table of turns: where `record` leads from here.
-    fn turn(&self, record: &Record) -> Result<State, WrongTurn> {
-        use Record as R;
-        use State as S;
-        Ok(match (self.state, record) {
-            (S::Accepted, R::SendIntent(_)) => S::MaybeSent,
-            (S::MaybeSent, R::NotSent(not_sent)) => S::NotSent(not_sent.why),
-            (S::MaybeSent, R::Answered(answered)) => S::Answered(answered.answer.class),
-            (S::MaybeSent, R::TimedOut(timed_out)) => S::TimedOut(timed_out.why),
-            (S::TimedOut(why), R::ReversalDue(_)) => {
-                S::Reversing(Reversing { why, attempt: 1, unknown_original: 0 })
-            }
-            (S::Reversing(reversing), R::ReversalRepeated(repeated)) => {
-                S::Reversing(Reversing { attempt: repeated.attempt, ..reversing })
-            }
-            (S::Reversing(reversing), R::ReversalAnswered(answered)) => {
-                S::Reversing(reversing.answered(answered.verdict))
-            }
-            (S::Reversing(_), R::Reversed(_)) => S::Reversed,
-            (S::Reversing(reversing), R::ReversalParked(parked)) => {
-                S::Parked(Parked { why: parked.why, attempt: reversing.attempt })
-            }
-            (S::MaybeSent | S::Repeating(_), R::AdviceRepeated(repeated)) => {
-                S::Repeating(repeated.attempt)
-            }
-            // An answer to any attempt settles an advice, even when a person was called already.
-            (S::Repeating(_), R::Answered(answered)) => S::Answered(answered.answer.class),
-            (S::Parked(_), R::Answered(answered)) if self.is_advice() => {
-                S::Answered(answered.answer.class)
-            }
-            (S::MaybeSent, R::AdviceParked(parked)) => {
-                S::Parked(Parked { why: parked.why, attempt: 1 })
-            }
-            (S::Repeating(attempt), R::AdviceParked(parked)) => {
-                S::Parked(Parked { why: parked.why, attempt })
-            }
-            (S::MaybeSent, R::Lapsed(lapsed)) => S::Lapsed(lapsed.why),
-            (S::Parked(parked), R::CaseRetried(_)) if self.is_advice() => {
-                S::Repeating(parked.attempt.saturating_add(1))
-            }
-            // A retried case goes on counting where its attempts stood.
-            (S::Parked(parked), R::CaseRetried(_)) => S::Reversing(Reversing {
-                why: SilenceReason::Deadline,
-                attempt: parked.attempt.saturating_add(1),
-                unknown_original: 0,
-            }),
-            (S::Parked(_), R::CaseClosed(closed)) => S::Closed(closed.resolution),
-            (
-                state @ (S::Reversing(_) | S::Reversed | S::Parked(_) | S::Closed(_)),
-                R::LateAnswer(_),
-            ) => state,
-            // After a late approval the reversal is repeated once more, though it was accepted.
-            (state @ (S::Reversed | S::Closed(_)), R::ReversalRepeated(_)) => state,
-            (state @ (S::Reversed | S::Closed(_) | S::Parked(_)), R::ReversalAnswered(_)) => state,
-            // An answer to any attempt closes the reversal, even when a person was called already.
-            (S::Parked(_), R::Reversed(_)) => S::Reversed,
-            (state, record) => {
-                return Err(WrongTurn { id: self.id, state, record: record.name() });
-            }
-        })
-    }
-
     /// What the merchant may be told.
     pub fn verdict(&self) -> Verdict {
         match self.state {
@@ -311,7 +251,7 @@ impl Payment {
         self.silence() == Silence::Advice
     }
 
-    /// What the host's silence calls for. Before the intent there is nothing to be silent about.
+    /// What the host's silence calls for.
     pub fn silence(&self) -> Silence {
         self.fields.as_ref().map_or(Silence::Reversal, |fields| fields.route.silence)
     }
@@ -327,8 +267,7 @@ impl Payment {
     /// The approval code of the original, if it was known when the reversal began (DE 38): all
     /// attempts of a reversal carry the same fields, so a later answer adds nothing to them.
     pub fn approval_code(&self) -> Option<&str> {
-        let known = self.late_answer.as_ref().filter(|_| self.partial_refused);
-        known.and_then(|answer| answer.approval_code.as_deref())
+        self.late_answer.as_ref().filter(|_| self.partial_refused)?.approval_code.as_deref()
     }
 
     /// Folds a payment from all its records.
@@ -365,10 +304,8 @@ impl Payment {
 
     /// What may be shown of it.
     pub fn view(&self) -> View {
-        let told = match self.verdict() {
-            Verdict::Approved | Verdict::Declined(_) => self.answer.as_ref(),
-            Verdict::Pending(_) | Verdict::Reversed => None,
-        };
+        let decided = matches!(self.verdict(), Verdict::Approved | Verdict::Declined(_));
+        let told = self.answer.as_ref().filter(|_| decided);
         View {
             id: self.id,
             verdict: self.verdict(),
@@ -381,17 +318,6 @@ impl Payment {
             response_code: told.map(|answer| answer.response_code.clone()),
             approval_code: told.and_then(|answer| answer.approval_code.clone()),
             version: self.version,
-        }
-    }
-}
-
-impl Reversing {
-    fn answered(self, verdict: ReversalVerdict) -> Self {
-        match verdict {
-            ReversalVerdict::UnknownOriginal => {
-                Self { unknown_original: self.unknown_original.saturating_add(1), ..self }
-            }
-            ReversalVerdict::Accepted | ReversalVerdict::Refused => self,
         }
     }
 }

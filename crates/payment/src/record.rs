@@ -1,8 +1,10 @@
 //! What the journal holds about payments. A record is a fact; replaying the facts in order gives
 //! the state. The store numbers, checks and chains them; it does not interpret them.
 
+mod about;
+
 use crate::id::{HostId, LineId, PaymentId, Stan};
-use crate::money::Money;
+use crate::money::{Balance, Money};
 use crate::request::{HostFields, Request};
 use crate::time::{BusinessDate, Timestamp};
 use alloc::boxed::Box;
@@ -153,34 +155,6 @@ pub struct HostAnswer {
     pub line: LineId,
     /// What is on the card (DE 54), if the answer says so: at most six amounts.
     pub balances: Vec<Balance>,
-}
-
-/// An amount on a card. Standard: ISO 8583:1987, DE 54.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Balance {
-    /// Which amount.
-    pub kind: BalanceKind,
-    /// How much; below zero for a debt.
-    pub amount: Money,
-}
-
-/// Which amount a balance is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum BalanceKind {
-    /// What is booked (amount type 01).
-    Ledger,
-    /// What can be spent (amount type 02).
-    Available,
-}
-
-impl BalanceKind {
-    /// The name in exports and answers.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Ledger => "ledger",
-            Self::Available => "available",
-        }
-    }
 }
 
 /// The meaning of a response code, by the mapping file. A code that the file does not list is not an
@@ -414,62 +388,4 @@ pub enum Block {
         /// How many.
         count: u32,
     },
-}
-
-impl Record {
-    /// The payment that the record is about, if it is about one.
-    pub fn payment(&self) -> Option<PaymentId> {
-        self.about().0
-    }
-
-    /// When it was decided.
-    pub fn at(&self) -> Timestamp {
-        self.about().1
-    }
-
-    fn about(&self) -> (Option<PaymentId>, Timestamp) {
-        match self {
-            Self::Accepted(record) => (Some(record.id), record.at),
-            Self::SendIntent(record) => (Some(record.id), record.at),
-            Self::NotSent(record) => (Some(record.id), record.at),
-            Self::Answered(record) | Self::LateAnswer(record) => (Some(record.id), record.at),
-            Self::TimedOut(record) => (Some(record.id), record.at),
-            Self::ReversalDue(record) => (Some(record.id), record.at),
-            Self::ReversalRepeated(record) => (Some(record.id), record.at),
-            Self::ReversalAnswered(record) => (Some(record.id), record.at),
-            Self::Reversed(record) => (Some(record.id), record.at),
-            Self::ReversalParked(record) => (Some(record.id), record.at),
-            Self::CaseRetried(record) => (Some(record.id), record.at),
-            Self::CaseClosed(record) => (Some(record.id), record.at),
-            Self::AdviceRepeated(record) => (Some(record.id), record.at),
-            Self::AdviceParked(record) => (Some(record.id), record.at),
-            Self::Lapsed(record) => (Some(record.id), record.at),
-            Self::DateMoved(record) => (None, record.at),
-            Self::Leased(record) => (None, record.at),
-        }
-    }
-
-    /// The record's name in exports and timelines.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Accepted(_) => "accepted",
-            Self::SendIntent(_) => "send_intent",
-            Self::NotSent(_) => "not_sent",
-            Self::Answered(_) => "answered",
-            Self::TimedOut(_) => "timed_out",
-            Self::ReversalDue(_) => "reversal_due",
-            Self::ReversalRepeated(_) => "reversal_repeated",
-            Self::ReversalAnswered(_) => "reversal_answered",
-            Self::Reversed(_) => "reversed",
-            Self::ReversalParked(_) => "reversal_parked",
-            Self::LateAnswer(_) => "late_answer",
-            Self::CaseRetried(_) => "case_retried",
-            Self::CaseClosed(_) => "case_closed",
-            Self::AdviceRepeated(_) => "advice_repeated",
-            Self::AdviceParked(_) => "advice_parked",
-            Self::Lapsed(_) => "lapsed",
-            Self::DateMoved(_) => "date_moved",
-            Self::Leased(_) => "leased",
-        }
-    }
 }

@@ -3,10 +3,7 @@
 //! Standard: ISO 8583:1987, DE 54: up to six amounts of twenty characters, each an account type
 //! (n 2), an amount type (n 2), a currency (n 3), `C` or `D`, and an amount (n 12).
 
-use tidegate_payment::{
-    money::{Currency, Money},
-    record::{Balance, BalanceKind},
-};
+use tidegate_payment::money::{Balance, BalanceKind, Currency, Money};
 
 /// How long one amount is, in characters.
 const AMOUNT_CHARS: usize = 20;

@@ -6,8 +6,8 @@ use tidegate_payment::{
     effect::Outgoing,
     id::LineId,
     input::{Attempt, ReversalAnswer},
-    money::Money,
-    record::{AnswerClass, Balance, HostAnswer, ReversalVerdict},
+    money::{Balance, Money},
+    record::{AnswerClass, HostAnswer, ReversalVerdict},
     request::Operation,
 };
 

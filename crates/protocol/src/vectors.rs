@@ -22,7 +22,8 @@ use tidegate_iso8583::{field::Mask, mti::Mti, pack::Builder, parse::Message};
 use tidegate_payment::{
     effect::Outgoing,
     input::Attempt,
-    record::{AnswerClass, Balance, BalanceKind, ReversalVerdict},
+    money::{Balance, BalanceKind},
+    record::{AnswerClass, ReversalVerdict},
 };
 
 use crate::{

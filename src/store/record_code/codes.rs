@@ -1,7 +1,8 @@
 //! The numbers that stand for the variants of short lists. What was given out once stays.
 
+use tidegate_payment::money::BalanceKind;
 use tidegate_payment::record::{
-    AnswerClass, BalanceKind, NotSentReason, ParkReason, Resolution, ReversalVerdict, SilenceReason,
+    AnswerClass, NotSentReason, ParkReason, Resolution, ReversalVerdict, SilenceReason,
 };
 use tidegate_payment::request::{Operation, Silence};
 

@@ -4,9 +4,8 @@ use super::world::{World, body, check_signed, encrypt_ec};
 use crate::channel::rest::*;
 use serde_json::json;
 use tidegate_payment::durable::{Durable, Sequence};
-use tidegate_payment::money::{Currency, Money};
+use tidegate_payment::money::{Balance, BalanceKind, Currency, Money};
 use tidegate_payment::payment::{FollowUps, PendingReason, View};
-use tidegate_payment::record::{Balance, BalanceKind};
 
 const ID: &str = "01234567-89ab-7def-8123-456789abcdef";
 
