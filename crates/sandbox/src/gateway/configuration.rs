@@ -66,6 +66,7 @@ reconnect_max_ms = 500
 /// A merchant's section.
 fn merchant(profile: &Profile, public_key: &str) -> String {
     let Profile { id, name, terminal, acceptor, category, key_id, .. } = profile;
+    let partial = profile.partial_approval;
     let (algorithm, answers) = (profile.algorithm.name(), profile.response_algorithm.name());
     format!(
         r#"[[merchant]]
@@ -80,6 +81,7 @@ host = "bank"
 currencies = ["EUR"]
 amount_max = {{ EUR = 10000000 }}
 response_algorithm = "{answers}"
+partial_approval = {partial}
 [[merchant.key]]
 id = "{key_id}"
 algorithm = "{algorithm}"
