@@ -46,6 +46,7 @@ fn same_names(running: &Config, wanted: &Config, names: &mut Vec<String>) -> boo
 fn settled(running: &Config, wanted: &Config) -> Config {
     let mut settled = wanted.clone();
     settled.merchants.clone_from(&running.merchants);
+    settled.routes.clone_from(&running.routes);
     settled.gateway.protocols_dir.clone_from(&running.gateway.protocols_dir);
     settled.gateway.drain_timeout = running.gateway.drain_timeout;
     settled.gateway.log.level = running.gateway.log.level;

@@ -187,6 +187,7 @@ fn changes(running: &Config, wanted: &Config) -> Vec<String> {
     for (now, wanted) in running.hosts.iter().zip(&wanted.hosts) {
         note(now != wanted, format!("host {}: settings", wanted.name));
     }
+    note(running.routes != wanted.routes, "routes".to_owned());
     for merchant in &wanted.merchants {
         let now = running.merchants.iter().find(|now| now.id == merchant.id);
         note(now.is_none(), format!("merchant {}: added", merchant.id));

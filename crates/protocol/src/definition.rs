@@ -85,34 +85,30 @@ impl Definition {
         self.mapping.reasons.get(response_code).map(|reason| reason.value.as_str())
     }
 
-    /// Whether a reply finds its request alike by both definitions, so that the one can take the
-    /// other's place while exchanges are under way: the same types answer, the same elements pair
-    /// them, written alike.
+    /// Whether another definition can take this one's place while exchanges are under way: every reply
+    /// finds its request as before. The same types answer, the same elements, written alike, pair them;
+    /// further types may be added.
     #[must_use]
     pub fn pairs_like(&self, other: &Self) -> bool {
-        let asked = |definition: &Self| {
+        let asked = |definition: &Self| -> Vec<_> {
             let plans = definition.mapping.operations.iter();
-            let types = plans.map(|plan| {
+            let plans = plans.map(|plan| {
                 (plan.original.mti.value, plan.reversal.as_ref().map(|plan| plan.mti.value))
             });
-            let mut types: Vec<_> = types.collect();
-            types.sort_unstable();
-            types.dedup();
-            (types, definition.mapping.network.plan.mti.value)
+            plans.collect()
         };
-        let pairing =
-            |HostDialect { wire, replies, financial_key, network_key, .. }: &HostDialect| {
-                let keys = [financial_key.clone(), network_key.clone()];
-                let fields = keys.concat().into_iter().map(|number| wire.field(number).cloned());
-                (replies.clone(), fields.collect::<Vec<_>>(), keys)
-            };
-        let written = |definition: &Self| {
-            let wire = definition.wire();
-            (wire.mti_encoding(), wire.bitmap_encoding())
+        let pairing = |HostDialect { wire, financial_key, network_key, .. }: &HostDialect| {
+            let keys = [financial_key.clone(), network_key.clone()];
+            let fields = keys.concat().into_iter().map(|number| wire.field(number).cloned());
+            (fields.collect::<Vec<_>>(), keys, wire.mti_encoding(), wire.bitmap_encoding())
         };
-        asked(self) == asked(other)
-            && pairing(&self.dialect) == pairing(&other.dialect)
-            && written(self) == written(other)
+        let network = |definition: &Self| definition.mapping.network.plan.mti.value;
+        let asks = asked(other);
+        let (before, after) = (&self.dialect, &other.dialect);
+        asked(self).iter().all(|types| asks.contains(types))
+            && before.replies.iter().all(|pair| after.replies.contains(pair))
+            && network(self) == network(other)
+            && pairing(before) == pairing(after)
     }
 
     /// Explains the body of a frame to a person, card data masked.

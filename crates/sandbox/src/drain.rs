@@ -1,7 +1,7 @@
 //! After the faults have stopped: asks for every payment until it is final or waits for a person, and
 //! once more for all, so that the history says how each ended.
 
-use crate::history::Told;
+use crate::history::{Act, Told};
 use crate::load::{End, Load};
 use crate::merchant::Outcome;
 use crate::world::World;
@@ -74,7 +74,21 @@ pub async fn ask(
 /// `None`: not final, or nobody knows.
 async fn ask_one(world: &World, end: &End) -> anyhow::Result<Option<Ending>> {
     let Some(merchant) = world.merchants.get(end.merchant) else { return Ok(None) };
-    let answer = merchant.query_order(end.order.op, &end.order.order_id).await?;
+    if end.order.operation.is_follow_up() {
+        match &end.outcome {
+            // Nothing of it was accepted, and nothing of it can be found.
+            Outcome::Refused(_) => return Ok(Some(Ending::Refused)),
+            Outcome::Told(told) => {
+                let exchange = merchant.query(end.order.op, Act::Query, &told.id).await?;
+                return Ok(match &exchange.outcome {
+                    Outcome::Told(told) => ending_of(told),
+                    _ => None,
+                });
+            }
+            Outcome::Busy | Outcome::Unknown => {}
+        }
+    }
+    let answer = merchant.query_order(&end.order).await?;
     let Some(list) = answer else { return Ok(None) };
     Ok(match list.first() {
         Some(told) => ending_of(told),

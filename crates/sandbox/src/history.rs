@@ -2,6 +2,7 @@
 //! is sent, every end of it as `ok`, `fail` (certainly refused) or `info` (nobody knows).
 
 use crate::clock::Clock;
+use crate::operation::Operation;
 use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io::{self, BufWriter, Write as _};
@@ -45,6 +46,12 @@ pub enum Phase {
 /// What is asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Asked {
+    /// What for.
+    #[serde(default)]
+    pub operation: Operation,
+    /// The payment that it is about, numbered by the sandbox.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub original: Option<u64>,
     /// The idempotency key.
     pub key: String,
     /// The order's id, with a secret token in it.
@@ -81,11 +88,23 @@ pub struct CardShown {
     pub last4: String,
 }
 
+/// An amount on a card.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BalanceShown {
+    /// `ledger` or `available`.
+    pub kind: String,
+    /// How much.
+    pub amount: Amount,
+}
+
 /// What a merchant is told of a payment (the answer body of the REST channel).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Told {
     /// The payment.
     pub id: String,
+    /// What was asked.
+    #[serde(default)]
+    pub operation: Operation,
     /// `pending`, `approved`, `declined` or `reversed`.
     pub result: String,
     /// Why.
@@ -94,8 +113,23 @@ pub struct Told {
     pub will_be_approved: Option<bool>,
     /// The order.
     pub order_id: String,
-    /// The amount.
+    /// The amount that was asked for.
     pub amount: Amount,
+    /// The amount that was approved, if it is less.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approved_amount: Option<Amount>,
+    /// Of an approved payment: what was taken of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub captured_amount: Option<Amount>,
+    /// Of an approved payment: what went back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refunded_amount: Option<Amount>,
+    /// Of an approved payment: whether it was undone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub voided: Option<bool>,
+    /// What is on the card.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub balances: Vec<BalanceShown>,
     /// The card.
     pub card: CardShown,
     /// DE 39.
@@ -116,6 +150,12 @@ impl Told {
     /// Whether nothing may follow it.
     pub fn is_final(&self) -> bool {
         self.result != "pending"
+    }
+
+    /// The minor units that are approved, if it is.
+    pub fn approved(&self) -> Option<i64> {
+        let amount = self.approved_amount.as_ref().unwrap_or(&self.amount);
+        (self.result == "approved").then_some(amount.minor)
     }
 }
 

@@ -7,7 +7,9 @@ use crate::dice::Dice;
 use crate::history::{Act, Told};
 use crate::merchant::envelope::{EnvelopeError, Recipe};
 use crate::merchant::signature::Signed;
-use crate::merchant::{Exchange, Merchant, Order, Outcome, Tries};
+use crate::merchant::{Exchange, Merchant, Order, Original, Outcome, Tries};
+use crate::operation::Operation;
+use crate::sequel::Sequel;
 use crate::world::World;
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,7 +21,7 @@ use tokio::task::JoinSet;
 /// How much, and how.
 #[derive(Debug, Clone, Copy)]
 pub struct Workload {
-    /// How many payments.
+    /// How many payments, counting everything that is asked under a key of its own.
     pub payments: u64,
     /// How many are under way at once, at most.
     pub concurrency: usize,
@@ -27,6 +29,8 @@ pub struct Workload {
     pub rate: Option<u64>,
     /// Whether tricks are played.
     pub tricks: bool,
+    /// Whether everything is asked that can be, or purchases alone.
+    pub mix: bool,
     /// How often a payment is sent before its fate is left to the drain.
     pub tries: Tries,
 }
@@ -55,8 +59,9 @@ const CARDS: u64 = 300;
 
 /// The payments of a run, by the seed. No two of a merchant share card and amount, so that each is
 /// known again on the wire.
-pub fn orders(seed: u64, count: u64, merchants: usize) -> Vec<(usize, Order)> {
+pub fn orders(seed: u64, count: u64, merchants: usize, mix: bool) -> Vec<(usize, Order)> {
     let mut dice = Dice::named(seed, "orders");
+    let mut kinds = Dice::named(seed, "operations");
     let run = dice.letters(6);
     let mut used = BTreeSet::new();
     let merchants = u64::try_from(merchants).unwrap_or(1).max(1);
@@ -72,8 +77,19 @@ pub fn orders(seed: u64, count: u64, merchants: usize) -> Vec<(usize, Order)> {
         let with_code = dice.per_mille(900);
         let recipe = if dice.per_mille(250) { Recipe::RsaOaep256 } else { Recipe::EcdhEs };
         let token = dice.letters(10);
+        let operation = if mix { pick_operation(&mut kinds) } else { Operation::Purchase };
+        let (number, minor) = match operation {
+            // A card of its own, so that it is known again on the wire without an amount.
+            Operation::BalanceInquiry | Operation::CardVerification => {
+                (cards::ordinary(u32::try_from(op.saturating_add(CARDS)).unwrap_or(0)), 0)
+            }
+            _ => (number, minor),
+        };
         let order = Order {
             op,
+            operation,
+            original: None,
+            with_amount: true,
             key: format!("{run}-{op}-{}", dice.letters(8)),
             order_id: format!("A-{op}-{token}"),
             minor,
@@ -85,6 +101,15 @@ pub fn orders(seed: u64, count: u64, merchants: usize) -> Vec<(usize, Order)> {
         orders.push((merchant, order));
     }
     orders
+}
+
+fn pick_operation(dice: &mut Dice) -> Operation {
+    match dice.below(100) {
+        0..30 => Operation::PreAuthorization,
+        30..34 => Operation::BalanceInquiry,
+        34..38 => Operation::CardVerification,
+        _ => Operation::Purchase,
+    }
 }
 
 fn pick_card(dice: &mut Dice) -> String {
@@ -99,11 +124,12 @@ fn pick_card(dice: &mut Dice) -> String {
     cards::ordinary(u32::try_from(dice.below(CARDS)).unwrap_or(0))
 }
 
-struct Work {
+pub(crate) struct Work {
     world: Arc<World>,
     workload: Workload,
     seed: u64,
     left: Mutex<VecDeque<(usize, Order)>>,
+    budget: AtomicU64,
     ends: Mutex<Vec<End>>,
     done: watch::Sender<u64>,
     tricks: AtomicU64,
@@ -118,12 +144,13 @@ pub async fn run(
     workload: Workload,
     done: watch::Sender<u64>,
 ) -> anyhow::Result<Load> {
-    let orders = orders(seed, workload.payments, world.merchants.len());
+    let orders = orders(seed, workload.payments, world.merchants.len(), workload.mix);
     let work = Arc::new(Work {
         world: world.clone(),
         workload,
         seed,
         left: Mutex::new(orders.into()),
+        budget: AtomicU64::new(workload.payments),
         ends: Mutex::new(Vec::new()),
         done,
         tricks: AtomicU64::new(workload.payments),
@@ -143,7 +170,7 @@ async fn closed_loop(work: &Arc<Work>) -> anyhow::Result<Duration> {
         let work = work.clone();
         workers.spawn(async move {
             while let Some((merchant, order)) = work.next() {
-                work.pay(merchant, order, None).await?;
+                work.begin(merchant, order, None).await?;
             }
             Ok::<_, EnvelopeError>(())
         });
@@ -170,7 +197,7 @@ async fn open_loop(work: &Arc<Work>, rate: u64) -> anyhow::Result<Duration> {
         let due = began.checked_add(Duration::from_micros(due_us)).unwrap_or(began);
         tokio::time::sleep_until(due.into()).await;
         let work = work.clone();
-        under_way.spawn(async move { work.pay(merchant, order, Some(request)).await });
+        under_way.spawn(async move { work.begin(merchant, order, Some(request)).await });
         while let Some(ended) = under_way.try_join_next() {
             ended??;
         }
@@ -186,13 +213,43 @@ impl Work {
         self.left.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
     }
 
-    async fn pay(
+    /// Whether one more may be asked.
+    pub(crate) fn may_ask(&self) -> bool {
+        let less = |left: u64| left.checked_sub(1);
+        self.budget.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok()
+    }
+
+    /// Makes a payment, and what follows it.
+    async fn begin(
         &self,
         merchant: usize,
         order: Order,
         prepared: Option<Signed>,
     ) -> Result<(), EnvelopeError> {
-        let Some(payer) = self.world.merchants.get(merchant) else { return Ok(()) };
+        if !self.may_ask() {
+            return Ok(());
+        }
+        let Some(outcome) = self.pay(merchant, order.clone(), prepared).await? else {
+            return Ok(());
+        };
+        if let Outcome::Told(told) = outcome
+            && self.workload.mix
+        {
+            let dice = Dice::named(self.seed, &format!("sequel {}", order.key));
+            let mut sequel =
+                Sequel { work: self, merchant, order: &order, told: &told, dice, next: 0 };
+            sequel.play().await?;
+        }
+        Ok(())
+    }
+
+    pub(crate) async fn pay(
+        &self,
+        merchant: usize,
+        order: Order,
+        prepared: Option<Signed>,
+    ) -> Result<Option<Outcome>, EnvelopeError> {
+        let Some(payer) = self.world.merchants.get(merchant) else { return Ok(None) };
         let mut dice = Dice::named(self.seed, &format!("tricks {}", order.key));
         let tries = self.workload.tries;
         let exchange = if self.workload.tricks && dice.per_mille(20) {
@@ -209,8 +266,8 @@ impl Work {
         }
         self.done.send_modify(|done| *done = done.saturating_add(1));
         let mut ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
-        ends.push(End { merchant, order, outcome: exchange.outcome });
-        Ok(())
+        ends.push(End { merchant, order, outcome: exchange.outcome.clone() });
+        Ok(Some(exchange.outcome))
     }
 
     async fn play_tricks(
@@ -222,10 +279,16 @@ impl Work {
         exchange: &Exchange,
     ) -> Result<(), EnvelopeError> {
         let Outcome::Told(told) = &exchange.outcome else { return Ok(()) };
+        let says_amount = match order.operation {
+            Operation::Void | Operation::BalanceInquiry | Operation::CardVerification => false,
+            Operation::Completion => order.with_amount,
+            Operation::Purchase | Operation::PreAuthorization | Operation::Refund => true,
+        };
         match dice.below(100) {
             0 | 1 => {
                 payer.send(order, Act::Retry, &payer.prepare(order)?).await;
             }
+            2 if !says_amount => {}
             2 => {
                 let other = Order { minor: order.minor.saturating_add(1_000_000), ..order.clone() };
                 payer.send(&other, Act::Mismatch, &payer.prepare(&other)?).await;
@@ -259,6 +322,14 @@ impl Work {
             .collect();
         if let Some(other) = dice.pick(&others) {
             other.query(order.op, Act::Snoop, &told.id).await?;
+            let theft = Order {
+                key: format!("{}-t", order.key),
+                operation: Operation::Refund,
+                original: Some(Original { op: order.op, id: told.id.clone() }),
+                minor: 1,
+                ..order.clone()
+            };
+            other.send(&theft, Act::Snoop, &other.prepare(&theft)?).await;
         }
         Ok(())
     }
@@ -304,13 +375,13 @@ mod tests {
 
     #[test]
     fn a_seed_makes_the_same_payments_and_no_merchant_asks_the_same_twice() {
-        let first = orders(5, 3000, 3);
+        let first = orders(5, 3000, 3, true);
         let content = |(merchant, order): &(usize, Order)| {
             (*merchant, order.number.clone(), order.minor, order.order_id.clone())
         };
         let list: Vec<_> = first.iter().map(content).collect();
-        assert_eq!(list, orders(5, 3000, 3).iter().map(content).collect::<Vec<_>>());
-        assert_ne!(list, orders(6, 3000, 3).iter().map(content).collect::<Vec<_>>());
+        assert_eq!(list, orders(5, 3000, 3, true).iter().map(content).collect::<Vec<_>>());
+        assert_ne!(list, orders(6, 3000, 3, true).iter().map(content).collect::<Vec<_>>());
         let contents: BTreeSet<_> =
             list.iter().map(|(merchant, number, minor, _)| (merchant, number, minor)).collect();
         assert_eq!(contents.len(), 3000);

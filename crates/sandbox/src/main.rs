@@ -185,6 +185,7 @@ async fn act(arguments: Arguments) -> anyhow::Result<bool> {
         concurrency: arguments.concurrency.max(1),
         rate: arguments.rate,
         tricks: !arguments.bench,
+        mix: !arguments.bench,
         tries: Tries { count: 400, gap: Duration::from_millis(50) },
     };
     let judged = sandbox::run::judged(options, workload, Arc::new(progress)).await?;

@@ -8,6 +8,7 @@ use crate::merchant::connection::Connections;
 use crate::merchant::envelope::Recipe;
 use crate::merchant::key::SigningKey;
 use crate::merchant::{Merchant, Order, Profile, Surroundings};
+use crate::operation::Operation;
 use crate::screen::Screen;
 use crate::world::{Options, World, published_keys};
 use crate::{cards, clock::Clock, token::Tokens};
@@ -148,6 +149,9 @@ pub async fn pay(payment: Payment, screen: Screen) -> anyhow::Result<bool> {
         number: payment.number,
         with_code: true,
         recipe: Recipe::EcdhEs,
+        operation: Operation::Purchase,
+        original: None,
+        with_amount: true,
     };
     let request = merchant.prepare(&order)?;
     screen.line(&format!("POST {}", request.target_uri));

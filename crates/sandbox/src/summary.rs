@@ -212,7 +212,7 @@ fn own_delays(evidence: &Evidence) -> Vec<u64> {
     let index = Index::of(evidence);
     let mut host_us: BTreeMap<&str, u64> = BTreeMap::new();
     for (reference, talk) in &index.talks {
-        if let (Some(request), Some(reply)) = (talk.purchases.first(), talk.replies.first()) {
+        if let (Some(request), Some(reply)) = (talk.requests.first(), talk.replies.first()) {
             let time = reply.event.at_us.saturating_sub(request.event.at_us);
             host_us.insert(reference, time);
         }

@@ -9,6 +9,7 @@ use crate::load::{self, End, Load, Workload, forge};
 use crate::merchant::envelope::Recipe;
 use crate::merchant::signature::Signed;
 use crate::merchant::{Exchange, Merchant, Order, Outcome, Tries};
+use crate::operation::Operation;
 use crate::run::{close, keep_evidence};
 use crate::screen::{Screen, amount};
 use crate::summary::{Measured, Summary};
@@ -222,8 +223,14 @@ impl Tour {
     /// Many at once, then everything told so far is joined to them.
     async fn crowd(&mut self, seed: u64) -> anyhow::Result<Load> {
         self.screen.heading(&format!("9. {CROWD} payments at once, some of them sent twice"));
-        let workload =
-            Workload { payments: CROWD, concurrency: 10, rate: None, tricks: true, tries: TRIES };
+        let workload = Workload {
+            payments: CROWD,
+            concurrency: 10,
+            rate: None,
+            tricks: true,
+            mix: false,
+            tries: TRIES,
+        };
         let mut load = load::run(&self.world, seed, workload, watch::Sender::new(0)).await?;
         let milliseconds = load.elapsed.as_millis();
         self.screen.detail(&format!("answered within {milliseconds} ms"));
@@ -244,6 +251,9 @@ impl Tour {
             number: number.to_owned(),
             with_code: true,
             recipe,
+            operation: Operation::Purchase,
+            original: None,
+            with_amount: true,
         }
     }
 

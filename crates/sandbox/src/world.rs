@@ -299,6 +299,7 @@ fn profiles(count: usize, seed: u64) -> Vec<Profile> {
                 key_id: format!("m-{number}-2026"),
                 algorithm,
                 response_algorithm,
+                partial_approval: index.checked_rem(3) == Some(2),
             }
         })
         .collect()

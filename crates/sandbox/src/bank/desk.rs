@@ -2,13 +2,14 @@
 //! once for all that is waiting, and only then lets replies go. It also carries the lies out.
 
 use super::capture::{Capture, Seen, Sender};
-use super::fault::{Fate, Plan, ReversalFate};
+use super::fault::{Fate, Fault, Plan, ReversalFate};
 use super::host::{Extent, Host};
 use super::line::{Handle, frame};
 use super::{Books, Settings};
 use crate::clock::{Clock, micros};
 use crate::dice::Dice;
 use crate::iso::Message;
+use crate::operation::{Meaning, meaning};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,12 +18,27 @@ use tokio::sync::{mpsc, oneshot};
 
 /// What comes to the desk.
 pub(super) enum Visit {
-    Opened { connection: u32, handle: Handle },
-    Closed { connection: u32 },
-    Message { connection: u32, message: Message },
-    DecideNow { connection: u32, message: Message },
+    Opened {
+        connection: u32,
+        handle: Handle,
+    },
+    Closed {
+        connection: u32,
+    },
+    Message {
+        connection: u32,
+        message: Message,
+    },
+    DecideNow {
+        connection: u32,
+        message: Message,
+    },
     SendNow(Parcel),
-    SwapOverdue { number: u64 },
+    SwapOverdue {
+        number: u64,
+    },
+    /// Time passes, in which lines may fall.
+    Weather,
     ShowBooks(oneshot::Sender<Books>),
 }
 
@@ -52,12 +68,19 @@ pub(super) struct Desk {
     runtime: Runtime,
     connections: BTreeMap<u32, Handle>,
     signed_on: BTreeSet<u32>,
-    reversal_attempts: BTreeMap<String, u32>,
+    attempts: BTreeMap<(String, String), u32>,
+    /// Until when a connection swallows everything.
+    swallowing: BTreeMap<u32, u64>,
+    refusing_until_us: u64,
+    ticks: u64,
     waits_to_swap: Option<(u64, u32, Message)>,
     swaps: u64,
 }
 
 const VISITS_AT_ONCE: usize = 256;
+
+/// The shortest time between two looks at the weather.
+const MOMENT: Duration = Duration::from_millis(10);
 
 impl Desk {
     pub(super) fn new(
@@ -80,7 +103,10 @@ impl Desk {
             runtime,
             connections: BTreeMap::new(),
             signed_on: BTreeSet::new(),
-            reversal_attempts: BTreeMap::new(),
+            attempts: BTreeMap::new(),
+            swallowing: BTreeMap::new(),
+            refusing_until_us: 0,
+            ticks: 0,
             waits_to_swap: None,
             swaps: 0,
         }
@@ -88,6 +114,7 @@ impl Desk {
 
     /// Works until the bank is gone, or its disk fails: what cannot be written is not answered.
     pub(super) fn sit(mut self, mut inbox: mpsc::UnboundedReceiver<Visit>) {
+        self.later(self.tick(), Visit::Weather);
         let mut visits = Vec::new();
         while inbox.blocking_recv_many(&mut visits, VISITS_AT_ONCE) > 0 {
             let mut outgoing = Vec::new();
@@ -115,11 +142,19 @@ impl Desk {
             Visit::Closed { connection } => {
                 self.connections.remove(&connection);
                 self.signed_on.remove(&connection);
+                self.swallowing.remove(&connection);
             }
+            Visit::Message { connection, .. } if self.swallows(connection) => {}
             Visit::Message { connection, message } => self.read(connection, message, out),
             Visit::DecideNow { connection, message } => {
-                let reply = self.host.authorise(self.clock.now_us(), &message, Extent::Posted);
-                out.push((Duration::ZERO, parcel(connection, reply)));
+                let now_us = self.clock.now_us();
+                if let Some(reply) = self.host.decide(now_us, &message, Extent::Posted) {
+                    out.push((Duration::ZERO, parcel(connection, reply)));
+                }
+            }
+            Visit::Weather => {
+                self.weather(out);
+                self.later(self.tick(), Visit::Weather);
             }
             Visit::SendNow(parcel) => out.push((Duration::ZERO, parcel)),
             Visit::SwapOverdue { number } => {
@@ -142,14 +177,61 @@ impl Desk {
             "0800" => self.network(connection, &message, out),
             // Nothing financial is heard before the sign-on; the capture keeps it for the checker.
             _ if !self.signed_on.contains(&connection) => {}
-            "0200" => self.purchase(connection, message, out),
-            "0420" | "0421" => self.reversal(connection, &message, out),
-            _ => {}
+            _ => match meaning(&message) {
+                Some(Meaning::Reversal) => self.reversal(connection, &message, out),
+                Some(Meaning::Request(_)) => self.request(connection, message, out),
+                None => {}
+            },
         }
     }
 
+    /// How often lines may fall: four times in the gateway's deadline.
+    fn tick(&self) -> Duration {
+        self.plan.reply_timeout().checked_div(4).unwrap_or_default().max(MOMENT)
+    }
+
+    fn weather(&mut self, out: &mut Vec<Outgoing>) {
+        self.ticks = self.ticks.saturating_add(1);
+        let now_us = self.clock.now_us();
+        let timeout_us = micros(self.plan.reply_timeout());
+        let hang_up =
+            |connection: u32| (Duration::ZERO, Parcel { connection, contents: Contents::HangUp });
+        let all: Vec<u32> = self.signed_on.iter().copied().collect();
+        // The first ticks are the gateway's, for its start.
+        if self.plan.has(Fault::Flap) && self.ticks % 4 == 3 {
+            out.extend(self.dice.pick(&all).copied().map(hang_up));
+        }
+        if self.plan.has(Fault::RefuseSignOn) && self.ticks % 40 == 17 {
+            self.refusing_until_us = now_us.saturating_add(timeout_us);
+            out.extend(all.iter().copied().map(hang_up));
+        }
+        if self.plan.has(Fault::HalfOpen)
+            && self.ticks % 24 == 9
+            && let Some(&connection) = self.dice.pick(&all)
+        {
+            let until_us = now_us.saturating_add(timeout_us.saturating_mul(2));
+            self.swallowing.insert(connection, until_us);
+        }
+    }
+
+    /// Whether a connection is open for show alone.
+    fn swallows(&self, connection: u32) -> bool {
+        let until_us = self.swallowing.get(&connection).copied().unwrap_or(0);
+        self.plan.has(Fault::HalfOpen) && self.clock.now_us() < until_us
+    }
+
+    fn attempt(&mut self, request: &Message) -> u32 {
+        let what = format!("{:?}", meaning(request));
+        let attempts = self.attempts.entry((request.get(37).to_owned(), what)).or_insert(0);
+        *attempts = attempts.saturating_add(1);
+        *attempts
+    }
+
     fn network(&mut self, connection: u32, request: &Message, out: &mut Vec<Outgoing>) {
+        let refused =
+            self.plan.has(Fault::RefuseSignOn) && self.clock.now_us() < self.refusing_until_us;
         match request.get(70) {
+            "001" if refused => {}
             "001" => {
                 self.signed_on.insert(connection);
             }
@@ -162,19 +244,26 @@ impl Desk {
         for field in [7, 11, 70] {
             reply.set(field, request.get(field));
         }
-        reply.set(39, "00");
+        let code = if refused && request.get(70) == "001" { "91" } else { "00" };
+        reply.set(39, code);
         out.push((Duration::ZERO, parcel(connection, reply)));
     }
 
-    fn purchase(&mut self, connection: u32, request: Message, out: &mut Vec<Outgoing>) {
-        let fate = self.plan.for_purchase(&request, Host::behaviour(&request));
+    fn request(&mut self, connection: u32, request: Message, out: &mut Vec<Outgoing>) {
+        let attempt = self.attempt(&request);
+        let fate = self.plan.for_request(&request, attempt, Host::behaviour(&request));
         if let Fate::DecidedLate(wait) = fate {
             self.later(wait, Visit::DecideNow { connection, message: request });
             return;
         }
-        let extent = if fate == Fate::HeldInSilence { Extent::HeldAlone } else { Extent::Posted };
+        let extent = match fate {
+            Fate::HeldInSilence => Extent::HeldAlone,
+            Fate::Halved => Extent::Half,
+            _ => Extent::Posted,
+        };
         let lost = matches!(fate, Fate::Lost | Fate::LineDropped { posted: false });
-        let reply = (!lost).then(|| self.host.authorise(self.clock.now_us(), &request, extent));
+        let now_us = self.clock.now_us();
+        let reply = if lost { None } else { self.host.decide(now_us, &request, extent) };
         if let Fate::LineDropped { .. } = fate {
             out.push((Duration::ZERO, Parcel { connection, contents: Contents::HangUp }));
         } else if let Some(reply) = reply {
@@ -185,13 +274,14 @@ impl Desk {
     fn answer(&mut self, connection: u32, fate: Fate, mut reply: Message, out: &mut Vec<Outgoing>) {
         let think = self.think();
         match fate {
-            Fate::Answered => out.push((think, parcel(connection, reply))),
+            Fate::Answered | Fate::Halved => out.push((think, parcel(connection, reply))),
             Fate::AnsweredLate(wait) => out.push((wait, parcel(connection, reply))),
             Fate::AnsweredTwice => {
                 out.push((think, parcel(connection, reply.clone())));
                 out.push((think, parcel(connection, reply)));
             }
-            Fate::Swapped => self.swap(connection, reply, out),
+            Fate::Swapped if reply.mti == "0210" => self.swap(connection, reply, out),
+            Fate::Swapped => out.push((think, parcel(connection, reply))),
             Fate::WrongStan => {
                 let other: u32 = reply.get(11).parse().unwrap_or(0);
                 reply.set(11, format!("{:06}", other.wrapping_add(500_000) % 1_000_000));
@@ -238,9 +328,8 @@ impl Desk {
     }
 
     fn reversal(&mut self, connection: u32, request: &Message, out: &mut Vec<Outgoing>) {
-        let attempts = self.reversal_attempts.entry(request.get(37).to_owned()).or_insert(0);
-        *attempts = attempts.saturating_add(1);
-        let fate = self.plan.for_reversal(request, *attempts);
+        let attempt = self.attempt(request);
+        let fate = self.plan.for_reversal(request, attempt);
         if fate == ReversalFate::Lost {
             return;
         }
@@ -284,6 +373,9 @@ impl Desk {
                 Some(&other) if self.dice.per_mille(500) => connection = other,
                 _ => return,
             }
+        }
+        if self.swallows(connection) && !matches!(parcel.contents, Contents::HangUp) {
+            return;
         }
         let Some(handle) = self.connections.get(&connection) else { return };
         let framed = match &parcel.contents {

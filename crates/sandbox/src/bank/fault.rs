@@ -4,6 +4,7 @@
 use crate::cards::Behaviour;
 use crate::dice::Dice;
 use crate::iso::Message;
+use crate::operation::{Meaning, Operation, Silence, meaning};
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -33,6 +34,16 @@ pub enum Fault {
     KillGateway,
     /// 1 of 10 reversals is refused for good: each must become a case.
     RefuseReversal,
+    /// A line is closed every second or so, whatever is under way on it.
+    Flap,
+    /// Now and then all lines are closed, and for a while every sign-on is refused.
+    RefuseSignOn,
+    /// Half of the amount is approved.
+    Partial,
+    /// Answered after 50 to 95 % of the gateway's deadline.
+    Slow,
+    /// Now and then a line swallows everything for a while and stays open.
+    HalfOpen,
 }
 
 /// What happens to a purchase.
@@ -65,6 +76,8 @@ pub enum Fate {
     WrongAmount,
     /// Answered with rubbish.
     Garbage,
+    /// Half of it is approved.
+    Halved,
 }
 
 /// What happens to an attempt of a reversal.
@@ -104,13 +117,30 @@ impl Plan {
         self.active.store(false, Ordering::Relaxed);
     }
 
-    /// What happens to this purchase.
-    pub fn for_purchase(&self, request: &Message, behaviour: Behaviour) -> Fate {
-        let mut dice = Dice::named(self.seed, &format!("{}/{}", request.get(2), request.get(4)));
+    /// The gateway's deadline.
+    pub fn reply_timeout(&self) -> Duration {
+        self.reply_timeout
+    }
+
+    /// What happens to this request, or to attempt `attempt`, counted from 1, of this advice. What is
+    /// repeated is heard by its third attempt at the latest.
+    pub fn for_request(&self, request: &Message, attempt: u32, behaviour: Behaviour) -> Fate {
+        let content = format!("{}/{}", request.get(2), request.get(4));
+        let mut dice = match (meaning(request), attempt) {
+            (Some(Meaning::Request(Operation::Purchase)), _) => Dice::named(self.seed, &content),
+            (meaning, _) => Dice::named(self.seed, &format!("{content}/{meaning:?}/{attempt}")),
+        };
+        let advice = matches!(meaning(request),
+            Some(Meaning::Request(operation)) if operation.silence() == Silence::Advice);
+        if advice && attempt > 2 {
+            return Fate::Answered;
+        }
         match behaviour {
-            Behaviour::Silent => return Fate::PostedInSilence,
-            Behaviour::Late => return Fate::AnsweredLate(self.after_deadline(&mut dice)),
-            Behaviour::Normal | Behaviour::Blocked | Behaviour::Partial => {}
+            Behaviour::Silent if !advice => return Fate::PostedInSilence,
+            Behaviour::Late if !advice => {
+                return Fate::AnsweredLate(self.after_deadline(&mut dice));
+            }
+            _ => {}
         }
         let mut throw = dice.below(1000);
         for (fault, weight) in WEIGHTS {
@@ -152,8 +182,21 @@ impl Plan {
             Fault::WrongStan => Fate::WrongStan,
             Fault::WrongAmount => Fate::WrongAmount,
             Fault::GarbageFrame => Fate::Garbage,
-            Fault::KillGateway | Fault::RefuseReversal => Fate::Answered,
+            Fault::Slow => Fate::AnsweredLate(self.before_deadline(dice)),
+            Fault::Partial => Fate::Halved,
+            Fault::KillGateway
+            | Fault::RefuseReversal
+            | Fault::Flap
+            | Fault::RefuseSignOn
+            | Fault::HalfOpen => Fate::Answered,
         }
+    }
+
+    /// From half the deadline to just before it.
+    fn before_deadline(&self, dice: &mut Dice) -> Duration {
+        let per_cent = dice.below(46).saturating_add(50);
+        let timeout_us = crate::clock::micros(self.reply_timeout);
+        Duration::from_micros(timeout_us.saturating_mul(per_cent).checked_div(100).unwrap_or(0))
     }
 
     /// From just before the deadline, where the race is, to well after it.
@@ -164,7 +207,7 @@ impl Plan {
     }
 }
 
-/// How many of a thousand purchases meet each fault.
+/// How many of a thousand requests meet each fault.
 const WEIGHTS: &[(Fault, u64)] = &[
     (Fault::Silence, 60),
     (Fault::Late, 25),
@@ -174,12 +217,14 @@ const WEIGHTS: &[(Fault, u64)] = &[
     (Fault::WrongStan, 10),
     (Fault::WrongAmount, 10),
     (Fault::GarbageFrame, 5),
+    (Fault::Slow, 40),
+    (Fault::Partial, 15),
 ];
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 mod tests {
-    use super::super::host::tests::{purchase, reversal};
+    use super::super::host::tests::{follow_up, purchase, reversal};
     use super::*;
 
     fn plan(faults: &[Fault]) -> Plan {
@@ -190,7 +235,7 @@ mod tests {
     fn at_least_five_per_cent_are_met_by_silence_whatever_else_is_on() {
         let plan = plan(&[Fault::Silence, Fault::Late, Fault::DropLine]);
         let silent = (0..10_000)
-            .map(|n| plan.for_purchase(&purchase("4000000000010001", 1, n), Behaviour::Normal))
+            .map(|n| plan.for_request(&purchase("4000000000010001", 1, n), 1, Behaviour::Normal))
             .filter(|fate| matches!(fate, Fate::Lost | Fate::HeldInSilence | Fate::PostedInSilence))
             .count();
         assert!((500..720).contains(&silent), "{silent} of 10000");
@@ -204,11 +249,23 @@ mod tests {
         for plan in [plan(&[]), stopped] {
             for n in 0..500 {
                 let request = purchase("4000000000010001", 1, n);
-                assert_eq!(plan.for_purchase(&request, Behaviour::Normal), Fate::Answered);
+                assert_eq!(plan.for_request(&request, 1, Behaviour::Normal), Fate::Answered);
                 let fate = plan.for_reversal(&reversal(&request), 1);
                 assert_eq!(fate, ReversalFate::Answered);
             }
         }
+    }
+
+    #[test]
+    fn an_advice_is_answered_by_its_third_attempt() {
+        let plan = plan(&[Fault::Silence, Fault::Late, Fault::WrongAmount]);
+        let (mut lied, original) = (0, purchase("4000000000010001", 1, 5000));
+        for n in 1..500 {
+            let request = follow_up(Operation::Refund, &original, 2, n);
+            lied += u32::from(plan.for_request(&request, 1, Behaviour::Normal) != Fate::Answered);
+            assert_eq!(plan.for_request(&request, 3, Behaviour::Normal), Fate::Answered);
+        }
+        assert!(lied > 20, "{lied}");
     }
 
     #[test]

@@ -35,6 +35,12 @@ pub enum Cause {
     Release,
     /// A posted amount went back to the card.
     Reversal,
+    /// What a completion did not take of a held amount went back to the card.
+    Surplus,
+    /// A void gave back what was held or posted.
+    Void,
+    /// A refund.
+    Refund,
 }
 
 /// What a movement is about, as the host message says it.
@@ -52,6 +58,9 @@ pub struct About {
     pub date: String,
     /// DE 38 of the approval.
     pub approval_code: String,
+    /// DE 37 of the payment that a completion, void or refund is about, or empty.
+    #[serde(default)]
+    pub original: String,
 }
 
 /// One movement.

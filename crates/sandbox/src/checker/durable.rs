@@ -12,7 +12,7 @@ const CLOCK_SLACK_US: i64 = 50_000;
 /// How late the bank reads, at most, what a gateway wrote before it was killed.
 const LAST_WORDS_US: u64 = 1_000_000;
 
-/// D1: every purchase on the wire has its intent in the journal, decided before; every reversal too,
+/// D1: every request on the wire has its intent in the journal, decided before; every reversal too,
 /// and each repeat its own record, but that a restart may send an intended attempt once more.
 pub(super) fn intent_first(index: &Index<'_>) -> Findings {
     if !index.has_journal() {
@@ -23,7 +23,8 @@ pub(super) fn intent_first(index: &Index<'_>) -> Findings {
         let records = payment.last().map_or(&[][..], |told| index.records(&told.id));
         for talk in index.talks_of(payment) {
             for (what, sightings, kinds) in [
-                ("a purchase", &talk.purchases, &["send_intent"][..]),
+                ("a request", &talk.requests, &["send_intent"][..]),
+                ("a repeat", &talk.repeats, &["advice_repeated", "case_retried"][..]),
                 (
                     "a reversal",
                     &talk.reversals,
@@ -37,7 +38,7 @@ pub(super) fn intent_first(index: &Index<'_>) -> Findings {
                         .iter()
                         .filter(|record| kinds.contains(&&*record.kind) && record.at_us <= sent_us);
                     let restarts = match what {
-                        "a purchase" => 0,
+                        "a request" => 0,
                         _ => restarts_between(index, sightings.first(), sighting.event.at_us),
                     };
                     if intents.count().saturating_add(restarts) <= place {
@@ -90,10 +91,11 @@ fn kinds_behind(told: &Told) -> &'static [&'static str] {
     match (told.result.as_str(), told.reason.as_deref()) {
         ("approved", _) => &["answered"],
         ("declined", _) if told.response_code.is_some() => &["answered"],
-        ("declined", _) => &["not_sent", "case_closed"],
+        ("declined", _) => &["not_sent", "lapsed", "case_closed"],
         ("reversed", _) => &["reversed", "case_closed"],
         ("pending", Some("host_timeout")) => &["timed_out"],
-        ("pending", Some("under_review")) => &["reversal_parked"],
+        ("pending", Some("awaiting_host")) => &["advice_repeated"],
+        ("pending", Some("under_review")) => &["reversal_parked", "advice_parked"],
         _ => &["accepted"],
     }
 }

@@ -4,6 +4,7 @@ use super::Findings;
 use super::index::{Index, Talk};
 use crate::bank::capture::{Seen, Sender};
 use crate::iso::Message;
+use crate::operation::{Operation, is_repeat, meaning, original_data};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// ISO 4217: the codes that the sandbox uses, in letters and in digits.
@@ -24,20 +25,20 @@ pub(super) fn one_original(index: &Index<'_>) -> Findings {
         match talk.origin {
             Some(origin) if origin.genuine => {
                 let count = sent.entry(origin.op).or_default();
-                *count = count.saturating_add(talk.purchases.len());
+                *count = count.saturating_add(talk.requests.len().max(1));
             }
             // A request under a false signature or a used key is another invariant's business.
             Some(_) => {}
-            None if talk.purchases.is_empty() => {}
+            None if talk.asking().next().is_none() => {}
             None => findings.push((
                 format!("reference {reference}"),
-                "a purchase that nobody asked for".into(),
+                format!("a {} that nobody asked for", talk.operation.unwrap_or_default().name()),
             )),
         }
     }
     let twice = sent.into_iter().filter(|(_, count)| *count > 1);
     findings.extend(twice.map(|(op, count)| {
-        (format!("payment {op}"), format!("{count} purchases reached the host"))
+        (format!("payment {op}"), format!("it reached the host {count} times"))
     }));
     findings
 }
@@ -57,11 +58,19 @@ pub(super) fn same_content(index: &Index<'_>) -> Findings {
         let references = payment.references.iter().copied().chain(named);
         for reference in references.collect::<BTreeSet<_>>() {
             let Some(talk) = index.talks.get(reference) else { continue };
-            for sighting in &talk.purchases {
+            for sighting in talk.asking() {
                 let message = sighting.message;
                 let expiry = asked.expiry.get(2..).unwrap_or("").replace('-', "");
                 let currency = CURRENCIES.iter().find(|(letters, _)| *letters == asked.currency);
+                let (mti, code) = asked.operation.on_the_wire();
+                let original = asked.original.map(|it| original_of(index, it));
+                if message.mti.get(..3) != mti.get(..3) {
+                    let about = format!("payment {op}, reference {reference}");
+                    findings.push((about, format!("went out as {}, not {mti}", message.mti)));
+                }
                 let want = [
+                    (3, code.to_owned()),
+                    (90, original.unwrap_or_default()),
                     (2, asked.card.clone()),
                     (4, format!("{:012}", asked.minor)),
                     (14, expiry),
@@ -88,7 +97,8 @@ pub(super) fn no_more_than_asked(index: &Index<'_>) -> Findings {
     for (op, payment, asked) in index.asked() {
         for (_, told) in &payment.told {
             let about = format!("payment {op} ({})", told.id);
-            if told.amount.minor > asked.minor || told.amount.currency != asked.currency {
+            let most = told.approved().unwrap_or(told.amount.minor).max(told.amount.minor);
+            if most > asked.minor || told.amount.currency != asked.currency {
                 findings.push((about, format!("told {:?}, asked {}", told.amount, asked.minor)));
                 break;
             }
@@ -96,9 +106,17 @@ pub(super) fn no_more_than_asked(index: &Index<'_>) -> Findings {
                 (Some(reply.message.get(39)) == told.response_code.as_deref())
                     .then(|| reply.message.get(4).parse::<i64>().ok())?
             });
-            if told.result == "approved" && given.is_some_and(|given| given != told.amount.minor) {
-                let found = format!("told {}, the host approved {given:?}", told.amount.minor);
+            let approved = told.approved();
+            if approved.is_some() && given.is_some() && given != approved {
+                let found = format!("told {approved:?}, the host approved {given:?}");
                 findings.push((about, found));
+                break;
+            }
+            let shown = told.balances.iter().map(|it| (it.kind.as_str(), it.amount.minor));
+            let shown: BTreeMap<_, _> = shown.collect();
+            let mut true_replies = index.talks_of(payment).flat_map(Talk::true_replies);
+            if !shown.is_empty() && !true_replies.any(|it| balances(it.message) == shown) {
+                findings.push((about, format!("told {shown:?}, which the host did not say")));
                 break;
             }
         }
@@ -106,12 +124,34 @@ pub(super) fn no_more_than_asked(index: &Index<'_>) -> Findings {
     findings
 }
 
+/// DE 90 of what is about this payment; not empty even if nobody saw it.
+fn original_of(index: &Index<'_>, op: u64) -> String {
+    let payment = index.payments.get(&op);
+    let mut talks = payment.into_iter().flat_map(|payment| index.talks_of(payment));
+    let request = talks.find_map(|talk| Some(talk.requests.first()?.message));
+    request.map_or_else(|| "unknown".to_owned(), original_data)
+}
+
+/// DE 54: account type n2, amount type n2, currency n3, C or D, amount n12.
+fn balances(message: &Message) -> BTreeMap<&'static str, i64> {
+    let mut rest = message.get(54);
+    let mut balances = BTreeMap::new();
+    while let Some((one, others)) = rest.split_at_checked(20) {
+        let kind = if one.get(2..4) == Some("01") { "ledger" } else { "available" };
+        let minor: i64 = one.get(8..).and_then(|text| text.parse().ok()).unwrap_or(-1);
+        let sign = if one.get(7..8) == Some("D") { -1 } else { 1 };
+        balances.insert(kind, minor.saturating_mul(sign));
+        rest = others;
+    }
+    balances
+}
+
 /// M11: a reversal carries its own original's amount, numbers, times and parties, DE 90 composed of
 /// them; a repeat is the same but for its type; and none carries track, PIN block or security code.
 pub(super) fn reversal_names_original(index: &Index<'_>) -> Findings {
     let mut findings = Vec::new();
     for (reference, talk) in &index.talks {
-        let original = talk.purchases.first().map(|sighting| sighting.message);
+        let original = talk.requests.first().map(|sighting| sighting.message);
         for sighting in &talk.reversals {
             let about = || format!("reference {reference}");
             let reversal = sighting.message;
@@ -132,6 +172,10 @@ pub(super) fn reversal_names_original(index: &Index<'_>) -> Findings {
                 findings.push((about(), format!("DE 90 is {:?}, not {want}", reversal.get(90))));
             }
         }
+        if talk.operation.is_some_and(Operation::is_follow_up) && changed_repeats(talk) {
+            let found = "a repeated advice differs from the first one".to_owned();
+            findings.push((format!("reference {reference}"), found));
+        }
         let first = talk.reversals.first().map(|sighting| sighting.message);
         for repeat in talk.reversals.iter().skip(1) {
             let changed = first.is_some_and(|first| differs(first, repeat.message));
@@ -142,6 +186,12 @@ pub(super) fn reversal_names_original(index: &Index<'_>) -> Findings {
         }
     }
     findings
+}
+
+/// M11 of advices: a repeat is what was sent first, but for its type.
+fn changed_repeats(talk: &Talk<'_>) -> bool {
+    let mut asking = talk.asking().map(|sighting| &sighting.message.fields);
+    asking.next().is_some_and(|first| asking.any(|fields| fields != first))
 }
 
 /// A repeat may only add an approval code that became known in between.
@@ -155,23 +205,12 @@ fn differs(first: &Message, repeat: &Message) -> bool {
     lost_38 || but_38(first) != but_38(repeat)
 }
 
-fn original_data(original: &Message) -> String {
-    format!(
-        "{}{}{}{:0>11}{:0>11}",
-        original.mti,
-        original.get(11),
-        original.get(7),
-        original.get(32),
-        original.get(33)
-    )
-}
-
-/// S1: no two purchases share DE 7, 11, 37, 41 and 42.
+/// S1: no two requests share DE 7, 11, 37, 41 and 42.
 pub(super) fn unique_keys(index: &Index<'_>) -> Findings {
     let mut seen = BTreeSet::new();
     let mut findings = Vec::new();
     for (reference, talk) in &index.talks {
-        for sighting in &talk.purchases {
+        for sighting in &talk.requests {
             if !seen.insert([7, 11, 37, 41, 42].map(|field| sighting.message.get(field))) {
                 findings.push((format!("reference {reference}"), "its key was used twice".into()));
             }
@@ -212,8 +251,7 @@ pub(super) fn references_kept(index: &Index<'_>) -> Findings {
     let mut findings = Vec::new();
     for (reference, talk) in &index.talks {
         let originals = talk
-            .purchases
-            .iter()
+            .asking()
             .chain(&talk.reversals)
             .map(|sighting| [2, 7, 11, 41, 42].map(|field| sighting.message.get(field)));
         if originals.collect::<BTreeSet<_>>().len() > 1 {
@@ -247,8 +285,8 @@ pub(super) fn signed_on_first(index: &Index<'_>) -> Findings {
             (Sender::Gateway, "0800", "002") => {
                 signed_on.remove(&event.connection);
             }
-            (Sender::Gateway, "0200" | "0420" | "0421", _)
-                if !signed_on.contains(&event.connection) =>
+            (Sender::Gateway, ..)
+                if meaning(message).is_some() && !signed_on.contains(&event.connection) =>
             {
                 let about = format!("reference {}", message.get(37));
                 findings.push((about, format!("{} on a line not signed on", message.mti)));
@@ -259,16 +297,22 @@ pub(super) fn signed_on_first(index: &Index<'_>) -> Findings {
     findings
 }
 
-/// S8: a reversal goes out unmarked once at most, and never after a marked one. What the bank reads
+/// S8: a reversal or an advice goes out unmarked once at most, and never after a marked one. What the bank reads
 /// from an older connection, that of a killed gateway say, was sent before what it read from a newer one.
 pub(super) fn repeats_marked(index: &Index<'_>) -> Findings {
     let mut findings = Vec::new();
     for (reference, talk) in &index.talks {
+        let advice = talk.operation.is_some_and(Operation::is_follow_up);
+        let mut sightings: Vec<_> = match advice {
+            true => talk.asking().collect(),
+            false => talk.reversals.iter().collect(),
+        };
+        sightings.sort_by_key(|sighting| sighting.event.at_us);
         let (mut unmarked, mut after_a_marked_one) = (0, 0);
         let mut oldest_marked = None;
-        for sighting in &talk.reversals {
+        for sighting in sightings {
             let connection = sighting.event.connection;
-            if sighting.message.mti == "0420" {
+            if !is_repeat(sighting.message) {
                 unmarked += 1;
                 after_a_marked_one += usize::from(oldest_marked.is_some_and(|it| it <= connection));
             } else {
@@ -278,8 +322,8 @@ pub(super) fn repeats_marked(index: &Index<'_>) -> Findings {
         }
         if unmarked > 1 || after_a_marked_one > 0 {
             let found = format!(
-                "the reversal went out as 0420 {unmarked} times, {after_a_marked_one} of them \
-                 after a 0421"
+                "it went out {unmarked} times without the mark of a repeat, {after_a_marked_one} \
+                 of them after one with the mark"
             );
             findings.push((format!("reference {reference}"), found));
         }

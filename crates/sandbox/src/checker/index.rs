@@ -1,12 +1,14 @@
 //! The evidence laid out by payment, so that each invariant can be said in a few lines. A payment is
-//! found on the wire by what the merchant asked (acceptor, card and amount, which the sandbox never
-//! uses twice), not by what the gateway says of it.
+//! found on the wire by what the merchant asked (operation, acceptor, card, amount and, of a follow-up,
+//! the original, which the sandbox never uses twice), not by what the gateway says of it. Two voids of one
+//! payment alone have the same content; those are told apart by the reference that was told.
 
 use super::evidence::{Evidence, JournalRecord};
 use crate::bank::capture::{Seen, Sender, WireEvent};
 use crate::bank::ledger::{Account, Cause, Entry};
 use crate::history::{Act, Asked, ClientEvent, Phase, Told};
 use crate::iso::Message;
+use crate::operation::{Meaning, Operation, Silence, is_repeat, meaning, original_trace};
 use std::collections::BTreeMap;
 
 /// The evidence by payment.
@@ -19,11 +21,11 @@ pub struct Index<'a> {
     pub talks: BTreeMap<&'a str, Talk<'a>>,
     /// The journal's records by payment id.
     pub journal: BTreeMap<&'a str, Vec<&'a JournalRecord>>,
-    by_content: BTreeMap<Content<'a>, Origin>,
+    by_content: BTreeMap<Content<'a>, Vec<Origin>>,
 }
 
-/// Acceptor, card token, minor units.
-type Content<'a> = (&'a str, &'a str, i64);
+/// What is asked: operation, acceptor, card token, minor units, and the number of the original.
+type Content<'a> = (Operation, &'a str, &'a str, i64, Option<u64>);
 
 /// Who asked for a content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,6 +64,26 @@ impl Payment<'_> {
         self.told.iter().map(|(_, told)| *told).find(|told| told.is_final())
     }
 
+    /// What was asked for.
+    pub fn operation(&self) -> Operation {
+        self.asked.map_or_else(Operation::default, |asked| asked.operation)
+    }
+
+    /// Whether silence about it is met by a reversal.
+    pub fn is_reversed_after_silence(&self) -> bool {
+        self.operation().silence() == Silence::Reversal
+    }
+
+    /// Whether it was told under this reference.
+    pub fn was_told(&self, reference: &str) -> bool {
+        self.told.iter().any(|(_, told)| told.rrn.as_deref() == Some(reference))
+    }
+
+    /// The minor units that were told as approved, if any were.
+    pub fn approved(&self) -> Option<i64> {
+        self.told.iter().find_map(|(_, told)| told.approved())
+    }
+
     /// Whether it waits for a person.
     pub fn is_parked(&self) -> bool {
         self.last()
@@ -83,13 +105,17 @@ pub struct Sighting<'a> {
 pub struct Talk<'a> {
     /// The payment, if one is found by what the first message asks for.
     pub origin: Option<Origin>,
-    /// 0200.
-    pub purchases: Vec<Sighting<'a>>,
-    /// 0210.
+    /// What is asked of the host in it.
+    pub operation: Option<Operation>,
+    /// Requests and advices, not marked as repeats.
+    pub requests: Vec<Sighting<'a>>,
+    /// Advices marked as repeats.
+    pub repeats: Vec<Sighting<'a>>,
+    /// The replies to both.
     pub replies: Vec<Sighting<'a>>,
-    /// 0420 and 0421.
+    /// Reversals for silence, and their repeats.
     pub reversals: Vec<Sighting<'a>>,
-    /// 0430.
+    /// The replies to them.
     pub reversal_replies: Vec<Sighting<'a>>,
     /// What moved in the books.
     pub entries: Vec<&'a Entry>,
@@ -134,9 +160,12 @@ impl<'a> Index<'a> {
             if genuine {
                 payment.asked.get_or_insert(asked);
             }
-            let content = (asked.acceptor.as_str(), asked.card.as_str(), asked.minor);
+            let content = content(asked);
             let origin = Origin { op: event.op, genuine, act: event.act };
-            self.by_content.entry(content).or_insert(origin);
+            let origins = self.by_content.entry(content).or_default();
+            if origins.iter().all(|known| known.op != origin.op) {
+                origins.push(origin);
+            }
         }
         let own = matches!(event.act, Act::Pay | Act::Retry | Act::Query);
         if own
@@ -153,30 +182,86 @@ impl<'a> Index<'a> {
             return;
         }
         let talk = self.talks.entry(message.get(37)).or_default();
+        let void = talk.operation == Some(Operation::Void);
         let list = match (sender, message.mti.as_str()) {
-            (Sender::Gateway, "0200") => &mut talk.purchases,
-            (Sender::Bank, "0210") => &mut talk.replies,
-            (Sender::Gateway, "0420" | "0421") => &mut talk.reversals,
-            (Sender::Bank, "0430") => &mut talk.reversal_replies,
-            _ => return,
+            (Sender::Gateway, _) => match meaning(message) {
+                None => return,
+                Some(Meaning::Reversal) => &mut talk.reversals,
+                // Under the reference of something else it is that one's reversal, whatever it names.
+                Some(Meaning::Request(Operation::Void)) if !void && talk.operation.is_some() => {
+                    &mut talk.reversals
+                }
+                Some(Meaning::Request(operation)) => {
+                    talk.operation.get_or_insert(operation);
+                    if is_repeat(message) { &mut talk.repeats } else { &mut talk.requests }
+                }
+            },
+            (Sender::Bank, "0430") if !void => &mut talk.reversal_replies,
+            (Sender::Bank, "0110" | "0210" | "0230" | "0430") => &mut talk.replies,
+            (Sender::Bank, _) => return,
         };
         list.push(Sighting { event, message });
     }
 
     fn join(&mut self) {
-        for (&reference, talk) in &mut self.talks {
-            let first = talk.purchases.first().or(talk.reversals.first());
-            let Some(message) = first.map(|sighting| sighting.message) else { continue };
-            let minor = message.get(4).parse().unwrap_or(-1);
-            let content = (message.get(42).trim_end(), message.get(2), minor);
-            talk.origin = self.by_content.get(&content).copied();
-            if let Some(origin) = talk.origin
-                && origin.genuine
-                && let Some(payment) = self.payments.get_mut(&origin.op)
-            {
-                payment.references.push(reference);
+        let (originals, follow_ups): (Vec<&'a str>, Vec<&'a str>) =
+            self.talks.keys().partition(|reference| {
+                let talk = self.talks.get(*reference);
+                !talk.is_some_and(|talk| talk.operation.is_some_and(Operation::is_follow_up))
+            });
+        let mut traces = BTreeMap::new();
+        for reference in originals {
+            let Some(message) = self.talks.get(reference).and_then(Talk::first) else { continue };
+            let origin = self.join_one(reference, message, None);
+            if let Some(origin) = origin.filter(|origin| origin.genuine) {
+                traces.insert((message.get(7), message.get(11), message.get(42)), origin.op);
             }
         }
+        for reference in follow_ups {
+            let Some(message) = self.talks.get(reference).and_then(Talk::first) else { continue };
+            let original = original_trace(message).and_then(|(transmitted, stan)| {
+                traces.get(&(transmitted, stan, message.get(42))).copied()
+            });
+            self.join_one(reference, message, Some(original));
+        }
+    }
+
+    /// Finds who asked for a conversation. `original`: of a follow-up, what it is about, if that is known.
+    fn join_one(
+        &mut self,
+        reference: &'a str,
+        message: &'a Message,
+        original: Option<Option<u64>>,
+    ) -> Option<Origin> {
+        let talk = self.talks.get_mut(reference)?;
+        let original = match original {
+            // About a payment that nobody made.
+            Some(None) => return None,
+            Some(known) => known,
+            None => None,
+        };
+        let minor = message.get(4).parse().unwrap_or(-1);
+        let (acceptor, card) = (message.get(42).trim_end(), message.get(2));
+        let find = |operation| {
+            let origins = self.by_content.get(&(operation, acceptor, card, minor, original))?;
+            let told = |origin: &&Origin| {
+                let payment = self.payments.get(&origin.op);
+                payment.is_some_and(|payment| payment.was_told(reference))
+            };
+            origins.iter().find(told).or(origins.first()).copied()
+        };
+        // Of what was reversed alone, nobody saw whether it was to be taken or set aside.
+        talk.origin = match talk.operation {
+            Some(operation) => find(operation),
+            None => find(Operation::Purchase).or_else(|| find(Operation::PreAuthorization)),
+        };
+        if let Some(origin) = talk.origin
+            && origin.genuine
+            && let Some(payment) = self.payments.get_mut(&origin.op)
+        {
+            payment.references.push(reference);
+        }
+        talk.origin
     }
 
     /// The payments that a merchant asked for, with what was asked.
@@ -206,7 +291,27 @@ impl<'a> Index<'a> {
     }
 }
 
-impl Talk<'_> {
+fn content(asked: &Asked) -> Content<'_> {
+    (asked.operation, &asked.acceptor, &asked.card, asked.minor, asked.original)
+}
+
+impl<'a> Talk<'a> {
+    /// The first message that the gateway sent in it.
+    pub fn first(&self) -> Option<&'a Message> {
+        let all = self.requests.iter().chain(&self.repeats).chain(&self.reversals);
+        all.map(|sighting| sighting.message).next()
+    }
+
+    /// What asked the host for something: requests, advices and their repeats.
+    pub fn asking(&self) -> impl Iterator<Item = &Sighting<'a>> {
+        self.requests.iter().chain(&self.repeats)
+    }
+
+    /// Whether nothing moved, or what moved went back.
+    pub fn is_even(&self) -> bool {
+        self.taken() == 0 && self.kept_by_merchant() == 0
+    }
+
     /// What the host's books took from the card and did not give back: held or posted.
     pub fn taken(&self) -> i64 {
         self.entries.iter().fold(0, |sum, entry| match (&entry.debit, &entry.credit) {
@@ -233,7 +338,7 @@ impl Talk<'_> {
 
     /// The host's replies that agree with the request in every field that they echo.
     pub fn true_replies(&self) -> impl Iterator<Item = &Sighting<'_>> {
-        let request = self.purchases.first().map(|sighting| sighting.message);
+        let request = self.asking().next().map(|sighting| sighting.message);
         self.replies
             .iter()
             .filter(move |reply| request.is_some_and(|request| agrees(request, reply.message)))

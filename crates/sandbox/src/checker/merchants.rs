@@ -48,7 +48,7 @@ fn acted_upon(index: &Index<'_>, act: Act) -> Findings {
         }
     }
     for (reference, talk) in &index.talks {
-        if talk.origin.is_some_and(|origin| origin.act == act) && !talk.purchases.is_empty() {
+        if talk.origin.is_some_and(|origin| origin.act == act) && talk.asking().next().is_some() {
             findings.push((format!("reference {reference}"), format!("{act:?} reached the host")));
         }
     }
@@ -59,6 +59,12 @@ fn acted_upon(index: &Index<'_>, act: Act) -> Findings {
 /// merchant's payment is answered as if there were none.
 pub(super) fn no_cross_talk(index: &Index<'_>) -> Findings {
     let mut findings = Vec::new();
+    for (reference, talk) in &index.talks {
+        if talk.origin.is_some_and(|origin| origin.act == Act::Snoop) {
+            let found = "asked about another merchant's payment".to_owned();
+            findings.push((format!("reference {reference}"), found));
+        }
+    }
     for (op, payment, asked) in index.asked() {
         for (event, told) in &payment.told {
             let bin = asked.card.get(..6).unwrap_or("");
@@ -68,6 +74,7 @@ pub(super) fn no_cross_talk(index: &Index<'_>) -> Findings {
                 .next()
                 .and_then(|masked| masked.get(masked.len().checked_sub(4)?..));
             let same = told.order_id == asked.order_id
+                && told.operation == asked.operation
                 && told.card.bin == bin
                 && Some(told.card.last4.as_str()) == last4;
             if !same {

@@ -2,7 +2,8 @@
 //! passed on its lines, and, for the invariants about it alone, by the gateway's exported journal.
 //!
 //! Every invariant is one function that returns what violates it. In reading order: [`evidence`] is
-//! what is judged, [`money`] says whose money is where, [`frames`] what the host was sent, [`silence`]
+//! what is judged, [`money`] says whose money is where, [`sums`] what a
+//! payment allows afterwards, [`frames`] what the host was sent, [`silence`]
 //! how doubt was ended, [`durable`] what survived, [`merchants`] who was told what.
 
 pub mod durable;
@@ -12,6 +13,7 @@ pub mod index;
 pub mod merchants;
 pub mod money;
 pub mod silence;
+pub mod sums;
 #[cfg(test)]
 mod tests;
 
@@ -71,6 +73,7 @@ pub const INVARIANTS: &[Invariant] = &[
     invariant("M10", "no answer says more than was asked or given", frames::no_more_than_asked),
     invariant("M11", "a reversal names its own original", frames::reversal_names_original),
     invariant("M12", "a payment is given back at most once", money::given_back_once),
+    invariant("M13", "what follows a payment stays within it", sums::follow_ups_stay_within),
     invariant("M14", "a late approval meets a reversal", silence::late_approvals_reversed),
     invariant("M15", "what was called not sent was not sent", silence::not_sent_is_true),
     invariant("M16", "what was answered is not reversed", silence::answered_not_reversed),

@@ -1,9 +1,10 @@
 //! Whose money is where: M1, M2, M5 to M8, M12.
 
 use super::Findings;
-use super::index::Index;
+use super::index::{Index, Payment, Talk};
 use crate::bank::ledger::{Account, Cause};
-use crate::history::Told;
+use crate::history::{Asked, Told};
+use crate::operation::Operation;
 use std::collections::BTreeMap;
 
 /// M1: every accepted payment ends in exactly one final answer; pending may come before it, nothing
@@ -13,7 +14,10 @@ pub(super) fn one_final_answer(index: &Index<'_>) -> Findings {
     for (op, payment, _) in index.asked() {
         let Some(last) = payment.last() else { continue };
         if payment.is_parked() {
-            let parked = index.records(&last.id).iter().any(|r| r.kind == "reversal_parked");
+            let parked = index
+                .records(&last.id)
+                .iter()
+                .any(|record| ["reversal_parked", "advice_parked"].contains(&record.kind.as_str()));
             if index.has_journal() && !parked {
                 findings.push((about(op, last), "under review, but no case is open".to_owned()));
             }
@@ -42,7 +46,14 @@ pub(super) fn answers_never_change(index: &Index<'_>) -> Findings {
         let mut finals = payment.told.iter().map(|(_, told)| *told).filter(|told| told.is_final());
         let Some(first) = finals.next() else { continue };
         for other in finals {
-            let same = |told: &Told| Told { version: 0, ..told.clone() };
+            // What became of a payment since is not part of its answer.
+            let same = |told: &Told| Told {
+                version: 0,
+                captured_amount: None,
+                refunded_amount: None,
+                voided: None,
+                ..told.clone()
+            };
             if same(first) != same(other) {
                 let found = format!(
                     "told {} (code {:?}, approval {:?}), then {} (code {:?}, approval {:?})",
@@ -65,7 +76,7 @@ pub(super) fn answers_never_change(index: &Index<'_>) -> Findings {
     findings
 }
 
-/// M5: what was told as approved, the host took and kept.
+/// M5: what was told as approved is in the books, with that amount and once.
 pub(super) fn approvals_stand(index: &Index<'_>) -> Findings {
     let mut findings = Vec::new();
     for (op, payment, _) in index.asked() {
@@ -73,9 +84,27 @@ pub(super) fn approvals_stand(index: &Index<'_>) -> Findings {
             if told.result != "approved" {
                 continue;
             }
-            let kept: i64 = index.talks_of(payment).map(super::index::Talk::kept_by_merchant).sum();
-            if kept != told.amount.minor {
-                let found = format!("told approved {}, books kept {kept}", told.amount.minor);
+            let Some(approved) = told.approved() else { continue };
+            let kept: i64 = index.talks_of(payment).map(Talk::kept_by_merchant).sum();
+            let taken: i64 = index.talks_of(payment).map(Talk::taken).sum();
+            let right = match payment.operation() {
+                Operation::Purchase => (taken, kept) == (approved, approved),
+                Operation::PreAuthorization => (taken, kept) == (approved, 0),
+                Operation::Completion => kept == approved && taken <= 0,
+                Operation::Void => taken == approved.saturating_neg(),
+                Operation::Refund => {
+                    (taken, kept) == (approved.saturating_neg(), approved.saturating_neg())
+                }
+                Operation::BalanceInquiry | Operation::CardVerification => {
+                    index.talks_of(payment).all(|talk| talk.entries.is_empty())
+                }
+            };
+            if !right {
+                let name = payment.operation().name();
+                let found = format!(
+                    "told approved, a {name} of {approved}; the books took {taken} from the card and \
+                     gave {kept} to the merchant"
+                );
                 findings.push((about(op, told), found));
                 break;
             }
@@ -92,8 +121,8 @@ pub(super) fn declines_take_nothing(index: &Index<'_>) -> Findings {
         if approved || payment.is_parked() {
             continue;
         }
-        let taken: i64 = index.talks_of(payment).map(super::index::Talk::taken).sum();
-        if taken != 0 {
+        let taken: i64 = index.talks_of(payment).map(Talk::taken).sum();
+        if !index.talks_of(payment).all(Talk::is_even) {
             let told = payment.last().map_or("nothing", |told| told.result.as_str());
             let about = format!("payment {op} (order {})", asked.order_id);
             findings.push((about, format!("told {told}, but the books took {taken}")));
@@ -114,13 +143,13 @@ pub(super) fn books_agree(index: &Index<'_>) -> Findings {
             continue;
         }
         for talk in index.talks_of(payment) {
-            let Some(sent) = talk.purchases.first().or(talk.reversals.first()) else { continue };
+            let Some(sent) = talk.first() else { continue };
             let account = format!(
                 "{} / {} / {} / {}",
                 asked.acceptor,
                 asked.terminal,
-                sent.message.get(49),
-                sent.message.get(15)
+                sent.get(49),
+                sent.get(15)
             );
             let sum = sums.entry(account).or_default();
             sum.0 = sum.0.saturating_add(talk.kept_by_merchant());
@@ -129,7 +158,8 @@ pub(super) fn books_agree(index: &Index<'_>) -> Findings {
                 let approved = record.kind == "answered"
                     && ["approved", "partial"].contains(&record.find("class")?.as_str());
                 let refused = records.iter().any(|other| other.kind == "timed_out");
-                (approved && !refused).then(|| record.find("minor")?.parse::<i64>().ok())?
+                let minor = record.find("minor")?.parse::<i64>().ok()?;
+                (approved && !refused).then(|| to_merchant(index, asked, minor))
             });
             sum.1 = sum.1.saturating_add(journal.sum());
         }
@@ -140,6 +170,18 @@ pub(super) fn books_agree(index: &Index<'_>) -> Findings {
             (account, format!("the books say {books}, the journal says {journal}"))
         })
         .collect()
+}
+
+/// What an approved amount adds to the merchant's account.
+fn to_merchant(index: &Index<'_>, asked: &Asked, minor: i64) -> i64 {
+    let original = asked.original.and_then(|original| index.payments.get(&original));
+    match (asked.operation, original.map(Payment::operation)) {
+        (Operation::Purchase | Operation::Completion, _) => minor,
+        (Operation::Refund, _) | (Operation::Void, Some(Operation::Purchase)) => {
+            minor.saturating_neg()
+        }
+        _ => 0,
+    }
 }
 
 /// M8: every entry takes from one account what it gives to another, the balances are what the entries
@@ -179,7 +221,8 @@ pub(super) fn money_is_conserved(index: &Index<'_>) -> Findings {
     findings
 }
 
-/// M12: however many repeats, the host gave a payment back at most once, and not more than it took.
+/// M12: however many repeats, the host gave a payment back at most once, and not more than it took; and
+/// it did at most once whatever else it was asked for.
 pub(super) fn given_back_once(index: &Index<'_>) -> Findings {
     let mut findings = Vec::new();
     for (reference, talk) in &index.talks {
@@ -190,6 +233,13 @@ pub(super) fn given_back_once(index: &Index<'_>) -> Findings {
         let held = talk.entries.iter().any(|entry| entry.cause == Cause::Hold);
         if talk.given_back() == 1 && (!held || talk.taken() < 0) {
             findings.push((format!("reference {reference}"), "given back, never taken".to_owned()));
+        }
+        for cause in [Cause::Hold, Cause::Posting, Cause::Surplus, Cause::Void, Cause::Refund] {
+            let times = talk.entries.iter().filter(|entry| entry.cause == cause).count();
+            if times > 1 {
+                let about = format!("reference {reference}");
+                findings.push((about, format!("{cause:?} was booked {times} times")));
+            }
         }
     }
     findings

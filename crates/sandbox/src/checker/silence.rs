@@ -4,6 +4,7 @@ use super::Findings;
 use super::evidence::Life;
 use super::index::Index;
 use crate::bank::capture::{Seen, Sender, WireEvent};
+use crate::operation::Silence;
 use std::collections::BTreeMap;
 
 /// Codes by which the bank approves.
@@ -18,7 +19,7 @@ pub(super) fn late_approvals_reversed(index: &Index<'_>) -> Findings {
     let mut findings = Vec::new();
     for (op, payment, _) in index.asked() {
         let approved = payment.told.iter().any(|(_, told)| told.result == "approved");
-        if approved || payment.is_parked() {
+        if approved || payment.is_parked() || !payment.is_reversed_after_silence() {
             continue;
         }
         for talk in index.talks_of(payment) {
@@ -67,7 +68,7 @@ pub(super) fn not_sent_is_true(index: &Index<'_>) -> Findings {
     for (op, payment, _) in index.asked() {
         let Some(told) = payment.last() else { continue };
         let not_sent = index.records(&told.id).iter().any(|record| record.kind == "not_sent");
-        let seen = index.talks_of(payment).any(|talk| !talk.purchases.is_empty());
+        let seen = index.talks_of(payment).any(|talk| talk.asking().next().is_some());
         if not_sent && seen {
             let about = format!("payment {op} ({})", told.id);
             findings.push((about, "called not sent, and the host got it".to_owned()));
@@ -76,7 +77,8 @@ pub(super) fn not_sent_is_true(index: &Index<'_>) -> Findings {
     findings
 }
 
-/// M16: once an answer is durable no time-out reversal goes out.
+/// M16: once an answer is durable no time-out reversal goes out; and an advice or an inquiry is never
+/// reversed, nor an inquiry or a request asked again.
 pub(super) fn answered_not_reversed(index: &Index<'_>) -> Findings {
     let mut findings = Vec::new();
     for (op, payment, _) in index.asked() {
@@ -89,6 +91,15 @@ pub(super) fn answered_not_reversed(index: &Index<'_>) -> Findings {
             let about = format!("payment {op} ({})", told.id);
             findings.push((about, format!("{} and yet reversed", told.result)));
         }
+        let operation = payment.operation();
+        let about = || format!("payment {op} ({}), a {}", told.id, operation.name());
+        if operation.silence() != Silence::Reversal && reversed {
+            findings.push((about(), "was reversed for silence".to_owned()));
+        }
+        let repeated = index.talks_of(payment).any(|talk| !talk.repeats.is_empty());
+        if operation.silence() != Silence::Advice && repeated {
+            findings.push((about(), "was repeated after silence".to_owned()));
+        }
     }
     findings
 }
@@ -99,7 +110,7 @@ pub(super) fn restart_reverses_first(index: &Index<'_>) -> Findings {
     let mut purchases_by_card: BTreeMap<&str, Vec<(u64, &str)>> = BTreeMap::new();
     for event in &index.evidence.wire {
         if let Seen::Message(Sender::Gateway, message) = &event.seen
-            && message.mti == "0200"
+            && ["0100", "0200"].contains(&message.mti.as_str())
         {
             let list = purchases_by_card.entry(message.get(2)).or_default();
             list.push((event.at_us, message.get(37)));
@@ -109,7 +120,9 @@ pub(super) fn restart_reverses_first(index: &Index<'_>) -> Findings {
         let Some(told) = payment.last() else { continue };
         let records = index.records(&told.id);
         let kind = |kind: &str| records.iter().find(|record| record.kind == kind);
-        let outcome = ["answered", "not_sent", "timed_out"].into_iter().find_map(kind);
+        let ends =
+            ["answered", "not_sent", "timed_out", "advice_repeated", "advice_parked", "lapsed"];
+        let outcome = ends.into_iter().find_map(kind);
         if kind("send_intent").is_some() && outcome.is_none() {
             let about = format!("payment {op} ({})", told.id);
             findings.push((about, "its intent has no outcome in the journal".to_owned()));

@@ -72,6 +72,7 @@ reconnect_max_ms = 500
 /// A merchant's section.
 fn merchant(profile: &Profile, public_key: &str, amount_max: u64) -> String {
     let Profile { id, name, terminal, acceptor, category, key_id, .. } = profile;
+    let partial = profile.partial_approval;
     let (algorithm, answers) = (profile.algorithm.name(), profile.response_algorithm.name());
     format!(
         r#"[[merchant]]
@@ -86,6 +87,7 @@ host = "bank"
 currencies = ["EUR"]
 amount_max = {{ EUR = {amount_max} }}
 response_algorithm = "{answers}"
+partial_approval = {partial}
 [[merchant.key]]
 id = "{key_id}"
 algorithm = "{algorithm}"

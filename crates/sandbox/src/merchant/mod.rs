@@ -12,6 +12,7 @@ pub mod signature;
 
 use crate::cards;
 use crate::history::{Act, Asked, ClientEvent, History, Phase, Told};
+use crate::operation::Operation;
 use crate::token::Tokens;
 use crate::upheaval::NO_RETRY_AFTER;
 use connection::{Connections, RawAnswer};
@@ -45,9 +46,21 @@ pub struct Profile {
     pub algorithm: Algorithm,
     /// How the gateway's answers to it are signed.
     pub response_algorithm: Algorithm,
+    /// Whether half an approval is welcome.
+    #[serde(default)]
+    pub partial_approval: bool,
 }
 
-/// A payment that a merchant means to make.
+/// The payment that an order is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Original {
+    /// Its number in the run.
+    pub op: u64,
+    /// Its id at the gateway.
+    pub id: String,
+}
+
+/// A payment, or anything else, that a merchant means to ask for.
 #[derive(Clone)]
 pub struct Order {
     /// Its number in the run.
@@ -66,6 +79,12 @@ pub struct Order {
     pub with_code: bool,
     /// How the content key travels.
     pub recipe: Recipe,
+    /// What is asked.
+    pub operation: Operation,
+    /// What it is about.
+    pub original: Option<Original>,
+    /// Whether the amount is said though it need not be.
+    pub with_amount: bool,
 }
 
 /// How a sending ended.
@@ -121,10 +140,31 @@ impl Merchant {
         }
     }
 
-    /// The body of a payment, card data sealed.
+    /// The body of a request, card data sealed.
     /// # Errors
     /// [`EnvelopeError`] if the gateway's keys do not serve.
     pub fn body(&self, order: &Order) -> Result<Vec<u8>, EnvelopeError> {
+        let Order { order_id, minor, currency, .. } = order;
+        let amount = json!({"minor": minor, "currency": currency});
+        let body = match order.operation {
+            Operation::Purchase => {
+                json!({"order_id": order_id, "amount": amount, "card": self.sealed(order)?})
+            }
+            Operation::PreAuthorization => {
+                let card = self.sealed(order)?;
+                json!({"order_id": order_id, "amount": amount, "card": card, "capture": false})
+            }
+            Operation::BalanceInquiry | Operation::CardVerification => {
+                json!({"order_id": order_id, "currency": currency, "card": self.sealed(order)?})
+            }
+            Operation::Completion if !order.with_amount => json!({}),
+            Operation::Completion | Operation::Refund => json!({"amount": amount}),
+            Operation::Void => json!({}),
+        };
+        Ok(body.to_string().into_bytes())
+    }
+
+    fn sealed(&self, order: &Order) -> Result<Value, EnvelopeError> {
         let mut card = json!({"number": order.number, "expiry": cards::EXPIRY, "eci": "05"});
         if order.with_code
             && let Some(card) = card.as_object_mut()
@@ -132,11 +172,7 @@ impl Merchant {
             card.insert("security_code".into(), cards::security_code(&order.number).into());
         }
         let jwe = envelope::seal(&self.keys, order.recipe, card.to_string().as_bytes())?;
-        let Order { order_id, minor, currency, .. } = order;
-        let amount = json!({"minor": minor, "currency": currency});
-        Ok(json!({"order_id": order_id, "amount": amount, "card": {"jwe": jwe}})
-            .to_string()
-            .into_bytes())
+        Ok(json!({"jwe": jwe}))
     }
 
     /// A payment, sealed and signed now.
@@ -145,7 +181,7 @@ impl Merchant {
     pub fn prepare(&self, order: &Order) -> Result<Signed, EnvelopeError> {
         let body = self.body(order)?;
         let nonce = nonce()?;
-        Ok(self.signing(&nonce).post("/v1/payments", &order.key, body))
+        Ok(self.signing(&nonce).post(&target(order), &order.key, body))
     }
 
     /// A question, signed now.
@@ -169,6 +205,8 @@ impl Merchant {
     /// Sends a payment once, as prepared, and notes what became of it.
     pub async fn send(&self, order: &Order, act: Act, request: &Signed) -> Exchange {
         let asked = Asked {
+            operation: order.operation,
+            original: order.original.as_ref().map(|original| original.op),
             key: order.key.clone(),
             order_id: order.order_id.clone(),
             minor: order.minor,
@@ -223,14 +261,12 @@ impl Merchant {
         Ok(self.exchange(op, act, None, &request).await)
     }
 
-    /// Asks for the payments of an order. `None` if nobody knows.
+    /// Asks for what became of an operation of an order: those with the same amount, or, as the amount of
+    /// a void is not its own, with any. `None` if nobody knows.
     /// # Errors
     /// If the machine has no randomness.
-    pub async fn query_order(
-        &self,
-        op: u64,
-        order_id: &str,
-    ) -> Result<Option<Vec<Told>>, EnvelopeError> {
+    pub async fn query_order(&self, order: &Order) -> Result<Option<Vec<Told>>, EnvelopeError> {
+        let (op, order_id) = (order.op, &order.order_id);
         let request = self.ask(&format!("/v1/payments?order_id={order_id}"))?;
         let sent_us = self.note(op, Act::Query, Phase::Invoke, |_| {});
         let answer = match self.connections.exchange(&request).await {
@@ -245,7 +281,13 @@ impl Merchant {
             .flatten()
             .and_then(|()| serde_json::from_slice::<Value>(&answer.body).ok())
             .and_then(|mut body| serde_json::from_value(body.get_mut("payments")?.take()).ok());
-        let list: Option<Vec<Told>> = listed;
+        let mut list: Option<Vec<Told>> = listed;
+        if let Some(list) = &mut list {
+            let any = order.operation == Operation::Void;
+            list.retain(|told| {
+                told.operation == order.operation && (any || told.amount.minor == order.minor)
+            });
+        }
         let note = |event: &mut ClientEvent| {
             event.sent_us = Some(sent_us);
             event.status = Some(answer.status);
@@ -375,6 +417,19 @@ pub struct Exchange {
     pub told_us: u64,
     /// The answer, if one came.
     pub answer: Option<RawAnswer>,
+}
+
+/// Where a request goes.
+fn target(order: &Order) -> String {
+    let id = order.original.as_ref().map_or("", |original| original.id.as_str());
+    match order.operation {
+        Operation::Purchase | Operation::PreAuthorization => "/v1/payments".to_owned(),
+        Operation::Completion => format!("/v1/payments/{id}/captures"),
+        Operation::Void => format!("/v1/payments/{id}/voids"),
+        Operation::Refund => format!("/v1/payments/{id}/refunds"),
+        Operation::BalanceInquiry => "/v1/cards/balance".to_owned(),
+        Operation::CardVerification => "/v1/cards/verify".to_owned(),
+    }
 }
 
 fn nonce() -> Result<String, EnvelopeError> {
