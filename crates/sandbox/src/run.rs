@@ -8,7 +8,7 @@ use crate::dice::Dice;
 use crate::drain::{Ending, ask, drain};
 use crate::load::{self, Load, Workload};
 use crate::scan::{Canaries, Found};
-use crate::summary::{Measured, Summary};
+use crate::summary::{Measured, Summary, by_operation};
 use crate::world::{Options, World};
 use anyhow::Context as _;
 use std::collections::BTreeSet;
@@ -75,12 +75,17 @@ pub async fn judged(
     say("judging");
     let mut violations = check(&evidence);
     violations.extend(leaks);
+    if keep {
+        let found = serde_json::to_vec_pretty(&violations)?;
+        fs::write(world.path().join("violations.json"), found)?;
+    }
     let measured = Measured {
         seed,
         faults: faults.into_iter().collect(),
         load: load.elapsed,
         whole: began.elapsed(),
         cpu_us,
+        operations: by_operation(&load, &endings),
     };
     let summary = Summary::of(&endings, &evidence, &violations, measured);
     Ok(Judged { summary, violations, endings, evidence })
