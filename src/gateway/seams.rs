@@ -40,7 +40,7 @@ mod planted {
     use crate::channel::replay::ReplayWindow;
     use crate::gateway::hosts::Hosts;
     use crate::payment_path::PaymentPath;
-    use crate::sabotage::{Sabotage, SabotagedLines, SwappedAnswers};
+    use crate::sabotage::{Sabotage, SabotagedCore, SabotagedLines};
     use crate::store::embedded::JournalStore;
     use crate::store::sabotaged::SabotagedStore;
     use std::sync::Arc;
@@ -48,8 +48,7 @@ mod planted {
     use tokio::sync::mpsc;
 
     pub(in crate::gateway) fn store(store: &Arc<JournalStore>) -> Arc<SabotagedStore> {
-        let early = Sabotage::chosen() == Some(Sabotage::AnswerBeforeDurable);
-        Arc::new(SabotagedStore::new(Arc::clone(store), early))
+        Arc::new(SabotagedStore::new(Arc::clone(store), Sabotage::chosen()))
     }
 
     pub(in crate::gateway) fn lines(
@@ -59,8 +58,8 @@ mod planted {
         SabotagedLines::new(hosts, events.downgrade())
     }
 
-    pub(in crate::gateway) fn core(path: PaymentPath) -> SwappedAnswers<PaymentPath> {
-        SwappedAnswers::new(path)
+    pub(in crate::gateway) fn core(path: PaymentPath) -> SabotagedCore<PaymentPath> {
+        SabotagedCore::new(path)
     }
 
     pub(in crate::gateway) fn forget_nonces(replay: ReplayWindow) -> ReplayWindow {

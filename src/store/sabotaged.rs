@@ -1,8 +1,9 @@
-//! A store with a planted bug: outcomes count as durable before they are written. Built only with the
-//! feature `sabotage`.
+//! A store with a planted bug: outcomes count as durable before they are written, or late answers count
+//! as durable and are never written. Built only with the feature `sabotage`.
 
 use super::embedded::JournalStore;
 use super::{Committed, Store, StoreError};
+use crate::sabotage::Sabotage;
 use std::sync::Arc;
 use std::time::Duration;
 use tidegate_payment::durable::{Durable, Sequence};
@@ -16,27 +17,52 @@ const LATENESS: Duration = Duration::from_millis(400);
 /// The store of a gateway, with or without the bug.
 pub struct SabotagedStore {
     inner: Arc<JournalStore>,
-    early: bool,
+    chosen: Option<Sabotage>,
 }
 
 impl SabotagedStore {
-    /// A store over `inner`; `early`: with the bug.
-    pub fn new(inner: Arc<JournalStore>, early: bool) -> Self {
-        Self { inner, early }
+    /// A store over `inner`; with the bug that was chosen.
+    pub fn new(inner: Arc<JournalStore>, chosen: Option<Sabotage>) -> Self {
+        Self { inner, chosen }
     }
 
     fn attest_early(&self, groups: &[Group]) -> Option<Vec<Committed>> {
         let outcome = |group: &Group| matches!(group.records.as_slice(), [Record::Answered(_)]);
-        if !self.early || !groups.iter().all(outcome) {
+        if self.chosen != Some(Sabotage::AnswerBeforeDurable) || !groups.iter().all(outcome) {
             return None;
         }
+        Some(groups.iter().map(|group| Ok(self.attest(group))).collect())
+    }
+
+    fn attest(&self, group: &Group) -> Durable<Group> {
         let next = Sequence(self.inner.gauges().written.0.saturating_add(1));
-        Some(groups.iter().map(|group| Ok(Durable::attest(group.clone(), next))).collect())
+        Durable::attest(group.clone(), next)
+    }
+
+    /// Writes all but the late answers, and says that all was written.
+    async fn commit_forgetfully(&self, groups: Vec<Group>) -> Result<Vec<Committed>, StoreError> {
+        let mut kept = Vec::new();
+        for group in &groups {
+            let mut group = group.clone();
+            group.records.retain(|record| !matches!(record, Record::LateAnswer(_)));
+            if !group.records.is_empty() {
+                kept.push(group);
+            }
+        }
+        let mut written = self.inner.commit(kept).await?.into_iter();
+        let is_late = |group: &Group| matches!(group.records.as_slice(), [Record::LateAnswer(_)]);
+        let committed = groups.iter().filter_map(|group| {
+            if is_late(group) { Some(Ok(self.attest(group))) } else { written.next() }
+        });
+        Ok(committed.collect())
     }
 }
 
 impl Store for SabotagedStore {
     async fn commit(&self, groups: Vec<Group>) -> Result<Vec<Committed>, StoreError> {
+        if self.chosen == Some(Sabotage::ForgetLateAnswer) {
+            return self.commit_forgetfully(groups).await;
+        }
         let Some(attested) = self.attest_early(&groups) else {
             return self.inner.commit(groups).await;
         };

@@ -7,10 +7,12 @@ use crate::merchant::Outcome;
 use crate::world::World;
 use futures_util::StreamExt as _;
 use futures_util::stream;
+use serde::Serialize;
 use std::time::{Duration, Instant};
 
 /// How a payment ended, as the merchant knows it. Exactly one per payment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Ending {
     /// Approved.
     Approved,
@@ -24,6 +26,20 @@ pub enum Ending {
     Parked,
     /// It should be final and is not.
     Pending,
+}
+
+impl Ending {
+    /// In a word.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Approved => "approved",
+            Self::Declined => "declined",
+            Self::Reversed => "reversed",
+            Self::Refused => "refused",
+            Self::Parked => "with a person",
+            Self::Pending => "pending",
+        }
+    }
 }
 
 /// How many questions are under way at once.

@@ -8,7 +8,7 @@ use crate::dice::Dice;
 use crate::drain::{Ending, ask, drain};
 use crate::load::{self, Load, Workload};
 use crate::scan::{Canaries, Found};
-use crate::summary::{Measured, Summary};
+use crate::summary::{Measured, Summary, by_operation};
 use crate::upheaval::{self, Upheaval, reload_now_and_then, restart_now_and_then};
 use crate::world::{Options, World};
 use anyhow::Context as _;
@@ -86,6 +86,10 @@ pub async fn judged(
     if faults.is_empty() && did != Upheaval::default() {
         violations.extend(upheaval::check(&evidence, did));
     }
+    if keep {
+        let found = serde_json::to_vec_pretty(&violations)?;
+        fs::write(world.path().join("violations.json"), found)?;
+    }
     let measured = Measured {
         seed,
         faults: faults.into_iter().collect(),
@@ -93,6 +97,7 @@ pub async fn judged(
         whole: began.elapsed(),
         cpu_us,
         did,
+        operations: by_operation(&load, &endings),
     };
     let summary = Summary::of(&endings, &evidence, &violations, measured);
     Ok(Judged { summary, violations, endings, evidence })

@@ -2,6 +2,7 @@
 
 use crate::bank::capture::{Seen, Sender, WireEvent};
 use crate::iso::{self, Message};
+use crate::operation::{Meaning, is_repeat, meaning as meaning_of};
 use data_encoding::HEXUPPER;
 use std::io::{self, IsTerminal as _, Write as _};
 
@@ -121,11 +122,18 @@ fn without_hash(message: &Message) -> Message {
 /// A message type in words.
 fn meaning(message: &Message) -> String {
     let code = message.get(39);
+    let repeat = if is_repeat(message) { ", marked as a repeat" } else { "" };
+    match meaning_of(message) {
+        Some(Meaning::Reversal) => return format!("reversal{repeat}"),
+        Some(Meaning::Request(operation)) => {
+            return format!("{}{repeat}", operation.name().replace('_', " "));
+        }
+        None => {}
+    }
     match message.mti.as_str() {
-        "0200" => "purchase".to_owned(),
+        "0110" => format!("reply to the request, code {code}"),
         "0210" => format!("reply to the purchase, code {code}"),
-        "0420" => "reversal".to_owned(),
-        "0421" => "reversal, marked as a repeat".to_owned(),
+        "0230" => format!("reply to the advice, code {code}"),
         "0430" => format!("reply to the reversal, code {code}"),
         "0800" => format!("network request {}", message.get(70)),
         "0810" => format!("network reply, code {code}"),

@@ -6,6 +6,7 @@ use crate::checker::index::Index;
 use crate::checker::{INVARIANTS, Violation};
 use crate::drain::Ending;
 use crate::history::{Act, ClientEvent, Phase};
+use crate::load::Load;
 use crate::screen::Screen;
 use crate::upheaval::Upheaval;
 use serde::Serialize;
@@ -42,6 +43,8 @@ pub struct Summary {
     pub pending: u64,
     /// Reversed, and yet to be cleared by reconciliation.
     pub suspect: u64,
+    /// How the payments ended, by operation.
+    pub operations: BTreeMap<&'static str, BTreeMap<Ending, u64>>,
     /// How many violations the checker found.
     pub violations: u64,
     /// How many, by invariant.
@@ -91,6 +94,22 @@ pub struct Measured {
     pub cpu_us: u64,
     /// What operators did.
     pub did: Upheaval,
+    /// How the payments ended, by operation.
+    pub operations: BTreeMap<&'static str, BTreeMap<Ending, u64>>,
+}
+
+/// How the payments of a load ended, by operation.
+pub fn by_operation(
+    load: &Load,
+    endings: &[Ending],
+) -> BTreeMap<&'static str, BTreeMap<Ending, u64>> {
+    let mut counts: BTreeMap<_, BTreeMap<Ending, u64>> = BTreeMap::new();
+    for (end, ending) in load.ends.iter().zip(endings) {
+        let count =
+            counts.entry(end.order.operation.name()).or_default().entry(*ending).or_default();
+        *count = count.saturating_add(1);
+    }
+    counts
 }
 
 /// How many violations are shown in full.
@@ -119,6 +138,7 @@ impl Summary {
             parked: count(Ending::Parked),
             pending: count(Ending::Pending),
             suspect: number(suspects(evidence)),
+            operations: measured.operations,
             violations: number(violations.len()),
             by_invariant: by_invariant(violations),
             found: violations.iter().take(VIOLATIONS_SHOWN).cloned().collect(),
@@ -146,6 +166,13 @@ impl Summary {
              {refused} refused, {parked} with a person, {pending} pending ({} suspect)",
             self.suspect
         ));
+        for (operation, endings) in &self.operations {
+            let endings: Vec<String> = endings
+                .iter()
+                .map(|(ending, count)| format!("{count} {}", ending.name()))
+                .collect();
+            screen.line(&format!("    {:<20}{}", operation.replace('_', " "), endings.join(", ")));
+        }
         let delay = self.own_delay_us;
         screen.line(&format!(
             "  the gateway's own delay: {} us for half of them, {} us for 99 of 100, {} us for 999 of \
@@ -254,6 +281,7 @@ mod tests {
             whole: Duration::from_secs(3),
             cpu_us: 700,
             did: Upheaval::default(),
+            operations: BTreeMap::new(),
         };
         let summary = Summary::of(&endings, &Evidence::default(), &[], measured);
         let Summary { approved, declined, reversed, refused, parked, pending, .. } = summary;

@@ -2,17 +2,18 @@
 //! are made at once, the gateway is killed in the middle of one, and the checker judges it all.
 
 use crate::bank::capture::WireEvent;
+use crate::bank::ledger::Entry;
 use crate::cards::SPECIAL;
 use crate::drain::drain;
-use crate::history::{Act, Told};
+use crate::history::{Act, Amount, Told};
 use crate::load::{self, End, Load, Workload, forge};
 use crate::merchant::envelope::Recipe;
 use crate::merchant::signature::Signed;
-use crate::merchant::{Exchange, Merchant, Order, Outcome, Tries};
+use crate::merchant::{self, Exchange, Merchant, Order, Original, Outcome, Tries};
 use crate::operation::Operation;
 use crate::run::{close, keep_evidence};
 use crate::screen::{Screen, amount};
-use crate::summary::{Measured, Summary};
+use crate::summary::{Measured, Summary, by_operation};
 use crate::upheaval::Upheaval;
 use crate::world::{Options, World};
 use crate::{checker, iso};
@@ -56,6 +57,7 @@ pub async fn tour(options: Options, screen: Screen) -> anyhow::Result<(Summary, 
     tour.silent().await?;
     tour.late().await?;
     tour.killed().await?;
+    tour.captured_and_refunded().await?;
     let load = tour.crowd(seed).await?;
     screen.heading("The end: every payment has one final answer");
     let endings = drain(&tour.world, &load, PATIENCE).await?;
@@ -72,6 +74,7 @@ pub async fn tour(options: Options, screen: Screen) -> anyhow::Result<(Summary, 
         whole: began.elapsed(),
         cpu_us,
         did: Upheaval::default(),
+        operations: by_operation(&load, &endings),
     };
     let summary = Summary::of(&endings, &evidence, &violations, measured);
     summary.tell(screen);
@@ -220,9 +223,60 @@ impl Tour {
         Ok(())
     }
 
+    async fn captured_and_refunded(&mut self) -> anyhow::Result<()> {
+        self.screen
+            .heading("9. Set aside, taken in part, refunded in part: three payments, one sum");
+        let mut order = self.order("4000000000000002", 880_000, Recipe::EcdhEs);
+        order.operation = Operation::PreAuthorization;
+        let (_, exchange) = self.pay_aloud(&order, false).await?;
+        let held = expect(&exchange, "approved")?;
+        let original = Some(Original { op: order.op, id: held.id.clone() });
+        for (operation, minor) in [(Operation::Completion, 610_000), (Operation::Refund, 160_000)] {
+            let order_id = order.order_id.clone();
+            let next = self.order("4000000000000002", minor, Recipe::EcdhEs);
+            let follow_up = Order { order_id, operation, original: original.clone(), ..next };
+            let (_, exchange) = self.pay_aloud(&follow_up, false).await?;
+            expect(&exchange, "approved")?;
+        }
+        let next = self.order("4000000000000002", 450_001, Recipe::EcdhEs);
+        let order_id = order.order_id.clone();
+        let operation = Operation::Refund;
+        let too_much = Order { order_id, operation, original: original.clone(), ..next };
+        let (_, exchange) = self.pay_aloud(&too_much, false).await?;
+        self.screen.detail("one cent more than is left of it");
+        anyhow::ensure!(
+            exchange.outcome == Outcome::Refused("amount_exceeds_original".to_owned()),
+            "a refund above the original was {:?}",
+            exchange.outcome
+        );
+        let exchange = self.merchant.query(order.op, Act::Query, &held.id).await?;
+        self.screen.detail(&format!("GET /v1/payments/{}", held.id));
+        let told = expect(&exchange, "approved")?;
+        let said = |sum: &Option<Amount>| {
+            sum.as_ref().map_or_else(|| "-".to_owned(), |sum| amount(sum.minor, &sum.currency))
+        };
+        self.screen.detail(&format!(
+            "approved {}, captured {}, refunded {}; the merchant keeps {}",
+            amount(told.amount.minor, &told.amount.currency),
+            said(&told.captured_amount),
+            said(&told.refunded_amount),
+            amount(450_000, &told.amount.currency)
+        ));
+        let books = self.world.bank.books().await.context("the bank has stopped")?;
+        let about = |entry: &&Entry| {
+            let rrn = told.rrn.as_deref().unwrap_or("-");
+            entry.about.rrn == rrn || entry.about.original == rrn
+        };
+        for entry in books.entries.iter().filter(about) {
+            let moved = amount(entry.minor, &told.amount.currency);
+            self.screen.detail(&format!("the bank's books: {:?} {moved}", entry.cause));
+        }
+        Ok(())
+    }
+
     /// Many at once, then everything told so far is joined to them.
     async fn crowd(&mut self, seed: u64) -> anyhow::Result<Load> {
-        self.screen.heading(&format!("9. {CROWD} payments at once, some of them sent twice"));
+        self.screen.heading(&format!("10. {CROWD} payments at once, some of them sent twice"));
         let workload = Workload {
             payments: CROWD,
             concurrency: 10,
@@ -277,8 +331,12 @@ impl Tour {
     fn tell_request(&self, order: &Order, request: &Signed, whole: bool) {
         let screen = self.screen;
         let paid = amount(order.minor, &order.currency);
-        let what = format!("POST /v1/payments, order {}, {paid}", order.order_id);
+        let path = merchant::target(order);
+        let what = format!("POST {path}, order {}, {paid}", order.order_id);
         screen.step("merchant", "gateway", &what);
+        if order.original.is_some() {
+            return;
+        }
         let recipe = match order.recipe {
             Recipe::EcdhEs => "ECDH-ES on P-256",
             Recipe::RsaOaep256 => "RSA-OAEP-256",

@@ -198,7 +198,7 @@ impl Desk {
             |connection: u32| (Duration::ZERO, Parcel { connection, contents: Contents::HangUp });
         let all: Vec<u32> = self.signed_on.iter().copied().collect();
         // The first ticks are the gateway's, for its start.
-        if self.plan.has(Fault::Flap) && self.ticks % 4 == 3 {
+        if self.plan.has(Fault::Flap) && self.ticks % 8 == 3 {
             out.extend(self.dice.pick(&all).copied().map(hang_up));
         }
         if self.plan.has(Fault::RefuseSignOn) && self.ticks % 40 == 17 {

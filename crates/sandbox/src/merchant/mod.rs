@@ -420,7 +420,7 @@ pub struct Exchange {
 }
 
 /// Where a request goes.
-fn target(order: &Order) -> String {
+pub fn target(order: &Order) -> String {
     let id = order.original.as_ref().map_or("", |original| original.id.as_str());
     match order.operation {
         Operation::Purchase | Operation::PreAuthorization => "/v1/payments".to_owned(),

@@ -32,7 +32,16 @@ fn the_tour_shows_every_translation_and_no_card_number() {
     let (output, summary) = sandbox(&["--json"]);
     all_is_well(&output, &summary);
     let said = String::from_utf8_lossy(&output.stdout);
-    for shown in ["0200 purchase", "0210 reply", "0420 reversal", "host_timeout", "DE 37", "401"] {
+    for shown in [
+        "0200 purchase",
+        "0210 reply",
+        "0420 reversal",
+        "host_timeout",
+        "DE 37",
+        "401",
+        "captured",
+        "0220",
+    ] {
         assert!(said.contains(shown), "{shown} is not shown:\n{said}");
     }
     for card in sandbox::cards::SPECIAL {
@@ -50,6 +59,25 @@ fn a_run_under_faults_leaves_no_payment_in_doubt() {
     all_is_well(&output, &summary);
     assert_eq!(summary["payments"], 250);
     assert!(summary["reversed"].as_u64().unwrap() >= 10, "{summary}");
+}
+
+#[test]
+fn every_operation_ends_under_falling_lines() {
+    let faults = "flap,half-open,refuse-sign-on,slow,partial,late,silence,refuse-reversal";
+    let arguments = ["--payments", "300", "--faults", faults, "--seed", "12", "--json"];
+    let arguments = [&arguments[..], &["--reply-timeout", "400"]].concat();
+    let (output, summary) = sandbox(&arguments);
+    all_is_well(&output, &summary);
+    let operations = summary["operations"].as_object().unwrap();
+    for operation in ["purchase", "pre_authorization", "completion", "void", "refund"] {
+        let approved = operations[operation]["approved"].as_u64();
+        assert!(approved > Some(0), "no {operation} was approved: {summary}");
+    }
+    for operation in ["balance_inquiry", "card_verification"] {
+        assert!(operations.contains_key(operation), "no {operation} was made: {summary}");
+    }
+    let refused = ["completion", "void", "refund"].map(|it| operations[it]["refused"].as_u64());
+    assert!(refused.iter().flatten().sum::<u64>() > 0, "no follow-up was refused: {summary}");
 }
 
 #[test]

@@ -33,6 +33,11 @@ fn an_answer_before_it_is_durable_is_caught() {
 }
 
 #[test]
+fn a_late_answer_that_is_forgotten_is_caught() {
+    caught("forget-late-answer", "late", &["M14"]);
+}
+
+#[test]
 fn a_dropped_reversal_is_caught() {
     caught("drop-reversal", "silence", &["M1", "M6", "M14"]);
 }
@@ -43,8 +48,78 @@ fn an_unmarked_repeat_is_caught() {
 }
 
 #[test]
+fn an_unmarked_repeat_of_an_advice_is_caught() {
+    caught("advice-not-marked", "silence", &["S8"]);
+}
+
+#[test]
+fn an_advice_that_never_left_is_caught() {
+    caught("drop-advice", "duplicate-reply", &["M5"]);
+}
+
+#[test]
+fn a_request_that_goes_out_twice_is_caught() {
+    caught("double-send", "duplicate-reply", &["M3"]);
+}
+
+#[test]
+fn another_amount_is_caught() {
+    caught("wrong-amount", "duplicate-reply", &["M9", "M3"]);
+}
+
+#[test]
+fn another_terminal_is_caught() {
+    caught("wrong-terminal", "duplicate-reply", &["M9"]);
+}
+
+#[test]
+fn a_reversal_of_another_amount_is_caught() {
+    caught("wrong-reversal", "silence", &["M11"]);
+}
+
+#[test]
+fn a_reversal_without_silence_is_caught() {
+    caught("reverse-at-once", "duplicate-reply", &["M16"]);
+}
+
+#[test]
 fn swapped_answers_are_caught() {
     caught("swap-answers", "silence", &["S2", "S4"]);
+}
+
+#[test]
+fn a_decline_that_is_told_as_an_approval_is_caught() {
+    caught("declined-as-approved", "duplicate-reply", &["M5"]);
+}
+
+#[test]
+fn silence_that_is_told_as_an_approval_is_caught() {
+    caught("pending-as-approved", "silence", &["M5", "M2"]);
+}
+
+#[test]
+fn a_refund_that_is_made_twice_is_caught() {
+    caught("refund-twice", "duplicate-reply", &["M3"]);
+}
+
+#[test]
+fn a_retry_that_pays_again_is_caught() {
+    caught("retry-pays-again", "duplicate-reply", &["M3"]);
+}
+
+#[test]
+fn another_content_that_is_taken_is_caught() {
+    caught("mismatch-accepted", "duplicate-reply", &["M4"]);
+}
+
+#[test]
+fn a_payment_that_is_shown_to_anyone_is_caught() {
+    caught("show-to-anyone", "duplicate-reply", &["S4"]);
+}
+
+#[test]
+fn a_security_code_in_the_log_is_caught() {
+    caught("leak-code", "duplicate-reply", &["X1"]);
 }
 
 #[test]
