@@ -2,6 +2,7 @@
 
 use crate::durable::{Durable, Sequence};
 use crate::id::{HostId, IdempotencyKey, MerchantId, OrderId, PaymentId};
+use crate::money::Money;
 use crate::record::{Group, HostAnswer, NotSentReason, Resolution, ReversalVerdict};
 use crate::request::{Acceptor, Fingerprint, FollowUp, Offer, Operation, Request, Route};
 use crate::time::{BusinessDate, LocalTime};
@@ -91,11 +92,12 @@ impl Ask {
         }
     }
 
-    /// A hash of its content; see [`Request::fingerprint`].
-    pub fn fingerprint(&self) -> Fingerprint {
+    /// A hash of its content; see [`Request::fingerprint`]. `whole`: what the original of a follow-up was
+    /// approved for.
+    pub fn fingerprint(&self, whole: Option<Money>) -> Fingerprint {
         match self {
             Self::New { request, .. } => request.fingerprint(),
-            Self::FollowUp { follow_up, .. } => follow_up.fingerprint(),
+            Self::FollowUp { follow_up, .. } => follow_up.fingerprint(whole),
         }
     }
 }

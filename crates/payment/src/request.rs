@@ -159,9 +159,10 @@ impl FollowUp {
         }
     }
 
-    /// As [`Request::fingerprint`]: operation, original, and the amount if one was asked.
-    pub fn fingerprint(&self) -> Fingerprint {
-        fingerprint_about(self.operation, self.original, self.amount)
+    /// As [`Request::fingerprint`]: operation, original and amount. A completion that names no amount is of
+    /// the whole, as its record says.
+    pub fn fingerprint(&self, whole: Option<Money>) -> Fingerprint {
+        fingerprint_about(self.operation, self.original, self.amount.or(whole))
     }
 }
 

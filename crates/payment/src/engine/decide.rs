@@ -79,7 +79,9 @@ impl Engine {
     /// A retry is answered from the record, or joins those who wait; never sent again.
     fn as_retry(&mut self, incoming: &Incoming, out: &mut Out) -> Option<Result<(), Refusal>> {
         let entry = self.book.of_ask(&incoming.ask)?;
-        if entry.payment.request.fingerprint() != incoming.ask.fingerprint() {
+        let original = entry.payment.fields.as_ref().and_then(|fields| fields.original.as_ref());
+        let whole = original.map(|original| original.amount);
+        if entry.payment.request.fingerprint() != incoming.ask.fingerprint(whole) {
             return Some(Err(Refusal::KeyMismatch));
         }
         if entry.payment.verdict() != Verdict::Pending(PendingReason::InProgress) {

@@ -241,6 +241,28 @@ fn the_retry_of_a_follow_up_is_answered_from_the_record() {
 }
 
 #[test]
+fn the_retry_of_a_capture_of_all_is_answered_from_the_record() {
+    let mut world = World::new();
+    let original = world.pre_authorize(1);
+    let capture = world.follow(2, Operation::Completion, original, None);
+    world.answer(capture, AnswerClass::Approved);
+    for (waiter, minor) in [(3, None), (4, Some(1234))] {
+        world.follow_by_key(waiter, 2, Operation::Completion, original, minor);
+        assert_eq!(world.told(waiter), Verdict::Approved);
+    }
+    world.forget();
+    world.follow_by_key(5, 2, Operation::Completion, original, None);
+    assert_eq!(world.told(5), Verdict::Approved);
+    world.follow_by_key(6, 2, Operation::Completion, original, Some(1233));
+    assert_eq!(world.refused(6), Refusal::KeyMismatch);
+    let part = world.pre_authorize(7);
+    let capture = world.follow(8, Operation::Completion, part, Some(1000));
+    world.answer(capture, AnswerClass::Approved);
+    world.follow_by_key(9, 8, Operation::Completion, part, None);
+    assert_eq!(world.refused(9), Refusal::KeyMismatch);
+}
+
+#[test]
 fn a_silent_advice_is_repeated_and_never_reversed() {
     let mut world = World::new();
     let original = world.purchase(1);
