@@ -7,7 +7,8 @@ use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use tidegate_payment::durable::{Durable, Sequence};
 use tidegate_payment::money::Money;
-use tidegate_payment::payment::{DeclineReason, PendingReason, Verdict};
+use tidegate_payment::payment::{DeclineReason, PendingReason, Verdict, View};
+use tidegate_payment::record::{Balance, BalanceKind};
 
 type Names = BTreeSet<String>;
 
@@ -133,6 +134,7 @@ fn rows(source: &str, from: &str) -> BTreeMap<String, String> {
     rows.filter(|(_, status)| status.parse::<u16>().is_ok()).collect()
 }
 
+/// What the edge says to a merchant.
 const REFUSALS: [EdgeRefusal; 9] = [
     EdgeRefusal::Malformed(""),
     EdgeRefusal::LengthRequired,
@@ -144,6 +146,8 @@ const REFUSALS: [EdgeRefusal; 9] = [
     EdgeRefusal::Busy,
     EdgeRefusal::Broken,
 ];
+/// What ends a connection: nothing is said to anybody.
+const UNSAID: [EdgeRefusal; 3] = [EdgeRefusal::NotTaken, EdgeRefusal::Flood, EdgeRefusal::Http2];
 
 #[test]
 fn every_error_code_is_listed_and_its_status_is_described() {
@@ -151,8 +155,9 @@ fn every_error_code_is_listed_and_its_status_is_described() {
     let mut codes = rows(include_str!("../problem.rs"), "fn row(self)");
     assert!(codes.contains_key("order_in_use"), "{codes:?}");
     let edge = include_str!("../../../edge/refusal.rs");
-    let arms = edge.split("pub fn status(self)").nth(1).unwrap().split("\n    }\n").next();
-    assert_eq!(arms.unwrap().matches("=>").count(), REFUSALS.len(), "REFUSALS lists them all");
+    let status = edge.split("pub fn status(self)").nth(1).unwrap().split("\n    }\n").next();
+    let known = status.unwrap().matches("Self::").count();
+    assert_eq!(known, REFUSALS.len() + UNSAID.len(), "they list them all");
     codes.extend(REFUSALS.map(|it| (it.code().to_owned(), it.status().to_string())));
     let listed = texts(&schema(&document, "ProblemCode")["enum"]);
     assert_eq!(codes.keys().cloned().collect::<Names>(), listed);
@@ -186,22 +191,35 @@ fn check_members(document: &Value, value: &Map<String, Value>, schema: &Value) {
     assert_eq!(found, keys(&schema["properties"]));
     for (name, member) in value {
         let below = followed(document, &schema["properties"][name]);
-        if let Value::Object(member) = member {
-            check_members(document, member, below);
+        match member {
+            Value::Object(member) => check_members(document, member, below),
+            Value::Array(items) => items.iter().filter_map(Value::as_object).for_each(|item| {
+                check_members(document, item, followed(document, &below["items"]));
+            }),
+            _ => {}
         }
     }
 }
 
-/// What a merchant is told of a payment that ended so; of one that was approved, for less than asked.
-fn told(request: &Request, verdict: Verdict) -> Value {
+/// What a merchant is told of a payment that ended so, after a change.
+fn told(request: &Request, verdict: Verdict, change: impl FnOnce(&mut View)) -> Value {
     let told = match outcome(request, verdict, false) {
         Reply::Outcome { view, .. } => Some(view),
         _ => None,
     };
     let mut view = told.unwrap().get().clone();
-    view.approved = view.approved.map(|money| Money { minor: money.minor - 1, ..money });
+    change(&mut view);
     let view = Box::new(Durable::attest(view, Sequence(3)));
     body(&respond::answer(&Reply::Outcome { view, replayed: false }, true, 1))
+}
+
+/// All that a payment may have at all; no real one has an original and follow-ups.
+fn all_at_once(view: &mut View) {
+    let less = view.approved.map(|money| Money { minor: money.minor - 1, ..money });
+    let balance = |kind| Balance { kind, amount: less.unwrap() };
+    view.balances = vec![balance(BalanceKind::Ledger), balance(BalanceKind::Available)];
+    view.request.original = Some(view.id);
+    view.approved = less;
 }
 
 async fn some_request() -> Request {
@@ -214,10 +232,15 @@ async fn some_request() -> Request {
 async fn an_answer_has_the_members_of_the_schema() {
     let document = document();
     let payment = schema(&document, "Payment");
-    let mut whole = told(&some_request().await, Verdict::Approved);
+    let request = some_request().await;
+    let whole = told(&request, Verdict::Approved, all_at_once);
     check_members(&document, whole.as_object().unwrap(), payment);
-    whole.as_object_mut().unwrap().remove("approved_amount");
-    assert_eq!(keys(&whole), texts(&payment["required"]));
+    for balance in whole["balances"].as_array().unwrap() {
+        let kinds = &schema(&document, "Balance")["properties"]["kind"]["enum"];
+        assert!(kinds.as_array().unwrap().contains(&balance["kind"]), "{balance}");
+    }
+    let bare = told(&request, Verdict::Reversed, |_| ());
+    assert_eq!(keys(&bare), texts(&payment["required"]));
     let list = respond::answer(&Reply::List(vec![]), false, 1);
     let list = body(&list);
     check_members(&document, list.as_object().unwrap(), schema(&document, "PaymentList"));
@@ -249,9 +272,7 @@ async fn every_result_and_reason_is_listed() {
     let request = some_request().await;
     let mut verdict = Some(Verdict::Pending(PendingReason::InProgress));
     while let Some(one) = verdict {
-        let body = told(&request, one);
-        let operation = body["operation"].as_str().unwrap();
-        assert!(texts(&payment["operation"]["enum"]).contains(operation), "{operation}");
+        let body = told(&request, one, |_| ());
         results.extend(body["result"].as_str().map(str::to_owned));
         reasons.extend(body["reason"].as_str().map(str::to_owned));
         let known = payment["will_be_approved"]["enum"].as_array().unwrap();
@@ -260,6 +281,18 @@ async fn every_result_and_reason_is_listed() {
     }
     assert_eq!(results, texts(&payment["result"]["enum"]));
     assert_eq!(reasons, texts(&payment["reason"]["enum"]));
+}
+
+#[tokio::test]
+async fn every_operation_is_listed() {
+    let document = document();
+    let request = some_request().await;
+    let operations = Operation::ALL.map(|operation| {
+        let told = told(&request, Verdict::Approved, |view| view.request.operation = operation);
+        told["operation"].as_str().unwrap().to_owned()
+    });
+    let listed = &schema(&document, "Payment")["properties"]["operation"]["enum"];
+    assert_eq!(operations.into_iter().collect::<Names>(), texts(listed));
 }
 
 #[test]
@@ -272,6 +305,17 @@ fn a_request_has_the_members_of_the_schema() {
         assert_eq!(found, keys(&described["properties"]), "{name}");
         assert_eq!(described["additionalProperties"], false, "{name}");
     }
+    // A void takes no amount and a refund wants one: the stories of the operations show it.
+    let [void, refund] = ["VoidRequest", "RefundRequest"].map(|name| schema(&document, name));
+    assert_eq!(
+        (keys(&void["properties"]), &void["additionalProperties"]),
+        (names([]), &false.into())
+    );
+    assert_eq!(keys(&refund["properties"]), names(["amount"]));
+    assert_eq!(
+        (texts(&refund["required"]), &refund["additionalProperties"]),
+        (names(["amount"]), &false.into())
+    );
 }
 
 #[tokio::test]
