@@ -163,6 +163,8 @@ mod tests {
 
     fn event(op: u64, phase: Phase, sent_us: Option<u64>, at_us: u64) -> ClientEvent {
         let asked = Asked {
+            operation: crate::operation::Operation::default(),
+            original: None,
             key: format!("k{op}"),
             order_id: format!("o{op}"),
             minor: 1,
