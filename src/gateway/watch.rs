@@ -6,11 +6,13 @@ use crate::control::internal::Pages;
 use crate::engine_task::EngineHandle;
 use crate::host::status::HostStatus;
 use crate::observe::{Beat, Condition, Health, Metrics};
+use crate::routing::{Declined, Way};
 use crate::store::embedded::JournalStore;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tidegate_payment::time::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 /// How often the parts are looked at.
@@ -22,6 +24,8 @@ pub(super) struct Watch {
     engine: EngineHandle,
     store: Weak<JournalStore>,
     hosts: Hosts,
+    ways: Vec<Way>,
+    declined: Arc<Declined>,
     heard: Beat,
     ready_age_max: Duration,
     data_dir: PathBuf,
@@ -40,10 +44,17 @@ impl Watch {
             engine,
             store: Arc::downgrade(store),
             hosts,
+            ways: Vec::new(),
+            declined: Arc::default(),
             heard: Beat::default(),
             ready_age_max: config.internal.ready_age_max,
             data_dir: config.gateway.data_dir.clone(),
         }
+    }
+
+    /// Watches what of these routes and hosts is declined, too.
+    pub(super) fn over(self, ways: Vec<Way>, declined: Arc<Declined>) -> Self {
+        Self { ways, declined, ..self }
     }
 
     /// The pages of the internal listener.
@@ -56,12 +67,16 @@ impl Watch {
         let heard = self.heard.condition("a signed-on line heard the host", self.ready_age_max);
         let (engine, store) = (self.engine.clone(), Weak::clone(&self.store));
         let data_dir = self.data_dir.clone();
+        let (ways, declined) = (self.ways.clone(), Arc::clone(&self.declined));
         Pages {
             health: Health::new(vec![heard, journal]),
             metrics: Arc::clone(&self.metrics),
             refresh: Box::new(move |metrics| {
                 show_engine(metrics, &engine);
                 show_store(metrics, &store);
+                for way in &ways {
+                    metrics.route_declined(&way.name, declined.holds(&way.name));
+                }
                 if let Ok(room) = rustix::fs::statvfs(&data_dir) {
                     let free = room.f_bavail.saturating_mul(room.f_frsize);
                     metrics.disk_free_bytes.set(i64::try_from(free).unwrap_or(i64::MAX));
@@ -118,10 +133,13 @@ fn show_engine(metrics: &Metrics, engine: &EngineHandle) {
     metrics.open_payments.set(gauge(status.awaiting_host));
     metrics.open_reversals.set(gauge(status.reversing));
     metrics.cases_open.set(gauge(status.cases));
+    metrics.open_advices.set(gauge(status.repeating));
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros();
     let now = i64::try_from(now).unwrap_or(i64::MAX);
-    let age = status.oldest_reversal.map_or(0, |since| now.saturating_sub(since.0) / 1_000_000);
-    metrics.oldest_open_reversal_s.set(age);
+    let age =
+        |since: Option<Timestamp>| since.map_or(0, |since| now.saturating_sub(since.0) / 1_000_000);
+    metrics.oldest_open_reversal_s.set(age(status.oldest_reversal));
+    metrics.oldest_open_advice_s.set(age(status.oldest_advice));
 }
 
 fn show_store(metrics: &Metrics, store: &Weak<JournalStore>) {
