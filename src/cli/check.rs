@@ -1,17 +1,19 @@
-//! `tidegate check`: configuration, certificates, keys, definitions and their vectors; every fault at
-//! once. Starts nothing.
+//! `tidegate check`: configuration, certificates, keys, all definitions under the folder of protocols, and the
+//! vectors of channels and definitions; every fault at once. Starts nothing.
 
 use super::{ConfigFile, print};
-use crate::config::{self, Bound, Config, Fault, Mode};
-use crate::definitions::{self, DefinitionError};
+use crate::channel::rest;
+use crate::config::{self, Bound, ChannelKind, Config, Fault, Mode};
 use crate::gateway;
 use crate::keys::KeyStore;
 use crate::keys::sealed_file;
+use crate::survey::{self, Pair};
 use clap::Args;
 use serde::Serialize;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::error::Error;
+use std::path::Path;
 use std::process::ExitCode;
 
 /// Check configuration, certificates, keys, definitions and their vectors.
@@ -22,15 +24,17 @@ pub(super) struct Check {
     /// Do not open the key file: then no passphrase is needed.
     #[arg(long)]
     without_keys: bool,
-    /// Print one JSON object: ok, faults, definitions, bounds.
+    /// Print one JSON object: ok, channels, dialects, faults, bounds.
     #[arg(long)]
     json: bool,
 }
 
-/// How the vectors of one definition did.
+/// How the vectors of a channel, or of a dialect with its mapping, did.
 #[derive(Debug, Serialize)]
-struct Definition {
+struct Ran {
     name: String,
+    /// Whether the configuration uses it.
+    in_use: bool,
     vectors_passed: usize,
     vectors_failed: usize,
 }
@@ -39,7 +43,8 @@ struct Definition {
 #[derive(Debug, Default)]
 struct Found {
     faults: Vec<Fault>,
-    definitions: Vec<Definition>,
+    channels: Vec<Ran>,
+    dialects: Vec<Ran>,
     bounds: Vec<Bound>,
 }
 
@@ -49,6 +54,7 @@ impl Check {
         match config::load(&self.file.config) {
             Err(errors) => found.faults = errors.faults,
             Ok(config) => {
+                check_channels(&config, &mut found);
                 check_definitions(&config, &mut found);
                 check_certificates(&config, &mut found);
                 if !self.without_keys {
@@ -58,10 +64,11 @@ impl Check {
             }
         }
         if self.json {
-            let Found { faults, definitions, bounds } = &found;
+            let Found { faults, channels, dialects, bounds } = &found;
             let ok = faults.is_empty();
             print::json(&json!({
-                "ok": ok, "faults": faults, "definitions": definitions, "bounds": bounds,
+                "ok": ok, "channels": channels, "dialects": dialects, "faults": faults,
+                "bounds": bounds,
             }));
         } else {
             show(&found);
@@ -70,49 +77,84 @@ impl Check {
     }
 }
 
-/// Reads the definitions of all hosts and runs their vectors.
-fn check_definitions(config: &Config, found: &mut Found) {
-    let mut pairs = BTreeMap::new();
-    for (index, host) in config.hosts.iter().enumerate() {
-        let pair = (host.dialect.as_str(), host.mapping.as_str());
-        pairs.entry(pair).or_insert_with(|| format!("host[{index}]"));
-    }
-    for (pair, key) in pairs {
-        if let Err(error) = check_pair(config, pair, &key, found) {
-            match error {
-                DefinitionError::Faults(faults) => {
-                    let told = faults.list().iter();
-                    found.faults.extend(told.map(|fault| Fault::of_definition(&key, fault)));
-                }
-                DefinitionError::File { .. } => {
-                    found.faults.push(Fault::of_file("", &key, &with_causes(&error)));
-                }
-            }
-        }
+/// Runs the vectors of each channel's kind.
+fn check_channels(config: &Config, found: &mut Found) {
+    for (index, channel) in config.channels.iter().enumerate() {
+        let results = match channel.kind {
+            ChannelKind::Rest => rest::vectors::run(),
+        };
+        let key = format!("channel[{index}]");
+        let failed =
+            results.iter().filter_map(|result| Some((&result.name, result.fault.as_ref()?)));
+        let told: Vec<_> = failed
+            .map(|(vector, fault)| {
+                let message = format!("vector {vector:?}: {fault}: do not run this program here");
+                Fault::of_file("", &key, &message)
+            })
+            .collect();
+        found.channels.push(Ran {
+            name: channel.name.to_string(),
+            in_use: true,
+            vectors_passed: results.len().saturating_sub(told.len()),
+            vectors_failed: told.len(),
+        });
+        found.faults.extend(told);
     }
 }
 
-fn check_pair(
-    config: &Config,
-    (dialect, mapping): (&str, &str),
-    key: &str,
-    found: &mut Found,
-) -> Result<(), DefinitionError> {
+/// Reads the definitions of all hosts, and all others that lie beside them, and runs their vectors.
+fn check_definitions(config: &Config, found: &mut Found) {
+    let mut used = BTreeMap::new();
+    for (index, host) in config.hosts.iter().enumerate() {
+        let mapping = Some(host.mapping.clone());
+        let pair = Pair { dialect: host.dialect.clone(), mapping };
+        used.entry(pair).or_insert_with(|| format!("host[{index}]"));
+    }
     let folder = &config.gateway.protocols_dir;
-    let definition = definitions::load(folder, dialect, mapping)?;
-    let results = definitions::run_vectors(folder, (dialect, mapping), &definition)?;
-    let name = format!("{dialect} with {mapping}");
-    let failed = results.iter().filter_map(|result| Some((&result.name, result.fault.as_ref()?)));
-    let told: Vec<_> = failed
-        .map(|(vector, fault)| {
-            Fault::of_file("", key, &format!("{name}: vector {vector:?}: {fault}"))
+    let others = survey::others(folder, &used.keys().cloned().collect());
+    for (pair, key) in &used {
+        check_pair(folder, pair, Some(key), found);
+    }
+    for pair in &others {
+        check_pair(folder, pair, None, found);
+    }
+}
+
+/// `key`: who uses the pair, in the configuration.
+fn check_pair(folder: &Path, pair: &Pair, key: Option<&str>, found: &mut Found) {
+    let (name, surveyed) = (pair.name(), survey::look(folder, pair));
+    let key_told = key.unwrap_or_default();
+    let in_folder = |file: &str| folder.join(file).display().to_string();
+    let mut told = Vec::new();
+    for fault in &surveyed.faults {
+        let file = in_folder(&fault.file);
+        told.push(Fault { file, ..Fault::of_definition(key_told, fault) });
+    }
+    if let Some(why) = &surveyed.unreadable {
+        told.push(Fault::of_file("", key_told, &format!("{name}: {why}")));
+    }
+    let results = &surveyed.vectors;
+    let failed = results.iter().filter_map(|(file, it)| Some((file, &it.name, it.fault.as_ref()?)));
+    let failed: Vec<_> = failed
+        .map(|(file, vector, fault)| {
+            let message = format!("{name}: vector {vector:?}: {fault}");
+            Fault::of_file(&in_folder(file), key_told, &message)
         })
         .collect();
-    let vectors_failed = told.len();
-    let vectors_passed = results.len().saturating_sub(vectors_failed);
-    found.definitions.push(Definition { name, vectors_passed, vectors_failed });
-    found.faults.extend(told);
-    Ok(())
+    found.dialects.push(Ran {
+        name,
+        in_use: key.is_some(),
+        vectors_passed: results.len().saturating_sub(failed.len()),
+        vectors_failed: failed.len(),
+    });
+    // Two mappings of one dialect would tell its faults twice.
+    for fault in told.into_iter().chain(failed) {
+        let place = (&fault.file, fault.line, fault.column, &fault.message);
+        let known = |one: &Fault| (&one.file, one.line, one.column, &one.message) == place;
+        if !found.faults.iter().any(known) {
+            found.faults.push(fault);
+        }
+    }
 }
 
 /// Loads the certificate and key of each channel.
@@ -170,8 +212,13 @@ fn with_causes(error: &(dyn Error + 'static)) -> String {
 }
 
 fn show(found: &Found) {
-    for Definition { name, vectors_passed, vectors_failed } in &found.definitions {
-        print::line(format!("{name}: {vectors_passed} vectors passed, {vectors_failed} failed"));
+    let channels = found.channels.iter().map(|ran| ("channel", ran));
+    let dialects = found.dialects.iter().map(|ran| ("dialect", ran));
+    for (kind, Ran { name, in_use, vectors_passed, vectors_failed }) in channels.chain(dialects) {
+        let unused = if *in_use { "" } else { " (not in use)" };
+        print::line(format!(
+            "{kind} {name}{unused}: {vectors_passed} vectors passed, {vectors_failed} failed"
+        ));
     }
     for Bound { name, value, unit, because } in &found.bounds {
         print::line(format!("at most {value} {unit}: {name} ({because})"));

@@ -16,7 +16,10 @@ impl Checker {
         let routes = each(raw, |index, raw| self.route(index, raw, hosts, merchants))?;
         let names = routes.iter().enumerate();
         let names = names.map(|(index, one)| (format!("route[{index}].name"), one.name.as_str()));
-        self.unique(names, "a name of its own");
+        // Operators decline routes and hosts by their names.
+        let taken = hosts.unwrap_or_default().iter().enumerate();
+        let taken = taken.map(|(index, one)| (format!("host[{index}].name"), one.name.as_str()));
+        self.unique(taken.chain(names), "a name of its own, and no host's");
         Some(routes)
     }
 
