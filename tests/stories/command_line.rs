@@ -9,7 +9,7 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-fn tidegate(arguments: &[&str]) -> (i32, String, String) {
+pub(super) fn tidegate(arguments: &[&str]) -> (i32, String, String) {
     let Output { status, stdout, stderr } = Command::new(env!("CARGO_BIN_EXE_tidegate"))
         .args(arguments)
         .env("TIDEGATE_KEY_PASSPHRASE", "open sesame")
@@ -20,10 +20,10 @@ fn tidegate(arguments: &[&str]) -> (i32, String, String) {
 }
 
 /// The shipped configuration in a folder of its own, with a certificate but without keys.
-struct Folder(TempDir);
+pub(super) struct Folder(TempDir);
 
 impl Folder {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let text = std::fs::read_to_string(root().join("deploy/tidegate.toml")).unwrap();
         let text = text
@@ -37,11 +37,11 @@ impl Folder {
         Self(folder)
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(super) fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
 
-    fn config(&self) -> String {
+    pub(super) fn config(&self) -> String {
         self.path("tidegate.toml").display().to_string()
     }
 }
