@@ -50,6 +50,11 @@ impl Checker {
         let wanted = "the id of a [[merchant]]";
         let merchants = self.list(&key("merchants"), raw.merchants, wanted, merchant_named);
         let operations = self.operations(&key("operations"), raw.operations);
+        for operation in operations.iter().flatten().filter(|one| one.is_follow_up()) {
+            let message = format!("{:?} goes where its original went", operation.name());
+            let wanted = "operations that begin something are wanted";
+            self.fault(&key("operations"), message, wanted);
+        }
         Some(RouteRule {
             name: name?,
             host: host?,

@@ -278,6 +278,14 @@ fn routes_of_all_files_are_joined_and_each_fault_is_shown_where_it_stands() {
 }
 
 #[test]
+fn a_route_for_refunds_is_refused_for_they_follow_their_original() {
+    let text = format!("{LEAST}{ROUTE}operations = [\"purchase\", \"refund\"]\n");
+    let shown = Folder::new(&text).faults(&[]);
+    assert!(shown.contains("route[0].operations: \"refund\" goes where its original"), "{shown}");
+    assert!(shown.ends_with("The configuration has 1 fault."), "{shown}");
+}
+
+#[test]
 fn a_route_and_a_host_are_never_of_one_name() {
     let shown = Folder::new(&format!("{LEAST}{}", ROUTE.replace("visa", "bank"))).faults(&[]);
     assert!(shown.contains("route[0].name: \"bank\" occurs twice"), "{shown}");

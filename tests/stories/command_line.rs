@@ -129,6 +129,28 @@ fn a_check_finds_what_is_wrong_with_files_and_definitions_too() {
     assert!(out.contains("mappings/nowhere.toml"), "{out}");
 }
 
+#[test]
+fn the_example_of_a_second_host_and_a_route_is_sound_as_it_stands() {
+    let folder = Folder::new();
+    let text = std::fs::read_to_string(folder.path("tidegate.toml")).unwrap();
+    let written = |line: &str| match line.strip_prefix('#') {
+        Some(rest)
+            if rest.starts_with(|first: char| first == '[' || first.is_ascii_lowercase()) =>
+        {
+            rest.to_owned()
+        }
+        _ => line.to_owned(),
+    };
+    let text: Vec<String> = text.lines().map(written).collect();
+    std::fs::write(folder.path("tidegate.toml"), text.join("\n")).unwrap();
+    let config = folder.config();
+    let (exit, out, _) = tidegate(&["check", "--without-keys", "--json", "-c", &config]);
+    assert_eq!(exit, 0, "{out}");
+    let report: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(dialect(&report, "iso87-binary")["in_use"], true);
+    assert!(out.contains("to host bank-2 while it is silent"), "{out}");
+}
+
 fn dialect<'a>(report: &'a Value, name: &str) -> &'a Value {
     let dialects = report["dialects"].as_array().unwrap();
     dialects.iter().find(|one| one["name"] == name).unwrap_or_else(|| panic!("{name}: {report}"))
