@@ -101,12 +101,9 @@ impl Gateway {
         let (events, heard) = mpsc::channel(EVENTS_MAX);
         let hosts = Hosts::start(&config, &definitions, &keys, &events, &recovered, clock)?;
 
-        let mut engine =
-            Engine::new(settings(&config), config.hosts.iter().map(|it| it.name.clone()));
-        restore(&mut engine, &recovered)?;
         let stop_engine = CancellationToken::new();
         let parts = EngineParts {
-            engine,
+            engine: restored(&config, &recovered)?,
             store: seams::store(&store),
             lines: seams::lines(hosts.clone(), &events),
             clock,
@@ -137,8 +134,7 @@ impl Gateway {
         let edges = merchants::open(parts).await?;
         let watch = watch::Watch::new(&config, &metrics, handle.clone(), &store, hosts.clone());
         let watch = watch.over(Way::all(&config), Arc::clone(&declined));
-        let routes = (Way::all(&config), declined);
-        let desk = Desk::new(handle.clone(), store, hosts.clone(), routes);
+        let desk = Desk::new(handle, store, hosts.clone(), (Way::all(&config), declined));
         let internal_address = inner.address;
         inner.serve(watch, desk, &stop_inner);
         let ports = ports::Ports::write(&config, &edges, internal_address)?;
@@ -240,7 +236,10 @@ fn open_store(config: &Config, clock: &Clock) -> anyhow::Result<(JournalStore, R
     Ok(recovery::open(&config.gateway.data_dir, settings, Timestamp(since))?)
 }
 
-fn restore(engine: &mut Engine, recovered: &Recovered) -> anyhow::Result<()> {
+/// The engine as the journal tells it.
+fn restored(config: &Config, recovered: &Recovered) -> anyhow::Result<Engine> {
+    let hosts = config.hosts.iter().map(|host| host.name.clone());
+    let mut engine = Engine::new(settings(config), hosts);
     let mut out = Out::default();
     for group in &recovered.groups {
         engine.restore(group.clone(), &mut out);
@@ -252,7 +251,7 @@ fn restore(engine: &mut Engine, recovered: &Recovered) -> anyhow::Result<()> {
     if let Some(date) = recovered.date {
         engine.restore_date(date);
     }
-    Ok(())
+    Ok(engine)
 }
 
 fn settings(config: &Config) -> Settings {

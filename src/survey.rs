@@ -5,7 +5,7 @@ use crate::bounded_file;
 use crate::definitions::{self, DefinitionError};
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use tidegate_protocol::source::Fault;
 use tidegate_protocol::vectors::VectorResult;
 
@@ -35,8 +35,8 @@ impl Pair {
 pub struct Surveyed {
     /// Faults of its files, with line and caret.
     pub faults: Vec<Fault>,
-    /// What cannot be read: the file and why.
-    pub unreadable: Option<String>,
+    /// A file that cannot be read, and why.
+    pub unreadable: Option<(PathBuf, std::io::Error)>,
     /// Its vectors, each with the file that it stands in.
     pub vectors: Vec<(String, VectorResult)>,
 }
@@ -76,7 +76,7 @@ pub fn look(protocols: &Path, pair: &Pair) -> Surveyed {
         Ok(vectors) => surveyed.vectors = vectors,
         Err(DefinitionError::Faults(faults)) => surveyed.faults = faults.list().to_vec(),
         Err(DefinitionError::File { path, source }) => {
-            surveyed.unreadable = Some(format!("cannot read {}: {source}", path.display()));
+            surveyed.unreadable = Some((path, source));
         }
     }
     surveyed

@@ -130,8 +130,9 @@ fn check_pair(folder: &Path, pair: &Pair, key: Option<&str>, found: &mut Found) 
         let file = in_folder(&fault.file);
         told.push(Fault { file, ..Fault::of_definition(key_told, fault) });
     }
-    if let Some(why) = &surveyed.unreadable {
-        told.push(Fault::of_file("", key_told, &format!("{name}: {why}")));
+    if let Some((path, why)) = &surveyed.unreadable {
+        let message = format!("{name}: cannot be read: {why}");
+        told.push(Fault::of_file(&path.display().to_string(), key_told, &message));
     }
     let results = &surveyed.vectors;
     let failed = results.iter().filter_map(|(file, it)| Some((file, &it.name, it.fault.as_ref()?)));

@@ -77,6 +77,11 @@ impl Explain {
             print::json(&as_json(&explanation));
         } else {
             print::line(explanation.to_string().trim_end());
+            if explanation.fault.is_some() && self.hex.is_none() && is_hex_text(&bytes) {
+                print::line(
+                    "All of these bytes are hex digits: should they be read as such, use --hex.",
+                );
+            }
         }
         let sound = explanation.fault.is_none();
         Ok(if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -102,6 +107,12 @@ impl Explain {
         }
         Ok(body)
     }
+}
+
+/// Whether somebody may have given hex text where raw bytes are read.
+fn is_hex_text(bytes: &[u8]) -> bool {
+    let fits = |byte: &u8| byte.is_ascii_hexdigit() || byte.is_ascii_whitespace();
+    !bytes.is_empty() && bytes.iter().all(fits)
 }
 
 /// Reads hex digits; blanks are skipped. Says where it went wrong and never what stood around it.

@@ -14,6 +14,7 @@ use tidegate_payment::card::has_card_number;
 use tidegate_payment::effect::Reply;
 use tidegate_payment::id::{HostId, LineId, PaymentId};
 use tidegate_payment::input::{CaseAct, Input, OperatorAct, Query, QueryBy};
+use tidegate_payment::money::Money;
 use tidegate_payment::payment::{PendingReason, Verdict, View};
 use tidegate_payment::record;
 use tidegate_payment::time::{BusinessDate, Timestamp};
@@ -357,6 +358,8 @@ fn show(view: &View) -> Value {
     let request = &view.request;
     let fields = view.fields.as_ref();
     let sums = view.follow_ups;
+    let currency = request.amount.currency;
+    let sum = |minor| (minor != 0).then(|| Money { minor, currency }.to_string());
     json!({
         "id": view.id.to_string(),
         "merchant": request.merchant.as_str(),
@@ -368,10 +371,10 @@ fn show(view: &View) -> Value {
         "result": result,
         "reason": reason,
         "approved": view.approved.map(|approved| approved.to_string()),
-        "captured": sums.captured,
-        "captures_reserved": sums.captures_reserved,
-        "refunded": sums.refunded,
-        "refunds_reserved": sums.refunds_reserved,
+        "captured": sum(sums.captured),
+        "captures_reserved": sum(sums.captures_reserved),
+        "refunded": sum(sums.refunded),
+        "refunds_reserved": sum(sums.refunds_reserved),
         "voided": sums.voided,
         "host": fields.map(|fields| fields.route.host.as_str()),
         "response_code": view.response_code,

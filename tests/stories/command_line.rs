@@ -284,6 +284,12 @@ fn a_message_is_explained_and_a_broken_one_is_no_success() {
     assert_eq!(shown["fields"][1]["value"], "000123");
     let (half, _) = hex.split_at(60);
     assert_eq!(explain(&["--hex", half]).0, 1);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("capture.hex").display().to_string();
+    std::fs::write(&file, &hex).unwrap();
+    let (exit, out, _) = explain(&[&file]);
+    assert_eq!(exit, 1);
+    assert!(out.contains("should they be read as such, use --hex"), "{out}");
     let (exit, out, err) = explain(&["--hex", "0800 zz"]);
     assert_eq!((exit, out.as_str()), (1, ""));
     assert!(err.contains("character 6 is 'z', a hex digit (0-9, a-f) is expected"), "{err}");
