@@ -9,6 +9,7 @@ mod hosts;
 
 mod merchants;
 mod ports;
+mod reload;
 mod seams;
 mod watch;
 
@@ -21,14 +22,15 @@ use crate::engine_task::{Clock, EngineParts, engine_task};
 use crate::host::Clock as _;
 use crate::keys::KeyStore;
 use crate::keys::sealed_file;
-use crate::observe::{self, Metrics};
-use crate::routing::{Declined, Way};
+use crate::observe::{self, LogSwitch, Metrics};
+use crate::routing::Declined;
 use crate::store::embedded::JournalStore;
 use crate::store::recovery::{self, Recovered};
 use crate::store::{self, StoreError};
 use anyhow::Context;
 pub use hosts::Hosts;
 pub(crate) use merchants::identity;
+pub use reload::{Reloaded, Reloader};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -37,7 +39,7 @@ use tidegate_payment::engine::{Engine, Out, Settings};
 use tidegate_payment::numbering::LeaseSizes;
 use tidegate_payment::time::Timestamp;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -54,12 +56,15 @@ const EVENTS_MAX: usize = 10_000;
 /// Whatever keeps it from starting, or makes it stop on its own: a failed journal above all.
 pub fn run(file: &Path) -> anyhow::Result<()> {
     let config = config::load(file)?;
-    observe::start_log(config.gateway.log.format, config.gateway.log.level)?;
+    let log = observe::start_log(config.gateway.log.format, config.gateway.log.level)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut gateway = Gateway::start(config).await.context("the gateway did not start")?;
+        // From now on a hang-up is a wish to reload; one that comes during the start waits.
+        let hangup = signal(SignalKind::hangup())?;
+        let mut gateway = Gateway::start(config, log).await.context("the gateway did not start")?;
+        tokio::spawn(reload_on(hangup, Arc::clone(&gateway.reloader)));
         let failed = tokio::select! {
             _ = terminate.recv() => None,
             _ = interrupt.recv() => None,
@@ -75,9 +80,16 @@ pub fn run(file: &Path) -> anyhow::Result<()> {
     })
 }
 
+/// Reloads at each hang-up; those that come meanwhile count as one.
+async fn reload_on(mut hangup: Signal, reloader: Arc<Reloader>) {
+    while hangup.recv().await.is_some() {
+        reloader.reload().await;
+    }
+}
+
 /// A running gateway.
 struct Gateway {
-    drain_timeout: Duration,
+    reloader: Arc<Reloader>,
     edges: Vec<Edge>,
     engine_task: JoinHandle<Result<(), StoreError>>,
     stop_engine: CancellationToken,
@@ -87,7 +99,7 @@ struct Gateway {
 }
 
 impl Gateway {
-    async fn start(config: Config) -> anyhow::Result<Self> {
+    async fn start(config: Config, log: LogSwitch) -> anyhow::Result<Self> {
         tell_bounds(&config);
         let metrics = Metrics::new();
         let clock = Clock::start();
@@ -131,33 +143,27 @@ impl Gateway {
             nonces: recovered.nonces,
             clock,
         };
-        let edges = merchants::open(parts).await?;
+        let (edges, listening) = merchants::open(parts).await?;
         let watch = watch::Watch::new(&config, &metrics, handle.clone(), &store, hosts.clone());
-        let watch = watch.over(Way::all(&config), Arc::clone(&declined));
-        let desk = Desk::new(handle, store, hosts.clone(), (Way::all(&config), declined));
-        let internal_address = inner.address;
+        tracing::info!(seams = ?config.gateway.seams, "how messages pass");
+        let ports = ports::Ports::write(&config, &edges, inner.address)?;
+        let reloader = Reloader::new(config, listening, hosts.clone(), log, &metrics);
+        let watch = watch.over(Arc::clone(&reloader), Arc::clone(&declined));
+        let desk = Desk::new(handle, store, hosts.clone(), declined, Arc::clone(&reloader));
         inner.serve(watch, desk, &stop_inner);
-        let ports = ports::Ports::write(&config, &edges, internal_address)?;
         tracing::info!(listeners = ?ports.listeners(), epoch = recovered.epoch, "ready");
-        Ok(Self {
-            drain_timeout: config.gateway.drain_timeout,
-            edges,
-            engine_task,
-            stop_engine,
-            hosts,
-            stop_inner,
-            ports,
-        })
+        Ok(Self { reloader, edges, engine_task, stop_engine, hosts, stop_inner, ports })
     }
 
     /// Stops in order; what is not finished within the drain timeout is recovered at the next start.
     async fn stop(mut self) -> anyhow::Result<()> {
         tracing::info!("stopping: no new connections, payments under way are finished");
         self.ports.remove();
-        let drains = self.edges.into_iter().map(|edge| edge.drain(self.drain_timeout));
+        let drain_timeout = self.reloader.drain_timeout();
+        let drains = self.edges.into_iter().map(|edge| edge.drain(drain_timeout));
         let finished = futures_util::future::join_all(drains).await;
         self.stop_engine.cancel();
-        let ended = tokio::time::timeout(self.drain_timeout, &mut self.engine_task).await;
+        let ended = tokio::time::timeout(drain_timeout, &mut self.engine_task).await;
         self.engine_task.abort();
         if tokio::time::timeout(SIGN_OFF_TIME, self.hosts.stop()).await.is_err() {
             tracing::warn!("a host did not let its lines sign off in time");

@@ -6,7 +6,9 @@
 
 pub mod bounded_file;
 pub mod calendar;
+pub mod carriage;
 pub mod channel;
+pub mod check;
 pub mod cli;
 pub mod config;
 pub mod control;

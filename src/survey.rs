@@ -5,8 +5,7 @@ use crate::bounded_file;
 use crate::definitions::{self, DefinitionError};
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
-use tidegate_protocol::source::Fault;
+use std::path::Path;
 use tidegate_protocol::vectors::VectorResult;
 
 /// A dialect with a mapping, or a dialect that no mapping uses.
@@ -30,17 +29,6 @@ impl Pair {
     }
 }
 
-/// What was found of one pair.
-#[derive(Debug, Default)]
-pub struct Surveyed {
-    /// Faults of its files, with line and caret.
-    pub faults: Vec<Fault>,
-    /// A file that cannot be read, and why.
-    pub unreadable: Option<(PathBuf, std::io::Error)>,
-    /// Its vectors, each with the file that it stands in.
-    pub vectors: Vec<(String, VectorResult)>,
-}
-
 /// All pairs under a folder besides those in use. A mapping goes with the dialect that it names.
 pub fn others(protocols: &Path, used: &BTreeSet<Pair>) -> Vec<Pair> {
     let used_mappings: BTreeSet<_> = used.iter().filter_map(|pair| pair.mapping.clone()).collect();
@@ -60,26 +48,24 @@ pub fn others(protocols: &Path, used: &BTreeSet<Pair>) -> Vec<Pair> {
     found
 }
 
-/// Reads a pair and runs its vectors.
-pub fn look(protocols: &Path, pair: &Pair) -> Surveyed {
-    let mut surveyed = Surveyed::default();
-    let read = match &pair.mapping {
-        Some(mapping) => definitions::load(protocols, &pair.dialect, mapping).and_then(|built| {
-            let names = (pair.dialect.as_str(), mapping.as_str());
-            definitions::run_vectors_by_file(protocols, names, &built)
-        }),
-        None => definitions::load_dialect(protocols, &pair.dialect).and_then(|dialect| {
-            definitions::run_dialect_vectors(protocols, &pair.dialect, &dialect)
-        }),
-    };
-    match read {
-        Ok(vectors) => surveyed.vectors = vectors,
-        Err(DefinitionError::Faults(faults)) => surveyed.faults = faults.list().to_vec(),
-        Err(DefinitionError::File { path, source }) => {
-            surveyed.unreadable = Some((path, source));
+/// Reads a pair and runs its vectors, each with the file that it stands in.
+/// # Errors
+/// [`DefinitionError`]: a file that cannot be read, or every fault of its files.
+pub fn run_vectors(
+    protocols: &Path,
+    pair: &Pair,
+) -> Result<Vec<(String, VectorResult)>, DefinitionError> {
+    let name = pair.dialect.as_str();
+    match &pair.mapping {
+        Some(mapping) => {
+            let definition = definitions::load(protocols, name, mapping)?;
+            definitions::run_vectors_by_file(protocols, (name, mapping), &definition)
+        }
+        None => {
+            let dialect = definitions::load_dialect(protocols, name)?;
+            definitions::run_dialect_vectors(protocols, name, &dialect)
         }
     }
-    surveyed
 }
 
 /// The dialect that a mapping names, if that can be read.

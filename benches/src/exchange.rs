@@ -82,6 +82,7 @@ impl World {
                 frame: FrameFormat::LengthBe2,
                 frame_bytes_max: FRAME_BYTES_MAX,
                 connect_timeout: Duration::from_secs(5),
+                carried: false,
                 queue_max: NonZeroUsize::new(512).unwrap_or(NonZeroUsize::MIN),
                 encoders: std::thread::available_parallelism()?,
             },

@@ -11,14 +11,15 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use tidegate::channel::merchant::{Merchant, MerchantKey, Merchants};
+use tidegate::channel::merchant::{Merchant, MerchantKey, Merchants, Validity};
 use tidegate::channel::replay::ReplayWindow;
 use tidegate::channel::rest::{Core, DecodedRequest, RestParts, RestSettings, Tally};
-use tidegate::channel::signature::PublicAddress;
+use tidegate::channel::signature::{PublicAddress, VerifyingKey};
 use tidegate::edge::seam::Received;
+use tidegate::keys::algorithm::Algorithm;
 use tidegate::keys::pool::WorkerPool;
 use tidegate::keys::ring::{Entry, KeyRing, Kind, fresh_entries};
-use tidegate::keys::{KeyStore, PublicMaterial};
+use tidegate::keys::{KeyStore, PublicMaterial, Purpose};
 use tidegate::observe::Stage;
 use tidegate_payment::effect::{Refusal, Reply};
 use tidegate_payment::id::{ChannelId, HostId, MerchantId, TerminalId};
@@ -119,6 +120,7 @@ impl World {
         Received {
             listener: "rest".into(),
             peer: ([127, 0, 0, 1], 40_000).into(),
+            client_certificate: None,
             method: "POST".into(),
             target: TARGET.into(),
             headers: vec![
@@ -156,7 +158,8 @@ impl World {
     /// The card by `RSA-OAEP-256` and `A256GCM`.
     pub fn card_by_rsa(&self) -> anyhow::Result<String> {
         let is_rsa = |material: &PublicMaterial| matches!(material, PublicMaterial::Rsa { .. });
-        let key = self.keys.public_keys().into_iter().find(|key| is_rsa(&key.material));
+        let mut keys = self.keys.public_keys().into_iter();
+        let key = keys.find(|key| key.purpose == Purpose::Encrypt && is_rsa(&key.material));
         let id = key.ok_or_else(|| anyhow::anyhow!("no RSA key"))?.id;
         let header = format!(r#"{{"alg":"RSA-OAEP-256","enc":"A256GCM","kid":"{id}"}}"#);
         let secret = [7; 32];
@@ -172,6 +175,7 @@ impl World {
 
     fn point(&self) -> anyhow::Result<(String, Vec<u8>, Vec<u8>)> {
         let keys = self.keys.public_keys().into_iter();
+        let keys = keys.filter(|key| key.purpose == Purpose::Encrypt);
         let mut points = keys.filter_map(|key| match key.material {
             PublicMaterial::P256 { x, y } => Some((key.id, x, y)),
             _ => None,
@@ -220,10 +224,13 @@ pub fn acceptor() -> anyhow::Result<Acceptor> {
 }
 
 fn profile(public_key: &[u8]) -> anyhow::Result<Merchant> {
+    let key = VerifyingKey::read(Algorithm::Ed25519, &BASE64.encode(public_key))?;
     let eur = Currency::from_alphabetic("EUR")?;
     Ok(Merchant {
         id: MerchantId::parse("m-1001")?,
-        keys: vec![MerchantKey::new(KEY_ID, "ed25519", public_key)?],
+        keys: vec![MerchantKey::new(KEY_ID, key, Validity::default())?],
+        client_certificate: None,
+        response_algorithm: Algorithm::Ed25519,
         operations: vec![Operation::Purchase],
         currencies: vec![eur],
         amount_max: BTreeMap::from([(eur, 500_000)]),

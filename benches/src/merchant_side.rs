@@ -5,11 +5,13 @@ use crate::measure::{Plan, cpu_of, cpu_of_each, process_cpu};
 use crate::merchant::{World, now_s};
 use crate::primitives;
 use crate::table::{Counts, Ratio, Row};
+use anyhow::Context as _;
 use tidegate::channel::digest::content_digest;
 use tidegate::channel::jwe;
 use tidegate::channel::rest::{self, Authenticated, Endpoint};
 use tidegate::edge::seam::{Answer, Received};
 use tidegate::keys::KeyStore;
+use tidegate::keys::algorithm::Algorithm;
 use tidegate_payment::card::Pan;
 use tidegate_payment::effect::Reply;
 use tidegate_payment::request::Request;
@@ -108,7 +110,8 @@ pub fn measure_out(
     let respond = plan.time(|| rest::answer(reply, true, 5));
     let sign = plan
         .time_each(|| answer.clone(), |answer| rest::sign(answer, binding, &world.parts, now_s()));
-    let (keys, key) = (&world.keys, world.keys.response_key());
+    let keys = &world.keys;
+    let key = keys.response_key(Algorithm::Ed25519).context("no key signs answers")?;
     let digest = content_digest(&answer.body);
     let make_base = || binding.answer_base(answer.status, &digest, now_s(), key);
     let (_, base) = make_base()?;

@@ -39,6 +39,11 @@ enum Command {
     /// Check configuration, certificates, keys, definitions and their vectors; every fault at once.
     #[command(after_help = "Example: tidegate check -c deploy/tidegate.toml --json")]
     Check(check::Check),
+    /// Have the running gateway take its configuration, certificates, merchants and definitions anew.
+    ///
+    /// All or nothing: with any fault, or a change that needs a restart, everything stays as it is.
+    #[command(after_help = "Example: tidegate reload -c /etc/tidegate/tidegate.toml")]
+    Reload(operate::Reload),
     /// Decode an ISO 8583 message field by field, masked; on error mark the failing byte.
     #[command(after_help = "Examples: tidegate explain -d iso87-ascii --hex 30383030822000…\n  \
         xxd -r -p capture.hex | tidegate explain -d iso87-ascii --frame length-be2 -")]
@@ -91,7 +96,8 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn answer(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Run(file) => crate::gateway::run(&file.config).map(|()| ExitCode::SUCCESS),
-        Command::Check(check) => check.answer(),
+        Command::Check(check) => Ok(check.answer()),
+        Command::Reload(reload) => reload.answer(),
         Command::Explain(explain) => explain.answer(),
         Command::Status(status) => status.answer(),
         Command::Payment(payment) => payment.answer(),

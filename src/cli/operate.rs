@@ -58,6 +58,38 @@ impl Status {
     }
 }
 
+/// `tidegate reload`
+#[derive(Debug, Args)]
+pub(super) struct Reload {
+    #[command(flatten)]
+    asked: Asked,
+}
+
+impl Reload {
+    /// A file with faults of its own is shown here and never reaches the gateway: it says where the
+    /// control socket is.
+    pub(super) fn answer(&self) -> anyhow::Result<ExitCode> {
+        let value = self.asked.ask(&Command::Reload)?;
+        let reloaded = value.get("reloaded").and_then(Value::as_bool).unwrap_or(false);
+        if self.asked.json {
+            print::json(&value);
+        } else {
+            for (member, mark) in [("changed", "changed: "), ("faults", "")] {
+                for line in value.get(member).and_then(Value::as_array).into_iter().flatten() {
+                    let shown = line.get("picture").unwrap_or(line);
+                    print::line(format!("{mark}{}", shown.as_str().unwrap_or_default()));
+                }
+            }
+            print::line(if reloaded {
+                "reloaded"
+            } else {
+                "not reloaded: everything is as it was"
+            });
+        }
+        Ok(if reloaded { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+}
+
 /// `tidegate payment …`
 #[derive(Debug, Subcommand)]
 pub(super) enum Payment {

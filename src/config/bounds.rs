@@ -40,6 +40,14 @@ impl Config {
                 unit: "bytes",
                 because: "(header_bytes_max + body_bytes_max) x (connections_max + requests_in_flight_max)",
             });
+            if channel.http2 {
+                bounds.push(Bound {
+                    name: format!("memory that HTTP/2 adds on channel {}", channel.name),
+                    value: channel.limits.http2_memory_bytes_max(),
+                    unit: "bytes",
+                    because: "(header_bytes_max + body_bytes_max) x http2_reading_max + (http2_connection_window_bytes + http2_frame_bytes_max + http2_header_table_bytes) x connections_max",
+                });
+            }
         }
         // A payment with its request, host fields and records stays below 8 KiB.
         let payments =

@@ -9,7 +9,7 @@ use super::raw::{
 };
 use super::values::{
     Config, Engine, Gateway, Internal, Journal, Keys, Log, LogFormat, LogLevel, Mode, Reversal,
-    SecretRef,
+    Seams, SecretRef,
 };
 use jiff::civil::Time;
 use jiff::tz::TimeZone;
@@ -206,6 +206,7 @@ impl Checker {
     fn gateway(&mut self, raw: RawGateway) -> Option<Gateway> {
         const MODES: [(&str, Mode); 2] =
             [("development", Mode::Development), ("production", Mode::Production)];
+        const SEAMS: [(&str, Seams); 2] = [("direct", Seams::Direct), ("encoded", Seams::Encoded)];
         let name = self.parsed("gateway.name", raw.name, "1 to 64 of A-Z a-z 0-9 . _ -", |text| {
             let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
             let fits = (1..=64).contains(&text.len()) && text.bytes().all(allowed);
@@ -221,6 +222,8 @@ impl Checker {
         let drain = Duration::from_secs(20);
         let key = "gateway.drain_timeout_ms";
         let drain_timeout = self.millis(key, raw.drain_timeout_ms, drain, 0..=3_600_000);
+        let seams = raw.seams.unwrap_or_else(|| "direct".to_owned());
+        let seams = self.word("gateway.seams", Some(seams), &SEAMS);
         let log = self.log(raw.log);
         Some(Gateway {
             name: name?,
@@ -230,6 +233,7 @@ impl Checker {
             time_zone: time_zone?,
             business_day_ends: business_day_ends?,
             drain_timeout,
+            seams: seams?,
             log: log?,
         })
     }

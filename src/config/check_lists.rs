@@ -1,9 +1,8 @@
 //! Checks the lists: channels, hosts and merchants.
 
 use super::check::Checker;
-use super::raw::{RawChannel, RawHost, RawLimits, RawLine, RawMerchant};
+use super::raw::{RawChannel, RawHost, RawLine, RawMerchant};
 use super::values::{Channel, ChannelKind, Frame, Host, Line, Merchant};
-use crate::edge::limits::Limits;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tidegate_payment::id::{ChannelId, HostId, LineId, MerchantId, TerminalId};
@@ -88,60 +87,9 @@ impl Checker {
             public_address: public_address?,
             signature_window: Duration::from_secs(window_s),
             tls: tls?,
+            http2: raw.http2.unwrap_or(true),
             limits,
         })
-    }
-
-    fn limits(&mut self, table: &str, raw: &RawLimits) -> Limits {
-        let default = Limits::default();
-        let key = |name: &str| format!("{table}.{name}");
-        macro_rules! limit {
-            ($check:ident, $field:ident, $name:ident, $range:expr) => {
-                self.$check(&key(stringify!($name)), raw.$name, default.$field, $range)
-            };
-        }
-        let limits = Limits {
-            header_bytes_max: limit!(count, header_bytes_max, header_bytes_max, 1_024..=65_536),
-            headers_max: limit!(count, headers_max, headers_max, 8..=256),
-            header_time: limit!(millis, header_time, header_time_ms, 10..=60_000),
-            request_time: limit!(millis, request_time, request_time_ms, 10..=600_000),
-            body_bytes_max: limit!(count, body_bytes_max, body_bytes_max, 1_024..=16_777_216),
-            body_rate_min_bytes_per_s: limit!(
-                number,
-                body_rate_min_bytes_per_s,
-                body_rate_min_bytes_per_s,
-                1..=1_048_576
-            ),
-            body_rate_grace: limit!(millis, body_rate_grace, body_rate_grace_ms, 10..=60_000),
-            handshake_time: limit!(millis, handshake_time, handshake_time_ms, 10..=60_000),
-            handshakes_max: limit!(count, handshakes_max, handshakes_max, 1..=65_536),
-            connections_max: limit!(count, connections_max, connections_max, 1..=1_000_000),
-            connections_per_source_max: limit!(
-                count,
-                connections_per_source_max,
-                connections_per_source_max,
-                1..=1_000_000
-            ),
-            idle_time: limit!(millis, idle_time, idle_time_ms, 10..=3_600_000),
-            answer_time: limit!(millis, answer_time, answer_time_ms, 10..=600_000),
-            requests_per_connection_max: limit!(
-                number,
-                requests_per_connection_max,
-                requests_per_connection_max,
-                1..=1_000_000_000
-            ),
-            requests_in_flight_max: limit!(
-                count,
-                requests_in_flight_max,
-                requests_in_flight_max,
-                1..=1_000_000
-            ),
-        };
-        if limits.header_time > limits.request_time {
-            let wanted = "no more than request_time_ms is wanted";
-            self.fault(&key("header_time_ms"), "is longer than the whole request", wanted);
-        }
-        limits
     }
 
     pub(super) fn hosts(&mut self, raw: Vec<RawHost>) -> Option<Vec<Host>> {

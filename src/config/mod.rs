@@ -26,9 +26,13 @@ mod check_keys;
 
 mod check_routes;
 
+mod check_limits;
+
 mod lint;
 
 mod bounds;
+
+mod reload;
 
 #[cfg(test)]
 mod stories;
@@ -36,8 +40,9 @@ mod stories;
 pub use bounds::Bound;
 pub use fault::{ConfigErrors, Fault};
 pub use load::{load, load_with};
+pub use reload::needs_restart;
 pub use values::{
     Channel, ChannelKind, ClientCertificates, Config, Engine, Frame, Gateway, Host, Internal,
     Journal, Keys, Line, Log, LogFormat, LogLevel, Merchant, MerchantKey, Mode, Reversal,
-    RouteRule, SecretError, SecretRef, TlsFiles,
+    RouteRule, Seams, SecretError, SecretRef, TlsFiles,
 };

@@ -40,6 +40,7 @@ written! {
         time_zone: Text,
         business_day_ends: Text,
         drain_timeout_ms: Number,
+        seams: Text,
         log: RawLog,
     }
     RawLog { format: Text, level: Text }
@@ -64,6 +65,7 @@ written! {
         listen: Text,
         public_address: Text,
         signature_window_s: Number,
+        http2: Option<bool>,
         tls: RawTls,
         limits: RawLimits,
     }
@@ -85,6 +87,18 @@ written! {
         answer_time_ms: Number,
         requests_per_connection_max: Number,
         requests_in_flight_max: Number,
+        http2_streams_max: Number,
+        http2_reading_max: Number,
+        http2_stream_window_bytes: Number,
+        http2_connection_window_bytes: Number,
+        http2_frame_bytes_max: Number,
+        http2_header_table_bytes: Number,
+        http2_send_buffer_bytes_max: Number,
+        http2_pending_resets_max: Number,
+        http2_error_resets_max: Number,
+        http2_control_frames_per_s_max: Number,
+        http2_ping_after_ms: Number,
+        http2_ping_timeout_ms: Number,
     }
     RawHost {
         name: Text,

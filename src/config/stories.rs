@@ -5,8 +5,9 @@
     reason = "a test stops at the first surprise"
 )]
 
-use super::{Config, ConfigErrors, Frame, LogFormat, Mode, SecretRef, load_with};
+use super::{Config, ConfigErrors, Frame, LogFormat, Mode, SecretRef, load_with, needs_restart};
 use crate::edge::limits::Limits;
+use crate::keys::algorithm::Algorithm;
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -196,7 +197,7 @@ error: gateway.mode: "prod" is not expected
 3 | mode = "prod"
   |        ^^^^^^ "development" or "production" is wanted
 
-error: gateway.drain_timeout: unknown field `drain_timeout`, expected one of `name`, `mode`, `data_dir`, `protocols_dir`, `time_zone`, `business_day_ends`, `drain_timeout_ms`, `log`
+error: gateway.drain_timeout: unknown field `drain_timeout`, expected one of `name`, `mode`, `data_dir`, `protocols_dir`, `time_zone`, `business_day_ends`, `drain_timeout_ms`, `seams`, `log`
  --> tidegate.toml:4:1
   |
 4 | drain_timeout = 5
@@ -341,6 +342,110 @@ fn names_that_must_differ_do() {
     assert!(shown.contains("the name of a [[host]] is wanted"), "{shown}");
 }
 
+/// The P-256 key of RFC 9421, B.1.3.
+const P256: &str = "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEqIVYZVLCrPZHGHjP17CTW0/+D9Lf\
+                    w0EkjqF7xB4FivAxzic30tMM4GF+hR6Dxh71Z50VGGdldkkDXZCnTNnoXQ==";
+
+#[test]
+fn a_merchants_keys_are_read_with_their_algorithm_and_their_time() {
+    let more = format!(
+        r#"not_after = "2027-01-31T12:00:00+01:00"
+[[merchant.key]]
+id = "m-1001-2027"
+algorithm = "ecdsa-p256-sha256"
+public_key = """
+-----BEGIN PUBLIC KEY-----
+{P256}
+-----END PUBLIC KEY-----
+"""
+not_before = "2027-01-01T00:00:00Z"
+[[merchant.key]]
+id = "m-1001-lost"
+algorithm = "ecdsa-p256-sha256"
+public_key = "{P256}"
+revoked = true
+"#
+    );
+    let config = Folder::new(&format!("{LEAST}{MERCHANT}{more}")).load(&[]).unwrap();
+    let merchant = &config.merchants[0];
+    assert_eq!(merchant.response_algorithm, Algorithm::Ed25519);
+    assert_eq!(merchant.client_certificate, None);
+    assert_eq!(merchant.keys.len(), 3);
+    let (old, new, lost) = (&merchant.keys[0], &merchant.keys[1], &merchant.keys[2]);
+    assert_eq!(old.public_key.algorithm(), Algorithm::Ed25519);
+    assert_eq!(old.not_after.unwrap().as_second(), 1_801_393_200);
+    assert_eq!(new.public_key, lost.public_key);
+    assert_eq!(new.not_before.unwrap().as_second(), 1_798_761_600);
+    assert_eq!([old.revoked, new.revoked, lost.revoked], [false, false, true]);
+}
+
+#[test]
+fn a_merchants_key_that_cannot_be_used_is_shown() {
+    let refused = |change: &dyn Fn(&str) -> String| {
+        Folder::new(&format!("{LEAST}{}", change(MERCHANT))).faults(&[])
+    };
+    let shown = refused(&|text| text.replace("\"ed25519\"", "\"hmac-sha256\""));
+    let names = r#""ed25519" or "ecdsa-p256-sha256" or "rsa-pss-sha512" or "rsa-v1_5-sha256" is"#;
+    assert!(shown.contains(names), "{shown}");
+    let shown = refused(&|text| text.replace("\"ed25519\"", "\"rsa-pss-sha512\""));
+    assert!(shown.contains("key[0].public_key: no SubjectPublicKeyInfo"), "{shown}");
+    let shown = refused(&|text| text.replace("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", P256));
+    assert!(shown.contains("a key of another kind than ed25519 takes"), "{shown}");
+    let shown = refused(&|text| format!("{text}not_before = \"tomorrow\"\n"));
+    assert!(shown.contains("a time such as \"2027-01-31T12:00:00Z\" is wanted"), "{shown}");
+    let never = "not_before = \"2027-01-01T00:00:00Z\"\nnot_after = \"2026-01-01T00:00:00Z\"\n";
+    let shown = refused(&|text| format!("{text}{never}"));
+    assert!(shown.contains("key[0].not_after: lies before not_before"), "{shown}");
+    let answers = |text: &str| text.replace("host =", "response_algorithm = \"none\"\nhost =");
+    let shown = refused(&answers);
+    assert!(shown.contains("merchant[0].response_algorithm: \"none\" is not expected"), "{shown}");
+}
+
+#[test]
+fn client_certificates_are_asked_for_by_a_channel_and_bound_to_merchants() {
+    let asking = LEAST.replace(
+        "key = \"tls.key\" }",
+        "key = \"tls.key\", client_certificates = { ca = \"ca.pem\", required = false } }",
+    );
+    let bound = |binding: &str| {
+        MERCHANT.replace("host =", &format!("client_certificate = {binding}\nhost ="))
+    };
+    let hash = "ab".repeat(32);
+    let both = format!("{{ spki_sha256 = \"{hash}\", subject = \"CN=shop.example,C=DE\" }}");
+    let folder = Folder::new(&format!("{asking}{}", bound(&both)));
+    let config = folder.load(&[]).unwrap();
+    let clients = config.channels[0].tls.client_certificates.as_ref().unwrap();
+    assert_eq!((&clients.ca, clients.required), (&folder.path("ca.pem"), false));
+    let binding = config.merchants[0].client_certificate.as_ref().unwrap();
+    assert_eq!(binding.spki_sha256, Some([0xab; 32]));
+    assert!(binding.subject.is_some());
+
+    let cases = [
+        (format!("{LEAST}{}", bound(&both)), "no channel asks for client certificates"),
+        (format!("{asking}{}", bound("{}")), "client_certificate: binds to nothing"),
+        (
+            format!("{asking}{}", bound("{ spki_sha256 = \"ab\" }")),
+            "64 hexadecimal digits is wanted",
+        ),
+        (format!("{asking}{}", bound("{ subject = \"shop\" }")), "a name such as"),
+        (asking.replace("ca = \"ca.pem\", ", ""), "client_certificates.ca: is missing"),
+    ];
+    for (text, fault) in cases {
+        let shown = Folder::new(&text).faults(&[]);
+        assert!(shown.contains(fault), "{fault} is not in\n{shown}");
+    }
+}
+
+#[test]
+fn production_refuses_the_test_keys_of_a_standard() {
+    let text = LEAST.replace("\"development\"", "\"production\"");
+    let merchant = MERCHANT
+        .replace("\"ed25519\"", "\"ecdsa-p256-sha256\"")
+        .replace("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", P256);
+    let shown = Folder::new(&format!("{text}{merchant}")).faults(&[]);
+    assert!(shown.contains("public_key: is a test key of RFC 9421"), "{shown}");
+}
+
 #[test]
 fn production_refuses_what_is_for_trying() {
     let text = std::fs::read_to_string(shipped()).unwrap();
@@ -410,4 +515,60 @@ fn bounds_follow_from_the_limits() {
     let find = |name: &str| bounds.iter().find(|bound| bound.name.contains(name)).unwrap().value;
     assert_eq!(find("payments a second to host bank"), 34);
     assert_eq!(find("requests of channel rest"), (8_192 + 65_536) * (4_096 + 1_024));
+}
+
+#[test]
+fn what_a_running_gateway_can_take_is_told_from_what_needs_a_restart() {
+    let text = format!("{LEAST}{MERCHANT}");
+    let folder = Folder::new(&text);
+    let running = folder.load(&[]).unwrap();
+    let names = |edits: &[(&str, &str)]| -> Vec<String> {
+        let edited = edits.iter().fold(text.clone(), |text, (from, to)| {
+            assert!(text.contains(from), "{from}");
+            text.replace(from, to)
+        });
+        let mut wanted = Folder::new(&edited).load(&[]).unwrap();
+        // Each lies in a folder of its own.
+        wanted.file.clone_from(&running.file);
+        wanted.gateway.data_dir.clone_from(&running.gateway.data_dir);
+        wanted.keys.file.clone_from(&running.keys.file);
+        wanted.internal.control_socket.clone_from(&running.internal.control_socket);
+        let faults = needs_restart(&running, &wanted);
+        assert!(faults.iter().all(|fault| fault.picture.contains("needs a restart")));
+        faults.into_iter().map(|fault| fault.key).collect()
+    };
+    assert!(names(&[]).is_empty());
+    let at_once = [
+        ("EUR = 500000", "EUR = 400000"),
+        ("m-1001-2026", "m-1001-2027"),
+        ("tls.pem", "tls-2027.pem"),
+        ("https://localhost:8443", "https://pay.example:8443"),
+        ("mapping = \"iso87-ascii\"", "mapping = \"other\""),
+        ("acquirer = \"00000123456\"", "acquirer = \"00000123457\""),
+        ("mode = ", "log = { level = \"debug\" }\ndrain_timeout_ms = 7\nmode = "),
+        (
+            "kind = ",
+            "http2 = false\nlimits = { idle_time_ms = 70, http2_streams_max = 9 }\nkind = ",
+        ),
+    ];
+    assert!(names(&at_once).is_empty());
+    for (from, to, name) in [
+        ("tidegate-1", "tidegate-2", "gateway.name"),
+        ("Europe/Berlin", "Europe/Madrid", "gateway.time_zone"),
+        ("mode = ", "seams = \"encoded\"\nmode = ", "gateway.seams"),
+        ("TIDEGATE_KEY_PASSPHRASE", "OTHER", "keys.passphrase"),
+        ("\"127.0.0.1:8443\"", "\"127.0.0.1:8444\"", "channel[0].listen"),
+        ("name = \"rest\"", "name = \"web\"", "channel (added, removed or renamed)"),
+        ("127.0.0.1:5001", "127.0.0.1:5002", "host[0].lines"),
+        ("length-be2", "length-ascii4", "host[0].frame"),
+        (
+            "kind = ",
+            "limits = { connections_max = 7 }\nkind = ",
+            "channel[0].limits.connections_max",
+        ),
+        ("[[host]]", "[engine]\nwaiters_max = 9\n[[host]]", "engine.waiters_max"),
+        ("[[host]]", "[journal]\nballast_bytes = 0\n[[host]]", "journal.ballast_bytes"),
+    ] {
+        assert_eq!(names(&[(from, to)]), [name]);
+    }
 }

@@ -60,8 +60,19 @@ pub struct Gateway {
     pub business_day_ends: Time,
     /// How long an orderly stop waits for what is under way.
     pub drain_timeout: Duration,
+    /// How messages pass between the edge, the core and the lines.
+    pub seams: Seams,
     /// `[gateway.log]`.
     pub log: Log,
+}
+
+/// How messages pass the two seams: edge to channel, core to line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Seams {
+    /// In memory.
+    Direct,
+    /// As encoded bytes over socket pairs, as between processes.
+    Encoded,
 }
 
 /// What a gateway may be used for.
@@ -236,6 +247,8 @@ pub struct Channel {
     pub public_address: String,
     /// How far the `created` of a signature may be from our clock.
     pub signature_window: Duration,
+    /// Whether HTTP/2 is offered beside HTTP/1.1.
+    pub http2: bool,
     /// Its certificate.
     pub tls: TlsFiles,
     /// Its limits.

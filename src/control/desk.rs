@@ -3,8 +3,8 @@
 use super::socket::Backend;
 use super::{Answer, Command, Resolution};
 use crate::engine_task::EngineHandle;
-use crate::gateway::Hosts;
-use crate::routing::{Decline, Declined, Way};
+use crate::gateway::{Hosts, Reloader};
+use crate::routing::{Decline, Declined};
 use crate::store::embedded::JournalStore;
 use crate::store::{Store, StoreError, export};
 use serde_json::{Value, json};
@@ -27,8 +27,8 @@ pub struct Desk {
     engine: EngineHandle,
     store: Arc<JournalStore>,
     hosts: Hosts,
-    ways: Vec<Way>,
     declined: Arc<Declined>,
+    reloader: Arc<Reloader>,
 }
 
 /// What an operator does to a line or a route; both need a reason.
@@ -76,6 +76,7 @@ impl Backend for Desk {
                 self.operate_route(&name, by, reason, &Act::PutBack)
             }
             Command::Status => Ok(self.status()),
+            Command::Reload => Ok(self.reloader.reload().await.told()),
             Command::Totals { date } => self.totals(&date).await,
         };
         done.map_or_else(|Refused(why)| Answer::Refused(why), Answer::Done)
@@ -84,14 +85,14 @@ impl Backend for Desk {
 
 impl Desk {
     /// A desk over the parts of a running gateway.
-    /// `ways`: what can be declined by name.
     pub fn new(
         engine: EngineHandle,
         store: Arc<JournalStore>,
         hosts: Hosts,
-        (ways, declined): (Vec<Way>, Arc<Declined>),
+        declined: Arc<Declined>,
+        reloader: Arc<Reloader>,
     ) -> Self {
-        Self { engine, store, hosts, ways, declined }
+        Self { engine, store, hosts, declined, reloader }
     }
 
     async fn payment(&self, id: &str) -> Result<Value, Refused> {
@@ -206,7 +207,8 @@ impl Desk {
 
     fn routes(&self) -> Value {
         let declined = self.declined.all();
-        let rows = self.ways.iter().map(|way| {
+        let ways = self.reloader.ways();
+        let rows = ways.iter().map(|way| {
             let by = declined.get(&way.name);
             json!({
                 "name": way.name,
@@ -229,7 +231,7 @@ impl Desk {
         act: &Act,
     ) -> Result<Value, Refused> {
         check_reason(&reason)?;
-        if !self.ways.iter().any(|way| way.name == name) && !self.declined.holds(name) {
+        if !self.reloader.ways().iter().any(|way| way.name == name) && !self.declined.holds(name) {
             let why = format!("there is no route and no host {name:?}: see `tidegate route list`");
             return Err(Refused(why));
         }

@@ -89,6 +89,8 @@ pub enum Command {
     },
     /// How much of everything there is.
     Status,
+    /// Take configuration, certificates, merchants and definitions anew.
+    Reload,
     /// Counts and sums of one business date.
     Totals {
         /// `YYYY-MM-DD`.
@@ -111,6 +113,7 @@ impl Command {
             Self::DeclineRoute { .. } => "decline_route",
             Self::ResumeRoute { .. } => "resume_route",
             Self::Status => "status",
+            Self::Reload => "reload",
             Self::Totals { .. } => "totals",
         }
     }

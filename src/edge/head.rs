@@ -109,16 +109,20 @@ fn request_line(line: &[u8]) -> Result<&[u8], Refusal> {
     else {
         return Err(REQUEST_LINE);
     };
-    let plain_method =
-        (1..=16).contains(&method.len()) && method.iter().all(u8::is_ascii_uppercase);
-    if !plain_method || matches!(method, b"CONNECT" | b"TRACE" | b"PRI") || !origin_form(target) {
+    if !method_is_plain(method) || !origin_form(target) {
         return Err(REQUEST_LINE);
     }
     Ok(method)
 }
 
+/// A word in capitals that asks for something of ours: no tunnel, no echo of the request.
+pub(super) fn method_is_plain(method: &[u8]) -> bool {
+    let plain = (1..=16).contains(&method.len()) && method.iter().all(u8::is_ascii_uppercase);
+    plain && !matches!(method, b"CONNECT" | b"TRACE" | b"PRI")
+}
+
 /// A path and perhaps a query, of the characters of RFC 3986 (sections 3.3, 3.4) and no others.
-fn origin_form(target: &[u8]) -> bool {
+pub(super) fn origin_form(target: &[u8]) -> bool {
     let mut bytes = target.iter();
     if bytes.next() != Some(&b'/') {
         return false;
@@ -146,14 +150,18 @@ fn field(line: &[u8]) -> Result<(&[u8], &[u8]), Refusal> {
     let colon = line.iter().position(|byte| *byte == b':').ok_or(NAME)?;
     let (name, value) = line.split_at_checked(colon).ok_or(NAME)?;
     let value = value.get(1..).unwrap_or_default();
-    let token = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^`|~".contains(byte);
-    if name.is_empty() || !name.iter().all(token) {
+    if name.is_empty() || !name.iter().all(is_token) {
         return Err(NAME);
     }
     if value.iter().any(|byte| byte.is_ascii_control() && *byte != b'\t') {
         return Err(VALUE);
     }
     Ok((name, value.trim_ascii()))
+}
+
+/// A character of a header's name (RFC 9110, section 5.6.2), without underscore.
+pub(super) fn is_token(byte: &u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^`|~".contains(byte)
 }
 
 /// What the header fields said about framing.
@@ -208,7 +216,7 @@ impl Seen {
 }
 
 /// `1*DIGIT` (RFC 9112, section 6.2), at most eighteen.
-fn length(value: &[u8]) -> Option<u64> {
+pub(super) fn length(value: &[u8]) -> Option<u64> {
     let plain = (1..=18).contains(&value.len()) && value.iter().all(u8::is_ascii_digit);
     let text = std::str::from_utf8(value).ok().filter(|_| plain)?;
     text.parse().ok()

@@ -2,11 +2,12 @@
 //! limits, hands each to what lies behind the seam and writes its answer.
 
 use super::gate::{Gate, Notes};
+use super::http2;
 use super::limits::Limits;
 use super::refusal::Refusal;
 use super::seam::{Answer, Received};
 use super::sources::{Place, Sources};
-use super::tls::Identity;
+use super::tls::{self, Identity};
 use crate::observe::Metrics;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
@@ -20,8 +21,8 @@ use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -77,6 +78,7 @@ pub struct Edge {
     stop: CancellationToken,
     cut: CancellationToken,
     tasks: TaskTracker,
+    shared: Arc<Shared>,
 }
 
 impl Edge {
@@ -96,10 +98,11 @@ impl Edge {
         let (stop, cut) = (CancellationToken::new(), CancellationToken::new());
         let tasks = TaskTracker::new();
         let shared = Arc::new(Shared {
-            acceptor: TlsAcceptor::from(identity.config),
             handshakes: Semaphore::new(limits.handshakes_max),
             in_flight: Arc::new(Semaphore::new(limits.requests_in_flight_max)),
-            limits: Arc::new(limits),
+            reading: Semaphore::new(limits.http2.reading_max),
+            sources: Sources::new(limits.connections_max, limits.connections_per_source_max),
+            serving: RwLock::new(Serving::new(&identity, limits)),
             stop: stop.clone(),
             cut: cut.clone(),
             tasks: tasks.clone(),
@@ -107,8 +110,13 @@ impl Edge {
             handler,
             metrics,
         });
-        tasks.spawn(accept(listener, shared));
-        Ok(Self { address, stop, cut, tasks })
+        tasks.spawn(accept(listener, Arc::clone(&shared)));
+        Ok(Self { address, stop, cut, tasks, shared })
+    }
+
+    /// What changes the listener while it serves.
+    pub fn switch(&self) -> Switch {
+        Switch(Arc::clone(&self.shared))
     }
 
     /// Where it listens, with the port that the system chose for port 0.
@@ -127,23 +135,76 @@ impl Edge {
     }
 }
 
+/// Changes an open listener.
+#[derive(Clone)]
+pub struct Switch(Arc<Shared>);
+
+impl Switch {
+    /// Serves new connections by another certificate and other limits; those that are open go on with
+    /// what they began with. The counts of the listener as a whole ([`Limits::fixed`]) stay as they
+    /// were at the opening.
+    pub fn replace(&self, identity: &Identity, limits: Limits) {
+        let Self(shared) = self;
+        shared.metrics.certificate_not_after(&shared.name, identity.not_after_unix_s);
+        *shared.serving.write().unwrap_or_else(PoisonError::into_inner) =
+            Serving::new(identity, limits);
+    }
+}
+
 /// What all connections of a listener share.
-struct Shared {
-    name: String,
-    acceptor: TlsAcceptor,
-    limits: Arc<Limits>,
+pub(super) struct Shared {
+    pub(super) name: String,
+    serving: RwLock<Serving>,
+    sources: Arc<Sources>,
     handshakes: Semaphore,
     in_flight: Arc<Semaphore>,
+    /// One permit a body that is being read over HTTP/2.
+    pub(super) reading: Semaphore,
     handler: Arc<dyn Handle>,
-    metrics: Arc<Metrics>,
-    stop: CancellationToken,
-    cut: CancellationToken,
-    tasks: TaskTracker,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) stop: CancellationToken,
+    pub(super) cut: CancellationToken,
+    pub(super) tasks: TaskTracker,
+}
+
+/// What a new connection is served with, from its first byte to its last.
+#[derive(Clone)]
+struct Serving {
+    acceptor: TlsAcceptor,
+    limits: Arc<Limits>,
+}
+
+impl Serving {
+    fn new(identity: &Identity, limits: Limits) -> Self {
+        let acceptor = TlsAcceptor::from(Arc::clone(&identity.config));
+        Self { acceptor, limits: Arc::new(limits) }
+    }
+}
+
+impl Shared {
+    /// Hands a message over the seam and waits for its answer. `place` is held until the work is
+    /// done.
+    pub(super) async fn hand_over<P: Send + 'static>(
+        &self,
+        received: Received,
+        place: P,
+    ) -> Result<Answer, Refusal> {
+        let in_flight = Arc::clone(&self.in_flight).try_acquire_owned();
+        let in_flight = in_flight.map_err(|_| Refusal::Busy)?;
+        // A task of its own: a client that goes away takes no payment with it.
+        let (handler, metrics) = (Arc::clone(&self.handler), Arc::clone(&self.metrics));
+        let work = self.tasks.spawn(async move {
+            let _held = (in_flight, place, metrics.request_under_way());
+            handler.handle(received).await
+        });
+        work.await.map_err(|fault| {
+            tracing::error!(listener = self.name, %fault, "the work on a request broke off");
+            Refusal::Broken
+        })
+    }
 }
 
 async fn accept(listener: TcpListener, shared: Arc<Shared>) {
-    let limits = &shared.limits;
-    let sources = Sources::new(limits.connections_max, limits.connections_per_source_max);
     loop {
         let accepted = tokio::select! {
             biased;
@@ -151,7 +212,7 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((stream, peer)) => match sources.take(peer.ip()) {
+            Ok((stream, peer)) => match shared.sources.take(peer.ip()) {
                 Ok(place) => {
                     let connection = connect(stream, peer, place, Arc::clone(&shared));
                     shared.tasks.spawn(connection);
@@ -170,11 +231,13 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
 
 async fn connect(stream: TcpStream, peer: SocketAddr, place: Place, shared: Arc<Shared>) {
     let _open = shared.metrics.connection_open(&shared.name);
-    let handshake_by = Instant::now() + shared.limits.handshake_time;
+    let Serving { acceptor, limits } =
+        shared.serving.read().unwrap_or_else(PoisonError::into_inner).clone();
+    let handshake_by = Instant::now() + limits.handshake_time;
     let handshake = async {
         let _turn = shared.handshakes.acquire().await.map_err(io::Error::other)?;
         stream.set_nodelay(true)?;
-        shared.acceptor.accept(stream).await
+        acceptor.accept(stream).await
     };
     let stream = tokio::select! {
         biased;
@@ -185,25 +248,29 @@ async fn connect(stream: TcpStream, peer: SocketAddr, place: Place, shared: Arc<
             Err(_) => return shared.metrics.edge_refused(&shared.name, "handshake_time"),
         },
     };
-    serve(stream, peer, &shared).await;
+    // By what the client chose (ALPN), never by looking at its bytes.
+    if stream.get_ref().1.alpn_protocol() == Some(tls::HTTP2) {
+        http2::serve(stream, peer, limits, &shared).await;
+    } else {
+        serve(stream, peer, limits, &shared).await;
+    }
     drop(place);
 }
 
 async fn serve(
     stream: tokio_rustls::server::TlsStream<TcpStream>,
     peer: SocketAddr,
+    limits: Arc<Limits>,
     shared: &Arc<Shared>,
 ) {
-    let limits = &shared.limits;
     let notes = Arc::new(Notes::default());
-    let certificates = stream.get_ref().1.peer_certificates();
-    let client_certificate = certificates.and_then(|chain| Some(chain.first()?.to_vec()));
-    let gate = Gate::new(stream, Arc::clone(limits), Arc::clone(&notes));
+    let from = Peer::of(&stream, peer);
+    let gate = Gate::new(stream, Arc::clone(&limits), Arc::clone(&notes));
     let connection = Arc::new(Connection {
-        peer,
-        client_certificate,
+        peer: from,
         notes: Arc::clone(&notes),
         requests: AtomicU64::new(0),
+        limits: Arc::clone(&limits),
         shared: Arc::clone(shared),
     });
     let service = service_fn(move |request| {
@@ -239,12 +306,30 @@ async fn serve(
     }
 }
 
+/// Who is at the other end of a connection.
+pub(super) struct Peer {
+    pub(super) address: SocketAddr,
+    /// The client's certificate (DER), if it was asked for and given.
+    pub(super) certificate: Option<Vec<u8>>,
+}
+
+impl Peer {
+    pub(super) fn of(
+        stream: &tokio_rustls::server::TlsStream<TcpStream>,
+        address: SocketAddr,
+    ) -> Self {
+        let chain = stream.get_ref().1.peer_certificates();
+        let certificate = chain.and_then(|chain| Some(chain.first()?.to_vec()));
+        Self { address, certificate }
+    }
+}
+
 /// One connection, for its requests.
 struct Connection {
-    peer: SocketAddr,
-    client_certificate: Option<Vec<u8>>,
+    peer: Peer,
     notes: Arc<Notes>,
     requests: AtomicU64,
+    limits: Arc<Limits>,
     shared: Arc<Shared>,
 }
 
@@ -262,7 +347,7 @@ impl Connection {
                 (refuse(refusal), refusal.keeps_connection())
             }
         };
-        let last = served >= shared.limits.requests_per_connection_max;
+        let last = served >= self.limits.requests_per_connection_max;
         if !keeps || last || shared.stop.is_cancelled() {
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
@@ -273,38 +358,27 @@ impl Connection {
     async fn work(&self, request: Request<Incoming>) -> Result<Answer, Refusal> {
         let shared = &self.shared;
         let (head, body) = request.into_parts();
-        let body = Limited::new(body, shared.limits.body_bytes_max).collect().await;
+        let body = Limited::new(body, self.limits.body_bytes_max).collect().await;
         let unread = || self.notes.refusal().unwrap_or(Refusal::Malformed("a whole body"));
         let body = body.map_err(|_| unread())?.to_bytes().to_vec();
-        let in_flight = Arc::clone(&shared.in_flight).try_acquire_owned();
-        let in_flight = in_flight.map_err(|_| Refusal::Busy)?;
         let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
         let field = |(name, value): (&HeaderName, &HeaderValue)| {
             (name.as_str().to_owned(), value.as_bytes().to_vec())
         };
         let received = Received {
             listener: shared.name.clone(),
-            peer: self.peer,
-            client_certificate: self.client_certificate.clone(),
+            peer: self.peer.address,
+            client_certificate: self.peer.certificate.clone(),
             method: head.method.as_str().to_owned(),
             target: target.to_owned(),
             headers: head.headers.iter().map(field).collect(),
             body,
         };
-        // A task of its own: a client that goes away takes no payment with it.
-        let (handler, metrics) = (Arc::clone(&shared.handler), Arc::clone(&shared.metrics));
-        let work = shared.tasks.spawn(async move {
-            let _in_flight = (in_flight, metrics.request_under_way());
-            handler.handle(received).await
-        });
-        work.await.map_err(|fault| {
-            tracing::error!(listener = shared.name, %fault, "the work on a request broke off");
-            Refusal::Broken
-        })
+        shared.hand_over(received, ()).await
     }
 }
 
-fn respond(answer: Answer) -> Response<Full<Bytes>> {
+pub(super) fn respond(answer: Answer) -> Response<Full<Bytes>> {
     let Answer { status, headers, body } = answer;
     let built = headers
         .iter()
@@ -318,7 +392,7 @@ fn respond(answer: Answer) -> Response<Full<Bytes>> {
     })
 }
 
-fn refuse(refusal: Refusal) -> Response<Full<Bytes>> {
+pub(super) fn refuse(refusal: Refusal) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(Bytes::from(refusal.body())));
     *response.status_mut() = StatusCode::from_u16(refusal.status()).unwrap_or_default();
     let fields = response.headers_mut();

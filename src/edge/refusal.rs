@@ -6,7 +6,7 @@ use serde::Serialize;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// The framing can be read in two ways, or not at all.
-    #[error("the request is not well-formed HTTP/1.1: {0}")]
+    #[error("the request is not well-formed HTTP: {0}")]
     Malformed(&'static str),
     /// A body without a stated length.
     #[error("a body without content-length")]
@@ -34,6 +34,15 @@ pub enum Refusal {
     /// As many requests are under way as the listener bears.
     #[error("too many requests are under way")]
     Busy,
+    /// An answer's bytes were not taken.
+    #[error("the client did not take its answer in time")]
+    NotTaken,
+    /// Too many frames that carry nothing.
+    #[error("too many control frames")]
+    Flood,
+    /// The HTTP/2 library ended the connection for what the client did.
+    #[error("the client broke the rules or the limits of HTTP/2")]
+    Http2,
     /// The work behind the edge broke off. Nothing is said about the outcome.
     #[error("the request could not be worked on")]
     Broken,
@@ -49,7 +58,8 @@ impl Refusal {
             Self::Expectation => 417,
             Self::HeadTooLarge => 431,
             Self::BodyTooLarge { .. } => 413,
-            Self::TooSlow => 408,
+            Self::TooSlow | Self::NotTaken => 408,
+            Self::Flood | Self::Http2 => 429,
             Self::Busy => 503,
             Self::Broken => 500,
         }
@@ -62,6 +72,9 @@ impl Refusal {
             Self::Encoded => "unsupported_media_type",
             Self::HeadTooLarge | Self::BodyTooLarge { .. } => "too_large",
             Self::TooSlow => "too_slow",
+            Self::NotTaken => "answer_not_taken",
+            Self::Flood => "control_frames",
+            Self::Http2 => "http2",
             Self::Busy => "busy",
             Self::Broken => "internal",
         }
@@ -81,6 +94,8 @@ impl Refusal {
             Self::HeadTooLarge => ("The request head is too large", None),
             Self::BodyTooLarge { .. } => ("The body is too large", None),
             Self::TooSlow => ("The request came too slowly", None),
+            Self::NotTaken => ("The answer was not taken", None),
+            Self::Flood | Self::Http2 => ("The connection was ended", None),
             Self::Busy => ("The gateway is busy", None),
             Self::Broken => ("The gateway failed", None),
         }
@@ -108,7 +123,8 @@ impl Refusal {
         let reason = match self {
             Self::HeadTooLarge => "Request Header Fields Too Large",
             Self::BodyTooLarge { .. } => "Content Too Large",
-            Self::TooSlow => "Request Timeout",
+            Self::TooSlow | Self::NotTaken => "Request Timeout",
+            Self::Flood | Self::Http2 => "Too Many Requests",
             Self::LengthRequired => "Length Required",
             Self::Encoded => "Unsupported Media Type",
             Self::Expectation => "Expectation Failed",

@@ -23,6 +23,7 @@ pub struct Received {
     /// Header fields: lower-case names without underscores; lines of one name keep their order.
     pub headers: Vec<(String, Vec<u8>)>,
     /// The body, byte for byte.
+    #[serde(with = "crate::carriage::base64")]
     pub body: Vec<u8>,
 }
 
@@ -62,6 +63,7 @@ pub struct Answer {
     /// Header fields: lower-case names, values of printable ASCII.
     pub headers: Vec<(String, String)>,
     /// The body.
+    #[serde(with = "crate::carriage::base64")]
     pub body: Vec<u8>,
 }
 

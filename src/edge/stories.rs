@@ -18,26 +18,29 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 /// An open listener whose handler echoes the body, and what a client needs to reach it.
-struct World {
-    edge: Edge,
-    connector: TlsConnector,
-    metrics: Arc<Metrics>,
+pub(super) struct World {
+    pub(super) edge: Edge,
+    pub(super) connector: TlsConnector,
+    pub(super) metrics: Arc<Metrics>,
+    /// The same, with HTTP/2 by ALPN.
+    pub(super) over_http2: TlsConnector,
     /// How many requests reached the handler.
     handled: Arc<AtomicUsize>,
 }
 
 impl World {
-    async fn new(limits: Limits) -> Self {
+    pub(super) async fn new(limits: Limits) -> Self {
         Self::with(limits, |received: Received| async move { echo(received) }).await
     }
 
-    async fn with<H: Handle>(limits: Limits, handler: H) -> Self {
+    pub(super) async fn with<H: Handle>(limits: Limits, handler: H) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
         let (certificate, key) = (folder.path().join("tls.pem"), folder.path().join("tls.key"));
         std::fs::write(&certificate, made.cert.pem()).unwrap();
         std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
         let identity = tls::load(&certificate, &key, SystemTime::now()).unwrap();
+        let identity = identity.offering_http2(true);
         let metrics = Metrics::new();
         let handled = Arc::new(AtomicUsize::new(0));
         let counter = Arc::clone(&handled);
@@ -48,11 +51,12 @@ impl World {
         let address = "127.0.0.1:0".parse().unwrap();
         let opening = Opening { name: "rest".to_owned(), address, identity, limits };
         let edge = Edge::open(opening, Arc::new(counting), Arc::clone(&metrics)).await.unwrap();
-        let connector = connector(made.cert.der().clone());
-        Self { edge, connector, metrics, handled }
+        let connector = connector(made.cert.der().clone(), &[]);
+        let over_http2 = self::connector(made.cert.der().clone(), &[tls::HTTP2]);
+        Self { over_http2, edge, connector, metrics, handled }
     }
 
-    async fn connect(&self) -> std::io::Result<TlsStream<TcpStream>> {
+    pub(super) async fn connect(&self) -> std::io::Result<TlsStream<TcpStream>> {
         let stream = TcpStream::connect(self.edge.address()).await?;
         let name = ServerName::try_from("localhost").unwrap();
         self.connector.connect(name, stream).await
@@ -65,23 +69,24 @@ impl World {
         until_closed(&mut stream).await
     }
 
-    fn handled(&self) -> usize {
+    pub(super) fn handled(&self) -> usize {
         self.handled.load(Ordering::SeqCst)
     }
 }
 
-fn connector(certificate: CertificateDer<'static>) -> TlsConnector {
+fn connector(certificate: CertificateDer<'static>, protocols: &[&[u8]]) -> TlsConnector {
     let mut roots = rustls::RootCertStore::empty();
     roots.add(certificate).unwrap();
-    let config = rustls::ClientConfig::builder_with_provider(tls::provider())
+    let mut config = rustls::ClientConfig::builder_with_provider(tls::provider())
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_root_certificates(roots)
         .with_no_client_auth();
+    config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
     TlsConnector::from(Arc::new(config))
 }
 
-fn echo(received: Received) -> Answer {
+pub(super) fn echo(received: Received) -> Answer {
     let target = received.target.clone();
     Answer { status: 200, headers: vec![("x-target".into(), target)], body: received.body }
 }
@@ -94,7 +99,7 @@ async fn until_closed(stream: &mut TlsStream<TcpStream>) -> String {
 }
 
 /// Reads one whole answer with a content-length and leaves the connection open.
-async fn one_answer(stream: &mut TlsStream<TcpStream>) -> String {
+pub(super) async fn one_answer(stream: &mut TlsStream<TcpStream>) -> String {
     let mut answer = Vec::new();
     loop {
         let text = String::from_utf8_lossy(&answer).into_owned();
@@ -111,7 +116,7 @@ async fn one_answer(stream: &mut TlsStream<TcpStream>) -> String {
     }
 }
 
-fn short() -> Limits {
+pub(super) fn short() -> Limits {
     Limits {
         header_time: Duration::from_millis(80),
         request_time: Duration::from_millis(160),
@@ -122,7 +127,7 @@ fn short() -> Limits {
     }
 }
 
-const GOOD: &[u8] =
+pub(super) const GOOD: &[u8] =
     b"POST /v1/payments?a=%20b HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\n\r\nhello";
 
 #[tokio::test]
@@ -403,7 +408,7 @@ async fn the_last_request_of_a_connection_says_so() {
 }
 
 /// A handler that waits until it is released.
-fn gated() -> (Arc<Notify>, Arc<Notify>, impl Handle) {
+pub(super) fn gated() -> (Arc<Notify>, Arc<Notify>, impl Handle) {
     let (begun, release) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let (begins, released) = (Arc::clone(&begun), Arc::clone(&release));
     let handler = move |received: Received| {

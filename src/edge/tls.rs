@@ -1,5 +1,5 @@
 //! TLS as the edge speaks it: 1.3 and 1.2, ECDHE and AEAD only, a post-quantum hybrid first, no early
-//! data, HTTP/1.1 by ALPN. The cryptography is aws-lc-rs, named outright: nothing depends on which
+//! data, HTTP/2 (where wanted) or HTTP/1.1 by ALPN. The cryptography is aws-lc-rs, named outright: nothing depends on which
 //! provider some other crate switched on.
 
 use rustls::crypto::CryptoProvider;
@@ -24,7 +24,23 @@ pub struct Identity {
     pub not_after_unix_s: i64,
     /// The leaf's subject, as RFC 4514 writes it.
     pub subject: String,
+    /// The leaf certificate itself (DER).
+    pub leaf: Vec<u8>,
 }
+
+impl Identity {
+    /// Offers HTTP/2 before HTTP/1.1 (ALPN, RFC 7301), or does not.
+    #[must_use]
+    pub fn offering_http2(mut self, offered: bool) -> Self {
+        let protocols: &[&[u8]] = if offered { &[HTTP2, b"http/1.1"] } else { &[b"http/1.1"] };
+        let config = Arc::make_mut(&mut self.config);
+        config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
+        self
+    }
+}
+
+/// HTTP/2 over TLS, as ALPN names it (RFC 9113, section 3.2).
+pub const HTTP2: &[u8] = b"h2";
 
 /// Why a certificate or key cannot be served.
 #[derive(Debug, thiserror::Error)]
@@ -154,6 +170,7 @@ pub fn load_asking(
         let ago_s = now_s.saturating_sub(not_after_unix_s);
         return Err(TlsError::Expired { path: path(), ago_s });
     }
+    let leaf_der = chain.first().map(|leaf| leaf.to_vec()).unwrap_or_default();
     let unfit = |source| TlsError::Unfit { certificate: path(), key: key.to_path_buf(), source };
     let mut config = ServerConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
@@ -163,7 +180,8 @@ pub fn load_asking(
         .map_err(unfit)?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     config.max_early_data_size = 0;
-    Ok(Identity { config: Arc::new(config), not_after_unix_s, subject: tbs.subject().to_string() })
+    let subject = tbs.subject().to_string();
+    Ok(Identity { config: Arc::new(config), not_after_unix_s, subject, leaf: leaf_der })
 }
 
 /// Proves that a client's certificate ends at one of the authorities, is valid now, may authenticate

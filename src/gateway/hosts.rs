@@ -1,8 +1,9 @@
 //! The hosts of a gateway: their definitions, their lines, and where the engine's messages go.
 
 use crate::config::{self, Config};
-use crate::definitions::{self, DefinitionError};
+use crate::definitions::{self, DefinitionError, Edition, Shelf};
 use crate::engine_task::{Clock, Lines};
+use crate::host::editions::Editions;
 use crate::host::slot::Slots;
 use crate::host::status::HostStatus;
 use crate::host::wording::{Cards, UnsealError};
@@ -24,18 +25,16 @@ use tidegate_payment::id::{HostId, LineId, PaymentId};
 use tidegate_payment::input::Input;
 use tidegate_payment::payment::Payment;
 use tidegate_payment::record::NotSentReason;
-use tidegate_protocol::definition::Definition;
 use tokio::sync::mpsc;
 
 /// The definition of each host.
-pub(super) type DefinitionTable = BTreeMap<HostId, Arc<Definition>>;
+pub(super) type DefinitionTable = BTreeMap<HostId, Edition>;
 
 /// Loads the definition of each host.
 pub(super) fn definitions(config: &Config) -> Result<DefinitionTable, DefinitionError> {
     let folder = &config.gateway.protocols_dir;
     let load = |host: &config::Host| {
-        let definition = definitions::load(folder, &host.dialect, &host.mapping)?;
-        Ok((host.name.clone(), Arc::new(definition)))
+        Ok((host.name.clone(), definitions::load_edition(folder, &host.dialect, &host.mapping)?))
     };
     config.hosts.iter().map(load).collect()
 }
@@ -45,6 +44,7 @@ pub(super) fn definitions(config: &Config) -> Result<DefinitionTable, Definition
 pub struct Hosts {
     hosts: Arc<BTreeMap<HostId, HostHandle>>,
     secrets: Arc<Slots>,
+    editions: Arc<BTreeMap<HostId, Arc<Editions>>>,
 }
 
 impl Hosts {
@@ -58,12 +58,17 @@ impl Hosts {
         clock: Clock,
     ) -> anyhow::Result<Self> {
         let secrets = Arc::new(Slots::new(config.engine.open_payments_max));
-        let mut hosts = BTreeMap::new();
+        let (mut hosts, mut editions) = (BTreeMap::new(), BTreeMap::new());
+        let shelf = Shelf::of(&config.gateway.data_dir);
         for host in &config.hosts {
             let definition = definitions.get(&host.name).context("a host without a definition")?;
+            shelf.keep(definition)?;
+            let wording = Editions::new(Arc::clone(&definition.definition), shelf.clone());
+            let wording = Arc::new(wording);
+            editions.insert(host.name.clone(), Arc::clone(&wording));
             let parts = HostParts {
-                settings: settings(host)?,
-                wording: Arc::clone(definition) as Arc<_>,
+                settings: settings(host, config.gateway.seams)?,
+                wording,
                 cards: Arc::new(SealedCards(Arc::clone(keys))),
                 expected: expected(&host.name, recovered)?,
                 codes: Arc::clone(&secrets),
@@ -73,7 +78,29 @@ impl Hosts {
             };
             hosts.insert(host.name.clone(), host::start(parts)?);
         }
-        Ok(Self { hosts: Arc::new(hosts), secrets })
+        Ok(Self { hosts: Arc::new(hosts), secrets, editions: Arc::new(editions) })
+    }
+
+    /// Hosts whose replies would find their requests in another way by these definitions.
+    pub(super) fn unpaired(&self, wanted: &DefinitionTable) -> Vec<HostId> {
+        let unpaired = |(host, edition): &(&HostId, &Edition)| {
+            let held = self.editions.get(*host);
+            held.is_none_or(|held| !held.present().pairs_like(edition))
+        };
+        wanted.iter().filter(unpaired).map(|(host, _)| host.clone()).collect()
+    }
+
+    /// Has payments begin with these definitions. Says for which hosts that is another one.
+    pub(super) fn replace(&self, wanted: &DefinitionTable) -> Vec<HostId> {
+        let mut changed = Vec::new();
+        for (host, edition) in wanted {
+            let Some(held) = self.editions.get(host) else { continue };
+            if held.present().hashes() != edition.hashes() {
+                held.replace(Arc::clone(&edition.definition));
+                changed.push(host.clone());
+            }
+        }
+        changed
     }
 
     /// Where secrets wait for their host frame.
@@ -141,7 +168,7 @@ fn expected(host: &HostId, recovered: &Recovered) -> anyhow::Result<Vec<Durable<
     Ok(expected)
 }
 
-fn settings(host: &config::Host) -> anyhow::Result<HostSettings> {
+fn settings(host: &config::Host, seams: config::Seams) -> anyhow::Result<HostSettings> {
     let defaults = Limits::default();
     let in_flight_max = u32::try_from(host.in_flight_max)?;
     let remembered = u32::try_from(host.late_answer_window)?;
@@ -173,6 +200,7 @@ fn settings(host: &config::Host) -> anyhow::Result<HostSettings> {
         },
         frame_bytes_max: host.reply_frame_bytes_max,
         connect_timeout: host.connect_timeout,
+        carried: seams == config::Seams::Encoded,
         queue_max: NonZeroUsize::new(host.in_flight_max).unwrap_or(NonZeroUsize::MIN),
         encoders,
     })

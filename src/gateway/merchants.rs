@@ -7,8 +7,9 @@ use crate::channel::replay::ReplayWindow;
 use crate::channel::rest::{self, RestParts, RestSettings, Tally};
 use crate::channel::signature::PublicAddress;
 use crate::config::{self, Config};
-use crate::edge::http::{Edge, Opening};
-use crate::edge::seam::Received;
+use crate::edge::carried::carried;
+use crate::edge::http::{Edge, Handle, Opening, Switch};
+use crate::edge::seam::{Answer, Received};
 use crate::edge::tls::{self, Clients, Identity, TlsError};
 use crate::engine_task::{Clock, EngineHandle};
 use crate::host::Clock as _;
@@ -20,7 +21,7 @@ use crate::payment_path::PaymentPath;
 use crate::routing::{Declined, Membership, Routing};
 use anyhow::Context;
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 use tidegate_payment::id::{MerchantId, Nonce};
 use tidegate_payment::input::Terms;
@@ -45,79 +46,180 @@ pub(super) struct Parts<'a> {
     pub(super) clock: Clock,
 }
 
+/// What every channel works with, in the order of configuration; a request keeps to the end what it
+/// began with.
+pub(super) type Channels = Vec<Arc<RestParts>>;
+
+/// The open listeners, as a reload sees them.
+pub(super) struct Listening {
+    live: Arc<RwLock<Channels>>,
+    switches: Vec<(Switch, Mutex<Vec<u8>>)>,
+    keys: Arc<dyn KeyStore>,
+    engine: EngineHandle,
+    secrets: Arc<Slots>,
+    declined: Arc<Declined>,
+    metrics: Arc<Metrics>,
+    clock: Clock,
+    replay: Arc<ReplayWindow>,
+    pools: Vec<Arc<WorkerPool>>,
+}
+
 /// Opens all listeners, in the order of configuration.
-pub(super) async fn open(parts: Parts<'_>) -> anyhow::Result<Vec<Edge>> {
-    let core = Arc::new(seams::core(path(&parts)?));
+pub(super) async fn open(parts: Parts<'_>) -> anyhow::Result<(Vec<Edge>, Listening)> {
     let replay = Arc::new(seams::forget_nonces(replay_window(&parts)?));
+    let channels = &parts.config.channels;
+    let pools = channels.iter().map(|channel| Ok(Arc::new(pool(channel)?)));
+    let pools = pools.collect::<anyhow::Result<Vec<_>>>()?;
+    let Parts { config, identities, definitions, keys, engine, metrics, clock, .. } = parts;
+    let Parts { secrets, declined, .. } = parts;
+    let live = Arc::new(RwLock::new(Vec::new()));
+    let switches = Vec::new();
+    let mut listening = Listening {
+        live,
+        switches,
+        keys,
+        engine,
+        secrets,
+        declined,
+        metrics,
+        clock,
+        replay,
+        pools,
+    };
+    let prepared = listening.prepare(config, definitions)?;
+    listening.go_live(prepared);
     let mut edges = Vec::new();
-    for (channel, identity) in parts.config.channels.iter().zip(&parts.identities) {
+    for (index, (channel, identity)) in channels.iter().zip(identities).enumerate() {
+        let leaf = Mutex::new(identity.leaf.clone());
         let opening = Opening {
             name: channel.name.to_string(),
             address: channel.listen,
-            identity: identity.clone(),
+            identity,
             limits: channel.limits.clone(),
         };
-        let clock = parts.clock;
-        let rest = Arc::new(RestParts {
-            settings: RestSettings {
-                channel: channel.name.clone(),
-                address: PublicAddress::parse(&channel.public_address)?,
-                signature_window_s: i64::try_from(channel.signature_window.as_secs())?,
-                retry_after_s: RETRY_AFTER_S,
-            },
-            merchants: Merchants::build(merchants(parts.config, parts.keys.as_ref())?)?,
-            keys: Arc::clone(&parts.keys),
-            replay: Arc::clone(&replay),
-            pool: Arc::new(pool(channel)?),
-            core: Arc::clone(&core) as Arc<_>,
-            tally: Arc::new(Counters(Arc::clone(&parts.metrics))),
-            clock: Arc::new(move || clock.now().wall),
-        });
-        let handler = move |received: Received| {
-            let rest = Arc::clone(&rest);
-            async move { rest::serve(received, &rest).await }
-        };
-        let edge = Edge::open(opening, Arc::new(handler), Arc::clone(&parts.metrics)).await?;
+        let mut handler = handler(Arc::clone(&listening.live), index);
+        if config.gateway.seams == config::Seams::Encoded {
+            handler = carried(handler, &channel.limits)?;
+        }
+        let edge = Edge::open(opening, handler, Arc::clone(&listening.metrics)).await?;
+        listening.switches.push((edge.switch(), leaf));
         edges.push(edge);
     }
-    Ok(edges)
+    Ok((edges, listening))
+}
+
+/// Serves the requests of one channel with what is live when they come.
+fn handler(live: Arc<RwLock<Channels>>, index: usize) -> Arc<dyn Handle> {
+    Arc::new(move |received: Received| {
+        let channels = live.read().unwrap_or_else(PoisonError::into_inner);
+        let rest = channels.get(index).cloned();
+        drop(channels);
+        async move {
+            match rest {
+                Some(rest) => rest::serve(received, &rest).await,
+                None => Answer { status: 404, headers: Vec::new(), body: Vec::new() },
+            }
+        }
+    })
+}
+
+impl Listening {
+    /// Builds what every channel shall work with; changes nothing.
+    pub(super) fn prepare(
+        &self,
+        config: &Config,
+        definitions: &DefinitionTable,
+    ) -> anyhow::Result<Channels> {
+        let core = Arc::new(seams::core(self.path(config, definitions)?));
+        let mut channels = Vec::new();
+        for (channel, pool) in config.channels.iter().zip(&self.pools) {
+            let clock = self.clock;
+            channels.push(Arc::new(RestParts {
+                settings: RestSettings {
+                    channel: channel.name.clone(),
+                    address: PublicAddress::parse(&channel.public_address)?,
+                    signature_window_s: i64::try_from(channel.signature_window.as_secs())?,
+                    retry_after_s: RETRY_AFTER_S,
+                },
+                merchants: Merchants::build(merchants(config, self.keys.as_ref())?)?,
+                keys: Arc::clone(&self.keys),
+                replay: Arc::clone(&self.replay),
+                pool: Arc::clone(pool),
+                core: Arc::clone(&core) as Arc<_>,
+                tally: Arc::new(Counters(Arc::clone(&self.metrics))),
+                clock: Arc::new(move || clock.now().wall),
+            }));
+        }
+        Ok(channels)
+    }
+
+    fn go_live(&self, prepared: Channels) {
+        *self.live.write().unwrap_or_else(PoisonError::into_inner) = prepared;
+    }
+
+    /// Takes everything into use: requests, and handshakes, that begin from now on. Says whose
+    /// certificate is another one.
+    pub(super) fn swap(
+        &self,
+        prepared: Channels,
+        identities: &[Identity],
+        config: &Config,
+    ) -> Vec<String> {
+        self.go_live(prepared);
+        let mut changed = Vec::new();
+        let channels = config.channels.iter().zip(identities).zip(&self.switches);
+        for ((channel, identity), (switch, leaf)) in channels {
+            switch.replace(identity, channel.limits.clone());
+            let mut leaf = leaf.lock().unwrap_or_else(PoisonError::into_inner);
+            if *leaf != identity.leaf {
+                leaf.clone_from(&identity.leaf);
+                changed.push(format!("channel {}: certificate", channel.name));
+            }
+        }
+        changed
+    }
+
+    fn path(&self, config: &Config, definitions: &DefinitionTable) -> anyhow::Result<PaymentPath> {
+        let replies = config.hosts.iter().map(|host| host.reply_timeout);
+        Ok(PaymentPath {
+            engine: self.engine.clone(),
+            clock: self.clock,
+            secrets: Arc::clone(&self.secrets),
+            secrets_lifetime: replies.max().unwrap_or_default(),
+            routing: Arc::new(routing(config, definitions, &self.declined)?),
+        })
+    }
 }
 
 /// Loads the certificate and key of every channel, in the order of configuration.
 pub(super) fn identities(config: &Config) -> Result<Vec<Identity>, TlsError> {
-    config.channels.iter().map(|channel| identity(&channel.tls)).collect()
+    config.channels.iter().map(identity).collect()
 }
 
 /// Loads the certificate and key of a channel, and whose client certificates it takes.
-pub(crate) fn identity(files: &config::TlsFiles) -> Result<Identity, TlsError> {
+pub(crate) fn identity(channel: &config::Channel) -> Result<Identity, TlsError> {
+    let files = &channel.tls;
     let clients = files.client_certificates.as_ref();
     let clients = clients.map(|held| Clients { ca: &held.ca, required: held.required });
-    tls::load_asking(&files.certificate, &files.key, clients, SystemTime::now())
+    let identity = tls::load_asking(&files.certificate, &files.key, clients, SystemTime::now())?;
+    Ok(identity.offering_http2(channel.http2))
 }
 
-fn path(parts: &Parts<'_>) -> anyhow::Result<PaymentPath> {
-    let replies = parts.config.hosts.iter().map(|host| host.reply_timeout);
-    Ok(PaymentPath {
-        engine: parts.engine.clone(),
-        clock: parts.clock,
-        secrets: Arc::clone(&parts.secrets),
-        secrets_lifetime: replies.max().unwrap_or_default(),
-        routing: Arc::new(routing(parts)?),
-    })
-}
-
-fn routing(parts: &Parts<'_>) -> anyhow::Result<Routing> {
+fn routing(
+    config: &Config,
+    definitions: &DefinitionTable,
+    declined: &Arc<Declined>,
+) -> anyhow::Result<Routing> {
     let (mut memberships, mut offers) = (BTreeMap::new(), BTreeMap::new());
-    for host in &parts.config.hosts {
-        let definition =
-            parts.definitions.get(&host.name).context("a host without a definition")?;
+    for host in &config.hosts {
+        let definition = definitions.get(&host.name).context("a host without a definition")?;
         let (acquirer, forwarder) = (host.acquirer.clone(), host.forwarder.clone());
         memberships.insert(host.name.clone(), Membership { acquirer, forwarder });
         let (definitions, operations) = (definition.hashes(), definition.operations());
         offers.insert(host.name.clone(), Offer { definitions, operations });
     }
-    let rules = parts.config.routes.clone();
-    Ok(Routing::new(rules, memberships, offers, Arc::clone(&parts.declined)))
+    let rules = config.routes.clone();
+    Ok(Routing::new(rules, memberships, offers, Arc::clone(declined)))
 }
 
 /// One window for all listeners, taking back what the journal remembers.

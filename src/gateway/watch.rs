@@ -1,12 +1,13 @@
 //! Keeps an eye on the parts: gauges for metrics, conditions of readiness.
 
 use super::hosts::Hosts;
+use super::reload::Reloader;
 use crate::config::Config;
 use crate::control::internal::Pages;
 use crate::engine_task::EngineHandle;
 use crate::host::status::HostStatus;
 use crate::observe::{Beat, Condition, Health, Metrics};
-use crate::routing::{Declined, Way};
+use crate::routing::Declined;
 use crate::store::embedded::JournalStore;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -24,7 +25,7 @@ pub(super) struct Watch {
     engine: EngineHandle,
     store: Weak<JournalStore>,
     hosts: Hosts,
-    ways: Vec<Way>,
+    reloader: Option<Arc<Reloader>>,
     declined: Arc<Declined>,
     heard: Beat,
     ready_age_max: Duration,
@@ -44,7 +45,7 @@ impl Watch {
             engine,
             store: Arc::downgrade(store),
             hosts,
-            ways: Vec::new(),
+            reloader: None,
             declined: Arc::default(),
             heard: Beat::default(),
             ready_age_max: config.internal.ready_age_max,
@@ -52,9 +53,9 @@ impl Watch {
         }
     }
 
-    /// Watches what of these routes and hosts is declined, too.
-    pub(super) fn over(self, ways: Vec<Way>, declined: Arc<Declined>) -> Self {
-        Self { ways, declined, ..self }
+    /// Watches what of the routes and hosts in use is declined, too.
+    pub(super) fn over(self, reloader: Arc<Reloader>, declined: Arc<Declined>) -> Self {
+        Self { reloader: Some(reloader), declined, ..self }
     }
 
     /// The pages of the internal listener.
@@ -67,14 +68,14 @@ impl Watch {
         let heard = self.heard.condition("a signed-on line heard the host", self.ready_age_max);
         let (engine, store) = (self.engine.clone(), Weak::clone(&self.store));
         let data_dir = self.data_dir.clone();
-        let (ways, declined) = (self.ways.clone(), Arc::clone(&self.declined));
+        let (reloader, declined) = (self.reloader.clone(), Arc::clone(&self.declined));
         Pages {
             health: Health::new(vec![heard, journal]),
             metrics: Arc::clone(&self.metrics),
             refresh: Box::new(move |metrics| {
                 show_engine(metrics, &engine);
                 show_store(metrics, &store);
-                for way in &ways {
+                for way in reloader.iter().flat_map(|reloader| reloader.ways()) {
                     metrics.route_declined(&way.name, declined.holds(&way.name));
                 }
                 if let Ok(room) = rustix::fs::statvfs(&data_dir) {

@@ -11,6 +11,7 @@ use super::connection::{Job, Link};
 use super::slot::Slots;
 use super::wording::*;
 use super::*;
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::time::Instant;
 use tidegate_line::event::{Ask, Event, HostRequest, Read, Written};
@@ -208,17 +209,22 @@ pub(super) fn outgoing(
     Box::new(Durable::attest(out, Sequence(1)))
 }
 
+thread_local! {
+    /// Whether the lines of this test's hosts lie behind socket pairs.
+    static CARRIED: Cell<bool> = const { Cell::new(false) };
+}
+
 /// A bank that listens on one address for each line.
-struct World {
-    host: HostHandle,
-    codes: Arc<Slots>,
+pub(super) struct World {
+    pub(super) host: HostHandle,
+    pub(super) codes: Arc<Slots>,
     inputs: mpsc::Receiver<Input>,
     clock: Arc<TestClock>,
     doors: Vec<TcpListener>,
 }
 
 /// One connection as the bank sees it.
-struct BankLine(TcpStream);
+pub(super) struct BankLine(TcpStream);
 
 impl World {
     async fn start(lines: usize) -> Self {
@@ -227,6 +233,14 @@ impl World {
 
     /// With requests of an earlier run that the bank may still answer.
     async fn start_expecting(lines: usize, expected: Vec<Durable<Outgoing>>) -> Self {
+        Self::start_speaking(Arc::new(Words), lines, expected).await
+    }
+
+    pub(super) async fn start_speaking(
+        wording: Arc<dyn Wording>,
+        lines: usize,
+        expected: Vec<Durable<Outgoing>>,
+    ) -> Self {
         let mut doors = Vec::new();
         let mut settings = Vec::new();
         for number in 0..lines {
@@ -252,10 +266,11 @@ impl World {
                 frame: FrameFormat::LengthBe2,
                 frame_bytes_max: 4096,
                 connect_timeout: PATIENCE,
+                carried: CARRIED.get(),
                 queue_max: NonZeroUsize::new(256).unwrap(),
                 encoders: NonZeroUsize::new(2).unwrap(),
             },
-            wording: Arc::new(Words),
+            wording,
             cards: Arc::new(TestCards),
             expected,
             codes: Arc::clone(&codes),
@@ -274,7 +289,7 @@ impl World {
         (world, bank)
     }
 
-    async fn accept(&self, line: usize) -> BankLine {
+    pub(super) async fn accept(&self, line: usize) -> BankLine {
         BankLine(patient(self.doors[line].accept()).await.unwrap().0)
     }
 
@@ -286,11 +301,11 @@ impl World {
         bank
     }
 
-    async fn input(&mut self) -> Input {
+    pub(super) async fn input(&mut self) -> Input {
         patient(self.inputs.recv()).await.unwrap()
     }
 
-    fn deadline(&self) -> Mono {
+    pub(super) fn deadline(&self) -> Mono {
         self.clock.now().mono.after(PATIENCE)
     }
 
@@ -303,7 +318,7 @@ impl World {
         self.host.send(outgoing(id, attempt, true, self.deadline())).unwrap();
     }
 
-    async fn until(&self, wanted: impl Fn(&HostStatus) -> bool) {
+    pub(super) async fn until(&self, wanted: impl Fn(&HostStatus) -> bool) {
         patient(async {
             while !wanted(&self.host.status().await.unwrap()) {
                 tokio::task::yield_now().await;
@@ -324,15 +339,27 @@ impl BankLine {
     }
 
     async fn try_hear(&mut self) -> std::io::Result<String> {
-        let length = self.0.read_u16().await?;
-        let mut body = vec![0; usize::from(length)];
-        self.0.read_exact(&mut body).await?;
-        Ok(String::from_utf8(body).unwrap())
+        Ok(String::from_utf8(self.try_hear_bytes().await?).unwrap())
     }
 
     async fn say(&mut self, body: &str) {
+        self.say_bytes(body.as_bytes()).await;
+    }
+
+    pub(super) async fn hear_bytes(&mut self) -> Vec<u8> {
+        patient(self.try_hear_bytes()).await.unwrap()
+    }
+
+    async fn try_hear_bytes(&mut self) -> std::io::Result<Vec<u8>> {
+        let length = self.0.read_u16().await?;
+        let mut body = vec![0; usize::from(length)];
+        self.0.read_exact(&mut body).await?;
+        Ok(body)
+    }
+
+    pub(super) async fn say_bytes(&mut self, body: &[u8]) {
         let length = u16::try_from(body.len()).unwrap();
-        let frame = [&length.to_be_bytes()[..], body.as_bytes()].concat();
+        let frame = [&length.to_be_bytes()[..], body].concat();
         self.0.write_all(&frame).await.unwrap();
     }
 }
@@ -342,7 +369,7 @@ async fn patient<F: Future>(future: F) -> F::Output {
 }
 
 #[track_caller]
-fn is_written(input: &Input, id: u128, attempt: Attempt) {
+pub(super) fn is_written(input: &Input, id: u128, attempt: Attempt) {
     assert!(
         matches!(input, Input::Written(p, a) if p.0 == id && *a == attempt),
         "written expected, {input:?} found"
@@ -350,7 +377,7 @@ fn is_written(input: &Input, id: u128, attempt: Attempt) {
 }
 
 #[track_caller]
-fn is_approved(input: &Input, id: u128, line: &str) {
+pub(super) fn is_approved(input: &Input, id: u128, line: &str) {
     assert!(
         matches!(input, Input::HostAnswered(p, a) if p.0 == id && a.line.as_str() == line),
         "approval expected, {input:?} found"
@@ -467,6 +494,56 @@ async fn a_late_answer_after_a_restart_finds_its_payment_and_the_reversal_its_ow
     assert_eq!(bank.hear().await, "here! 1");
     let status = world.host.status().await.unwrap();
     assert_eq!(World::quarantined(&status, "duplicate"), 1, "{status:?}");
+}
+
+#[tokio::test]
+async fn an_advice_that_is_met_by_silence_is_repeated_without_secrets_until_it_is_answered() {
+    let (mut world, mut bank) = World::serving().await;
+    let secrets = || Secrets { security_code: SecurityCode::parse("987").ok(), cavv: None };
+    world.pay(3);
+    bank.hear().await;
+    is_written(&world.input().await, 3, Attempt::Original);
+    for attempt in 2..=3 {
+        // Whatever lies in the slot: a repeat takes nothing from it.
+        world.codes.put(PaymentId(3), secrets(), world.deadline()).unwrap();
+        let again = Attempt::Repeat(attempt);
+        world.host.send(outgoing(3, again, true, world.deadline())).unwrap();
+        assert_eq!(bank.hear().await, format!("do pay-000003 {PAN} 1234 none again"));
+        is_written(&world.input().await, 3, again);
+        assert_eq!(world.codes.len(), 1);
+    }
+    bank.say(&format!("done pay-000003 {PAN} 1234 00")).await;
+    is_approved(&world.input().await, 3, "line-0");
+    // The answer to the first one, late: the exchange is closed.
+    bank.say(&format!("done pay-000003 {PAN} 1234 00")).await;
+    bank.say("there? 1").await;
+    assert_eq!(bank.hear().await, "here! 1");
+    let status = world.host.status().await.unwrap();
+    assert_eq!(World::quarantined(&status, "duplicate"), 1, "{status:?}");
+}
+
+#[tokio::test]
+async fn a_repeat_that_finds_no_line_is_told_as_that_repeat() {
+    let mut world = World::start(1).await;
+    let mut bank = world.accept(0).await;
+    assert!(bank.hear().await.starts_with("SignOn"));
+    let again = Attempt::Repeat(4);
+    world.host.send(outgoing(3, again, true, world.deadline())).unwrap();
+    let input = world.input().await;
+    assert!(
+        matches!(input, Input::NotSent(PaymentId(3), Attempt::Repeat(4), NotSentReason::NoLine)),
+        "{input:?}"
+    );
+}
+
+#[tokio::test]
+async fn the_answer_to_an_advice_of_an_earlier_run_is_known_by_its_repeat() {
+    let (mut world, mut bank) = World::serving().await;
+    world.host.send(outgoing(6, Attempt::Repeat(9), true, world.deadline())).unwrap();
+    bank.hear().await;
+    is_written(&world.input().await, 6, Attempt::Repeat(9));
+    bank.say(&format!("done pay-000006 {PAN} 1234 00")).await;
+    is_approved(&world.input().await, 6, "line-0");
 }
 
 #[tokio::test]
@@ -676,6 +753,26 @@ async fn a_line_that_breaks_again_and_again_leaves_no_payment_without_a_word() {
     assert_eq!(wrong, None, "claimed as not sent, and seen by the bank");
 }
 
+#[test]
+fn carried_as_bytes_over_a_socket_pair_a_line_does_the_same() {
+    CARRIED.set(true);
+    for story in [
+        a_payment_crosses_the_line_and_its_code_is_taken,
+        a_payment_is_not_sent_without_a_signed_on_line,
+        a_broken_line_fails_over_and_comes_back,
+        a_reply_that_disagrees_is_quarantined_and_the_true_one_still_counts,
+        a_late_answer_after_a_restart_finds_its_payment_and_the_reversal_its_own,
+        a_repeat_goes_out_on_the_line_of_the_first_attempt,
+        garbage_is_quarantined_and_a_frame_too_long_ends_the_connection,
+        a_stop_signs_off_and_ends,
+        an_operator_signs_a_line_off_and_on,
+        many_payments_share_two_lines_and_each_gets_its_own_answer,
+        a_line_that_breaks_again_and_again_leaves_no_payment_without_a_word,
+    ] {
+        story();
+    }
+}
+
 /// What the writer claims not to have sent is compared with what the bank got (M15).
 #[tokio::test]
 async fn what_is_refused_has_no_byte_on_the_wire_and_the_rest_is_written() {
@@ -690,7 +787,7 @@ async fn what_is_refused_has_no_byte_on_the_wire_and_the_rest_is_written() {
         format: FrameFormat::LengthBe2,
         frame_bytes_max: 60_000,
         connect_timeout: PATIENCE,
-        wording: Arc::new(Words),
+        read: Arc::new(|body| Words.read(body)),
         clock: Arc::new(TestClock(Instant::now())),
         events,
         stop: stop.clone(),

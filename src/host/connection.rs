@@ -2,7 +2,6 @@
 
 use super::Clock;
 use super::frames::{FrameDecoder, StreamFault};
-use super::wording::Wording;
 use futures_util::StreamExt;
 use std::error::Error;
 use std::io;
@@ -32,6 +31,9 @@ pub(super) enum Job {
     Financial { to: Written, frame: Frame, deadline: Duration },
 }
 
+/// Says what a frame is.
+pub(super) type Reader = Arc<dyn Fn(&[u8]) -> Read + Send + Sync>;
+
 /// What a connection works with.
 pub(super) struct Link {
     pub(super) line: LineIndex,
@@ -41,7 +43,8 @@ pub(super) struct Link {
     pub(super) format: FrameFormat,
     pub(super) frame_bytes_max: usize,
     pub(super) connect_timeout: Duration,
-    pub(super) wording: Arc<dyn Wording>,
+    /// Says what a frame that came in is.
+    pub(super) read: Reader,
     pub(super) clock: Arc<dyn Clock>,
     /// To the host task.
     pub(super) events: mpsc::Sender<Event>,
@@ -127,10 +130,10 @@ impl Link {
         frames.read_buffer_mut().as_mut().zeroize();
     }
 
-    async fn received(&self, frame: Frame) {
+    pub(super) async fn received(&self, frame: Frame) {
         let read = match frame.body().is_empty() {
             true => Read::KeepAlive,
-            false => self.wording.read(frame.body()),
+            false => (self.read)(frame.body()),
         };
         let (line, connection) = (self.line, self.connection);
         self.say(Event::Received { line, connection, read, frame }).await;
@@ -218,7 +221,7 @@ impl Link {
     }
 
     /// What is still queued when the connection ends was not sent: the proof is that it is here.
-    async fn refuse_queued(&self, jobs: &mut mpsc::Receiver<Job>) {
+    pub(super) async fn refuse_queued(&self, jobs: &mut mpsc::Receiver<Job>) {
         jobs.close();
         while let Some(job) = jobs.recv().await {
             if let Job::Financial { to, .. } = job {
@@ -227,7 +230,7 @@ impl Link {
         }
     }
 
-    async fn say(&self, event: Event) {
+    pub(super) async fn say(&self, event: Event) {
         // Without a host task nobody needs to know.
         drop(self.events.send(event).await);
     }

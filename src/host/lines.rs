@@ -271,6 +271,7 @@ impl HostTask {
         let Some(settings) = self.settings.lines.get(usize::from(line.0)) else { return };
         let (jobs, to_write) = mpsc::channel(self.settings.queue_max.get());
         let stop = CancellationToken::new();
+        let wording = Arc::clone(&self.wording);
         let link = Link {
             line,
             connection,
@@ -279,13 +280,13 @@ impl HostTask {
             format: self.settings.frame,
             frame_bytes_max: self.settings.frame_bytes_max,
             connect_timeout: self.settings.connect_timeout,
-            wording: Arc::clone(&self.wording),
+            read: Arc::new(move |body| wording.read(body)),
             clock: Arc::clone(&self.clock),
             events,
             stop: stop.clone(),
             dice: (self.dice)(),
         };
-        tokio::spawn(link.run(to_write));
+        link.spawn(self.settings.carried, to_write);
         self.sockets.insert(line, Socket { connection, jobs, stop });
     }
 

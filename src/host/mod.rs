@@ -13,8 +13,10 @@
 //!
 //! Messages of one card keep their order up to the line's socket: they pass the same encoder.
 
+mod carried;
 mod connection;
 mod definition;
+pub mod editions;
 mod encode;
 mod exchange;
 mod frames;
@@ -27,6 +29,8 @@ pub mod wording;
 
 #[cfg(test)]
 mod bank_tests;
+#[cfg(test)]
+mod dialect_tests;
 
 use self::order::Order;
 use self::slot::Slots;
@@ -84,6 +88,8 @@ pub struct HostSettings {
     /// How many messages may wait in each queue on the way: before each encoder, before the host
     /// task, before each line's socket, before the judge.
     pub queue_max: NonZeroUsize,
+    /// Whether connections lie behind a socket pair, carried as encoded bytes.
+    pub carried: bool,
     /// How many threads encode.
     pub encoders: NonZeroUsize,
 }

@@ -50,6 +50,11 @@ struct ByReason {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByResult {
+    result: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ByListener {
     listener: String,
 }
@@ -92,6 +97,7 @@ pub struct Metrics {
     route_declined: Family<ByRoute, Gauge>,
     quarantined: Family<ByHost, Counter>,
     stages: Histograms<ByStage>,
+    reloads: Family<ByResult, Counter>,
     requests_under_way: Gauge,
     /// Payments without a final result.
     pub open_payments: Gauge,
@@ -162,6 +168,7 @@ impl Metrics {
             ),
             quarantined: s.put("quarantined_frames", "Frames laid aside", Family::default()),
             stages: s.put_in("stage", "Duration of a payment's steps", Unit::Seconds, stages),
+            reloads: s.put("reloads", "Reloads of the configuration", Family::default()),
             requests_under_way: s.put("requests_under_way", "Being answered", Gauge::default()),
             open_payments: s.put("open_payments", "Payments without a result", Gauge::default()),
             open_reversals: s.put("open_reversals", "Reversals not accepted", Gauge::default()),
@@ -253,6 +260,12 @@ impl Metrics {
     /// A step took this long.
     pub fn stage(&self, stage: Stage, took: Duration) {
         self.stages.get_or_create(&ByStage { stage }).observe(took.as_secs_f64());
+    }
+
+    /// The configuration was taken anew, or refused and left as it was.
+    pub fn reloaded(&self, taken: bool) {
+        let result = if taken { "taken" } else { "refused" };
+        self.reloads.get_or_create(&ByResult { result }).inc();
     }
 
     /// The whole registry in OpenMetrics text.

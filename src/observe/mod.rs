@@ -8,5 +8,5 @@ mod metrics;
 mod health;
 
 pub use health::{Beat, Condition, Health, Unmet};
-pub use log::{LogError, start_log};
+pub use log::{LogError, LogSwitch, start_log};
 pub use metrics::{Metrics, Outcome, Stage, UnderWay};

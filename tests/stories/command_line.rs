@@ -51,6 +51,7 @@ fn every_subcommand_has_help_with_an_example() {
     let tasks: &[&[&str]] = &[
         &["run"],
         &["check"],
+        &["reload"],
         &["explain"],
         &["status"],
         &["payment", "show"],

@@ -9,4 +9,5 @@
 
 mod architecture;
 mod command_line;
-mod operator;
+mod operated;
+mod out_of_service;

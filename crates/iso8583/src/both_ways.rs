@@ -13,9 +13,9 @@ use alloc::{
 use proptest::{collection, prelude::*, sample::Index};
 
 use crate::{
-    dialect::{BitmapEncoding, Dialect},
+    dialect::{BitmapEncoding, Dialect, DialectSpec, MtiEncoding},
     explain::{BrokenValues, ExplainOptions, explain},
-    field::{Content, Encoding, FieldSpec, Length},
+    field::{Content, Encoding, FieldSpec, Filler, Length},
     frame::FrameFormat,
     mti::Mti,
     pack::Builder,
@@ -27,15 +27,29 @@ fn dialects() -> impl Strategy<Value = Dialect> {
     prop_oneof![
         Just(sample::ascii()),
         Just(sample::packed()),
+        Just(with_zeros_first(&sample::packed())),
         Just(with_binary_bitmap(&sample::ascii_spec()))
     ]
 }
 
 /// The third mixture in use: ASCII fields behind a binary bitmap.
-fn with_binary_bitmap(spec: &crate::dialect::DialectSpec) -> Dialect {
+fn with_binary_bitmap(spec: &DialectSpec) -> Dialect {
     let mut spec = spec.clone();
     spec.bitmap = BitmapEncoding::Binary;
     Dialect::build(spec).unwrap()
+}
+
+/// As hosts pack most often: an odd number of digits has a zero half byte before it, in every field.
+fn with_zeros_first(dialect: &Dialect) -> Dialect {
+    let mut fields = dialect.fields().to_vec();
+    for field in &mut fields {
+        if let Encoding::Bcd(filler) = &mut field.encoding {
+            *filler = Filler::LeadingZero;
+        }
+    }
+    let (mti, bitmap) = (dialect.mti_encoding(), dialect.bitmap_encoding());
+    let name = "zeros-first".to_string();
+    Dialect::build(DialectSpec { name, mti, bitmap, fields }).unwrap()
 }
 
 /// A value that fills the field, or a variable length up to its maximum.
@@ -95,7 +109,7 @@ fn is_canonical(dialect: &Dialect, message: &Message<'_>) -> bool {
     let secondary = match dialect.bitmap_encoding() {
         BitmapEncoding::Hex => *body.get(4).unwrap() >= b'8',
         BitmapEncoding::Binary => {
-            let mti = if dialect.name() == "sample-packed" { 2 } else { 4 };
+            let mti = if dialect.mti_encoding() == MtiEncoding::Bcd { 2 } else { 4 };
             body.get(mti).unwrap() & 0x80 != 0
         }
     };

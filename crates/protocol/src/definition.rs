@@ -85,6 +85,36 @@ impl Definition {
         self.mapping.reasons.get(response_code).map(|reason| reason.value.as_str())
     }
 
+    /// Whether a reply finds its request alike by both definitions, so that the one can take the
+    /// other's place while exchanges are under way: the same types answer, the same elements pair
+    /// them, written alike.
+    #[must_use]
+    pub fn pairs_like(&self, other: &Self) -> bool {
+        let asked = |definition: &Self| {
+            let plans = definition.mapping.operations.iter();
+            let types = plans.map(|plan| {
+                (plan.original.mti.value, plan.reversal.as_ref().map(|plan| plan.mti.value))
+            });
+            let mut types: Vec<_> = types.collect();
+            types.sort_unstable();
+            types.dedup();
+            (types, definition.mapping.network.plan.mti.value)
+        };
+        let pairing =
+            |HostDialect { wire, replies, financial_key, network_key, .. }: &HostDialect| {
+                let keys = [financial_key.clone(), network_key.clone()];
+                let fields = keys.concat().into_iter().map(|number| wire.field(number).cloned());
+                (replies.clone(), fields.collect::<Vec<_>>(), keys)
+            };
+        let written = |definition: &Self| {
+            let wire = definition.wire();
+            (wire.mti_encoding(), wire.bitmap_encoding())
+        };
+        asked(self) == asked(other)
+            && pairing(&self.dialect) == pairing(&other.dialect)
+            && written(self) == written(other)
+    }
+
     /// Explains the body of a frame to a person, card data masked.
     #[must_use]
     pub fn explain(&self, body: &[u8], options: ExplainOptions) -> Explanation {
@@ -138,6 +168,21 @@ error: on_silence: unknown word `hope`
         let other = other.unwrap().hashes();
         assert_eq!(other.dialect, hashes.dialect);
         assert_ne!(other.mapping, hashes.mapping);
+    }
+
+    #[test]
+    fn a_definition_takes_anothers_place_only_if_replies_find_their_requests_alike() {
+        let built = |from: &str, to: &str, mapping_from: &str, mapping_to: &str| {
+            let source = sample::dialect();
+            assert!(source.text.contains(from) && sample::MAPPING.contains(mapping_from));
+            let dialect = source.text.replace(from, to);
+            let mapping = sample::MAPPING.replace(mapping_from, mapping_to);
+            let mapping = Source { name: "m", text: &mapping };
+            Definition::build(Source { text: &dialect, ..source }, mapping).unwrap()
+        };
+        let same = sample::definition();
+        assert!(same.pairs_like(&built("", "", "expired_card", "card_is_old")));
+        assert!(!same.pairs_like(&built("financial = [7, 11, ", "financial = [11, ", "", "")));
     }
 
     #[test]

@@ -21,7 +21,7 @@ use crate::{
 pub struct HostDialect {
     pub(crate) wire: Dialect,
     /// Request and the type that answers it.
-    replies: Vec<(Mti, Mti)>,
+    pub(crate) replies: Vec<(Mti, Mti)>,
     /// First message and the type that marks it as repeated.
     repeats: Vec<(Mti, Mti)>,
     /// The elements that pair replies of payments and of their reversals with the requests.

@@ -60,4 +60,7 @@ mod fault_tests;
 mod path_tests;
 
 #[cfg(test)]
+mod operation_tests;
+
+#[cfg(test)]
 mod sample;

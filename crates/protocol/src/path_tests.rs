@@ -255,7 +255,7 @@ fn nothing_that_is_printed_holds_the_card_number() {
     }
 }
 
-fn any_payment() -> impl Strategy<Value = (Outgoing, Pan)> {
+pub(crate) fn any_payment() -> impl Strategy<Value = (Outgoing, Pan)> {
     let numbers =
         (1..=999_999_999_999_i64, 1..=999_999_u32, 0..4_102_444_800_i64, 0..100_000_000_u32);
     let texts = ("[!-~]{8}", "[!-~][ -~]{0,13}[!-~]", "[0-9]{1,11}", "[0-9]{12,19}");

@@ -288,24 +288,26 @@ fn difference(
     reason = "a test stops at the first surprise"
 )]
 mod tests {
+    use std::path::Path;
+
     use super::*;
     use crate::sample;
 
-    macro_rules! file {
-        ($name:literal) => {
-            Source { name: $name, text: include_str!(concat!("../../../protocols/", $name)) }
-        };
-    }
+    const PURCHASE: &str =
+        include_str!("../../../protocols/mappings/iso87-ascii/vectors/purchase.toml");
 
-    const OF_DIALECT: [Source<'_>; 2] = [
-        file!("dialects/iso87-ascii/vectors/good.toml"),
-        file!("dialects/iso87-ascii/vectors/bad.toml"),
-    ];
-    const OF_MAPPING: [Source<'_>; 3] = [
-        file!("mappings/iso87-ascii/vectors/purchase.toml"),
-        file!("mappings/iso87-ascii/vectors/purchase-least.toml"),
-        file!("mappings/iso87-ascii/vectors/network.toml"),
-    ];
+    /// The vector files of a folder under `protocols/`, by name.
+    fn files(folder: &str) -> Vec<(String, String)> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../protocols").join(folder);
+        let entries = std::fs::read_dir(&folder).unwrap();
+        let read = |entry: std::io::Result<std::fs::DirEntry>| {
+            let path = entry.unwrap().path();
+            (path.display().to_string(), std::fs::read_to_string(path).unwrap())
+        };
+        let files: Vec<_> = entries.map(read).collect();
+        assert!(files.len() > 1, "{}", folder.display());
+        files
+    }
 
     fn failures(results: &[VectorResult]) -> Vec<String> {
         let failed = |result: &VectorResult| {
@@ -316,21 +318,28 @@ mod tests {
 
     #[test]
     fn every_vector_beside_the_definitions_holds() {
-        let definition = sample::definition();
-        for source in OF_DIALECT.into_iter().chain(OF_MAPPING) {
-            let results = definition.run_vectors(source).unwrap_or_else(|f| panic!("{f}"));
-            assert_eq!(failures(&results), Vec::<String>::new(), "{}", source.name);
+        let mut failed = Vec::new();
+        for definition in [sample::definition(), sample::binary()] {
+            let name = definition.dialect.name();
+            let of_dialect = files(&format!("dialects/{name}/vectors"));
+            let of_mapping = files(&format!("mappings/{name}/vectors"));
+            for (name, text) in of_dialect.iter().chain(&of_mapping) {
+                let results = definition.run_vectors(Source { name, text });
+                let results = results.unwrap_or_else(|faults| panic!("{faults}"));
+                failed.extend(failures(&results).iter().map(|fault| format!("{name}: {fault}")));
+            }
+            for (name, text) in &of_dialect {
+                let results = definition.dialect.run_vectors(Source { name, text });
+                failed.extend(failures(&results.unwrap()));
+            }
         }
-        for source in OF_DIALECT {
-            let results = definition.dialect.run_vectors(source);
-            assert!(failures(&results.unwrap()).is_empty(), "{}", source.name);
-        }
+        assert!(failed.is_empty(), "{failed:#?}");
     }
 
     #[track_caller]
     fn fails(text: &str, expected: &str) {
         let definition = sample::definition();
-        let payment = OF_MAPPING[0].text.split("[[sent]]").next().unwrap();
+        let payment = PURCHASE.split("[[sent]]").next().unwrap();
         let text = format!("{payment}\n{text}");
         let results = definition.run_vectors(Source { name: "v.toml", text: &text });
         let results = results.unwrap_or_else(|faults| panic!("{faults}"));
@@ -386,7 +395,7 @@ mod tests {
 
     #[test]
     fn a_changed_message_is_named_by_its_element() {
-        let vector = OF_MAPPING[0].text.split("[[sent]]").nth(2).unwrap();
+        let vector = PURCHASE.split("[[sent]]").nth(2).unwrap();
         let vector = vector.split_once("name = ").unwrap().1.split_once('\n').unwrap().1;
         let fails_with = |from: &str, to: &str, expected: &str| {
             assert_eq!(vector.matches(from).count(), 1, "{from}");

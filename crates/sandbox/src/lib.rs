@@ -22,4 +22,5 @@ pub mod serve;
 pub mod summary;
 pub mod token;
 pub mod tour;
+pub mod upheaval;
 pub mod world;

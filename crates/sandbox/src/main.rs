@@ -10,6 +10,7 @@ use sandbox::screen::Screen;
 use sandbox::serve::{Payment, pay, serve};
 use sandbox::summary::Summary;
 use sandbox::tour::tour;
+use sandbox::upheaval::Upheaval;
 use sandbox::world::Options;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -40,6 +41,12 @@ struct Arguments {
     /// How the bank lies, and whether the gateway is killed.
     #[arg(long, value_delimiter = ',')]
     faults: Vec<Fault>,
+    /// Have the gateway take another sound configuration so often, by SIGHUP, while payments are made.
+    #[arg(long, requires = "payments", default_value_t = 0)]
+    reloads: u64,
+    /// Stop the gateway in order (SIGTERM) and start it again so often meanwhile.
+    #[arg(long, requires = "payments", default_value_t = 0)]
+    restarts: u64,
     /// The same seed, the same payments and lies.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -169,6 +176,7 @@ async fn act(arguments: Arguments) -> anyhow::Result<bool> {
     };
     let faults: BTreeSet<Fault> = arguments.faults.iter().copied().collect();
     options.books_in_memory = arguments.bench;
+    options.upheaval = Upheaval { reloads: arguments.reloads, restarts: arguments.restarts };
     if !faults.is_empty() {
         options = options.with_faults(faults);
     }

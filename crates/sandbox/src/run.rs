@@ -9,6 +9,7 @@ use crate::drain::{Ending, ask, drain};
 use crate::load::{self, Load, Workload};
 use crate::scan::{Canaries, Found};
 use crate::summary::{Measured, Summary};
+use crate::upheaval::{self, Upheaval, reload_now_and_then, restart_now_and_then};
 use crate::world::{Options, World};
 use anyhow::Context as _;
 use std::collections::BTreeSet;
@@ -40,6 +41,7 @@ pub async fn judged(
 ) -> anyhow::Result<Judged> {
     let began = Instant::now();
     let (seed, faults) = (options.seed, options.faults.clone());
+    let wanted = options.upheaval;
     let keep = options.keep.is_some();
     let patience = options.reply_timeout.saturating_mul(40).max(Duration::from_secs(30));
     say("starting bank, gateway and merchants");
@@ -49,6 +51,10 @@ pub async fn judged(
     let killer = faults
         .contains(&Fault::KillGateway)
         .then(|| tokio::spawn(kill_now_and_then(world.clone(), seed, all, progress.clone())));
+    let reloader =
+        tokio::spawn(reload_now_and_then(world.clone(), wanted.reloads, all, progress.clone()));
+    let restarter =
+        tokio::spawn(restart_now_and_then(world.clone(), wanted.restarts, all, progress.clone()));
     let telling = tokio::spawn(tell(say.clone(), all, progress));
     let load = load::run(&world, seed, workload, done).await?;
     telling.abort();
@@ -56,6 +62,8 @@ pub async fn judged(
         Some(killer) => killer.await??,
         None => 0,
     };
+    let did = Upheaval { reloads: reloader.await??, restarts: restarter.await?? };
+    anyhow::ensure!(did == wanted, "the payments were over after {did:?} of {wanted:?}: make more");
     world.plan.stop();
     say(&format!("faults are off after {kills} kills; waiting for every payment to be final"));
     let endings = drain(&world, &load, patience).await?;
@@ -75,12 +83,16 @@ pub async fn judged(
     say("judging");
     let mut violations = check(&evidence);
     violations.extend(leaks);
+    if faults.is_empty() && did != Upheaval::default() {
+        violations.extend(upheaval::check(&evidence, did));
+    }
     let measured = Measured {
         seed,
         faults: faults.into_iter().collect(),
         load: load.elapsed,
         whole: began.elapsed(),
         cpu_us,
+        did,
     };
     let summary = Summary::of(&endings, &evidence, &violations, measured);
     Ok(Judged { summary, violations, endings, evidence })

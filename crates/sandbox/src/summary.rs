@@ -5,8 +5,9 @@ use crate::checker::evidence::Evidence;
 use crate::checker::index::Index;
 use crate::checker::{INVARIANTS, Violation};
 use crate::drain::Ending;
-use crate::history::{Act, Phase};
+use crate::history::{Act, ClientEvent, Phase};
 use crate::screen::Screen;
+use crate::upheaval::Upheaval;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -58,6 +59,14 @@ pub struct Summary {
     pub gateway_cpu_us_per_payment: u64,
     /// How often the gateway was killed.
     pub kills: u64,
+    /// How often its configuration was reloaded while payments were made.
+    pub reloads: u64,
+    /// How often it was stopped in order and started again meanwhile.
+    pub restarts: u64,
+    /// Sendings that got no answer.
+    pub unanswered: u64,
+    /// Sendings that were answered 503: come again.
+    pub busy: u64,
     /// The seed.
     pub seed: u64,
     /// The faults.
@@ -80,6 +89,8 @@ pub struct Measured {
     pub whole: Duration,
     /// The gateway's processor time.
     pub cpu_us: u64,
+    /// What operators did.
+    pub did: Upheaval,
 }
 
 /// How many violations are shown in full.
@@ -116,6 +127,10 @@ impl Summary {
             own_delay_payments: number(delays.len()),
             gateway_cpu_us_per_payment: per_payment,
             kills: number(evidence.lives.iter().filter(|life| life.killed).count()),
+            reloads: measured.did.reloads,
+            restarts: measured.did.restarts,
+            unanswered: sendings(evidence, |event| event.phase == Phase::Info),
+            busy: sendings(evidence, |event| event.status == Some(503)),
             seed: measured.seed,
             faults: measured.faults,
             load_ms: load_us.checked_div(1000).unwrap_or(0),
@@ -141,6 +156,13 @@ impl Summary {
             "  {} payments a second, {} us of processor time each; killed {} times; {} s in all",
             self.tps, self.gateway_cpu_us_per_payment, self.kills, self.seconds
         ));
+        if self.reloads > 0 || self.restarts > 0 {
+            screen.line(&format!(
+                "  reloaded {} times, restarted {} times; {} sendings without an answer, {} told to \
+                 come again",
+                self.reloads, self.restarts, self.unanswered, self.busy
+            ));
+        }
         let checked = INVARIANTS.len();
         if self.violations == 0 {
             screen.verdict(true, &format!("{checked} invariants checked from outside, all hold"));
@@ -172,6 +194,10 @@ fn by_invariant(violations: &[Violation]) -> BTreeMap<&'static str, u64> {
         *count = count.saturating_add(1);
     }
     counts
+}
+
+fn sendings(evidence: &Evidence, counted: impl Fn(&&ClientEvent) -> bool) -> u64 {
+    number(evidence.history.iter().filter(counted).count())
 }
 
 fn suspects(evidence: &Evidence) -> usize {
@@ -227,6 +253,7 @@ mod tests {
             load: Duration::from_secs(2),
             whole: Duration::from_secs(3),
             cpu_us: 700,
+            did: Upheaval::default(),
         };
         let summary = Summary::of(&endings, &Evidence::default(), &[], measured);
         let Summary { approved, declined, reversed, refused, parked, pending, .. } = summary;

@@ -12,6 +12,7 @@ use crate::merchant::{Exchange, Merchant, Order, Outcome, Tries};
 use crate::run::{close, keep_evidence};
 use crate::screen::{Screen, amount};
 use crate::summary::{Measured, Summary};
+use crate::upheaval::Upheaval;
 use crate::world::{Options, World};
 use crate::{checker, iso};
 use anyhow::Context as _;
@@ -63,8 +64,14 @@ pub async fn tour(options: Options, screen: Screen) -> anyhow::Result<(Summary, 
         keep_evidence(tour.world.path(), &exports)?;
     }
     let violations = checker::check(&evidence);
-    let measured =
-        Measured { seed, faults: Vec::new(), load: load.elapsed, whole: began.elapsed(), cpu_us };
+    let measured = Measured {
+        seed,
+        faults: Vec::new(),
+        load: load.elapsed,
+        whole: began.elapsed(),
+        cpu_us,
+        did: Upheaval::default(),
+    };
     let summary = Summary::of(&endings, &evidence, &violations, measured);
     summary.tell(screen);
     Ok((summary, violations.is_empty()))

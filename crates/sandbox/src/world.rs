@@ -15,6 +15,7 @@ use crate::merchant::published::PublishedKeys;
 use crate::merchant::signature::Signed;
 use crate::merchant::{Merchant, Profile, Surroundings};
 use crate::token::Tokens;
+use crate::upheaval::Upheaval;
 use anyhow::{Context as _, anyhow};
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -48,6 +49,8 @@ pub struct Options {
     pub habits: Habits,
     /// The bank's books are kept in memory alone, for measuring.
     pub books_in_memory: bool,
+    /// What operators do to the gateway during a run.
+    pub upheaval: Upheaval,
     /// More environment for the gateway.
     pub environment: Vec<(String, String)>,
 }
@@ -68,6 +71,7 @@ impl Options {
             think_time_max: Duration::ZERO,
             habits,
             books_in_memory: false,
+            upheaval: Upheaval::default(),
             environment: Vec::new(),
         }
     }
@@ -149,6 +153,7 @@ impl World {
             lines: bank.lines().to_vec(),
             merchants: merchants.collect(),
             waits: Waits::scaled(options.reply_timeout),
+            in_turns: options.upheaval.reloads > 0,
             environment: options.environment,
         };
         let mut gateway = Gateway::prepare(settings, clock)?;
@@ -185,6 +190,18 @@ impl World {
     /// If it does not come up.
     pub async fn start_gateway(&self) -> anyhow::Result<()> {
         let mut gateway = self.gateway.lock().await;
+        gateway.start().await?;
+        let address = gateway.rest_address().context("ports.json names no channel \"rest\"")?;
+        self.connections.moved_to(address);
+        Ok(())
+    }
+
+    /// Stops the gateway in order, starts it again, and tells the merchants where it is now.
+    /// # Errors
+    /// If it does not stop in order, or does not come up.
+    pub async fn restart_gateway(&self) -> anyhow::Result<()> {
+        let mut gateway = self.gateway.lock().await;
+        gateway.stop().await?;
         gateway.start().await?;
         let address = gateway.rest_address().context("ports.json names no channel \"rest\"")?;
         self.connections.moved_to(address);

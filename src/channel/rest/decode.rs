@@ -366,3 +366,22 @@ fn percent_decoded(text: &str) -> Option<String> {
     decoded.push_str(rest);
     Some(decoded)
 }
+
+/// The members that each part of a request may have, by its name in the channel's description: as serde
+/// names them when it meets another.
+#[cfg(test)]
+pub(super) fn members() -> Vec<(&'static str, Vec<String>)> {
+    fn of<T>(read: serde_json::Result<T>) -> Vec<String> {
+        let said = read.err().map(|error| error.to_string()).unwrap_or_default();
+        said.split('`').skip(3).step_by(2).map(str::to_owned).collect()
+    }
+    const STRANGE: &str = r#"{"?":0}"#;
+    vec![
+        ("PaymentRequest", of(serde_json::from_str::<PaymentBody>(STRANGE))),
+        ("InquiryRequest", of(serde_json::from_str::<InquiryBody>(STRANGE))),
+        ("FollowUpRequest", of(serde_json::from_str::<FollowUpBody>(STRANGE))),
+        ("AmountRequest", of(serde_json::from_str::<AmountBody>(STRANGE))),
+        ("CardRequest", of(serde_json::from_str::<CardBody>(STRANGE))),
+        ("CardData", of(serde_json::from_str::<CardData<'_>>(STRANGE))),
+    ]
+}

@@ -6,6 +6,7 @@
 
 mod authenticate;
 mod decode;
+mod openapi;
 mod problem;
 mod respond;
 mod screen;
@@ -173,6 +174,8 @@ pub enum Endpoint {
     Order(String),
     /// `GET /v1/keys`.
     Keys,
+    /// `GET /v1/openapi.json`.
+    Description,
 }
 
 impl Endpoint {
@@ -223,8 +226,9 @@ fn route(received: &Received) -> Result<Endpoint, Problem> {
         ("GET", "/v1/payments", Some(query), _) => (Some(Endpoint::Order(query.into())), ""),
         ("GET", _, None, Some(id)) => (Some(Endpoint::One(id.into())), ""),
         ("GET", "/v1/keys", None, _) => (Some(Endpoint::Keys), ""),
+        ("GET", "/v1/openapi.json", None, _) => (Some(Endpoint::Description), ""),
         (_, "/v1/payments", ..) => (None, "GET, POST"),
-        (_, "/v1/keys", None, _) | (_, _, None, Some(_)) => (None, "GET"),
+        (_, "/v1/keys" | "/v1/openapi.json", None, _) | (_, _, None, Some(_)) => (None, "GET"),
         _ => return Err(Problem::new(Code::NotFound, "There is nothing at this address.")),
     };
     match endpoint {
@@ -257,8 +261,10 @@ enum Taken {
 
 /// Authenticates, decodes and screens: everything that computes, in one go on one worker.
 fn take(received: &Received, endpoint: &Endpoint, parts: &RestParts) -> Taken {
-    if matches!(endpoint, Endpoint::Keys) {
-        return Taken::Answered(respond::keys_answer(parts));
+    match endpoint {
+        Endpoint::Keys => return Taken::Answered(respond::keys_answer(parts)),
+        Endpoint::Description => return Taken::Answered(openapi::answer()),
+        _ => {}
     }
     let now_s = parts.now_s();
     let (sender, admitted) = match authenticate::authenticate(received, endpoint, parts, now_s) {
@@ -280,7 +286,7 @@ fn take(received: &Received, endpoint: &Endpoint, parts: &RestParts) -> Taken {
             .map(|id| Decoded::Query(QueryBy::Id(id)))
             .map_err(|_| Refusal::NotFound.into()),
         (Ok(()), Endpoint::Order(query)) => decode::order_query(query).map(Decoded::Query),
-        (Ok(()), Endpoint::Keys) => Err(Refusal::NotFound.into()),
+        (Ok(()), Endpoint::Keys | Endpoint::Description) => Err(Refusal::NotFound.into()),
     };
     match decoded {
         Ok(Decoded::Request(request)) => Taken::Pay(sender.binding, request),

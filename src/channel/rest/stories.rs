@@ -3,11 +3,13 @@
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
+    clippy::panic,
     clippy::indexing_slicing,
     clippy::too_many_lines,
     reason = "a test stops at the first surprise"
 )]
 
+mod openapi;
 mod operations;
 mod signatures;
 mod world;

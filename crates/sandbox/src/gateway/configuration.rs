@@ -1,12 +1,16 @@
 //! The gateway's configuration, as an operator would write it.
 
+use super::second::{Turn, tls_files};
 use super::{PASSPHRASE_NAME, Settings, public_address};
 use crate::merchant::Profile;
 
 /// The configuration, as an operator would write it.
-pub(super) fn configuration(settings: &Settings) -> String {
+pub(super) fn configuration(settings: &Settings, turn: Option<Turn>) -> String {
     let waits = &settings.waits;
     let [gap_1, gap_2, gap_3] = waits.reversal_gaps_ms;
+    let (certificate, key) = tls_files(turn);
+    // In turns connections are short, so that both certificates are met.
+    let requests = if turn.is_some() { 50 } else { 10_000 };
     let mut text = format!(
         r#"# Written by the sandbox: everything on loopback, all waits shortened.
 [gateway]
@@ -32,9 +36,9 @@ name = "rest"
 kind = "rest"
 listen = "127.0.0.1:{port}"
 public_address = "{address}"
-tls = {{ certificate = "tls.pem", key = "tls.key" }}
+tls = {{ certificate = {certificate:?}, key = {key:?} }}
 # The sandbox's merchants all come from one address.
-limits = {{ connections_per_source_max = 4096, request_time_ms = 60000 }}
+limits = {{ connections_per_source_max = 4096, request_time_ms = 60000, requests_per_connection_max = {requests} }}
 [[host]]
 name = "bank"
 dialect = "iso87-ascii"
@@ -59,12 +63,14 @@ reconnect_max_ms = 500
     text.extend(lines.map(|(name, address)| {
         format!("[[host.line]]\nname = \"{name}\"\naddress = \"{address}\"\n")
     }));
-    text.extend(settings.merchants.iter().map(|(profile, key)| merchant(profile, key)));
+    let amount_max = turn.unwrap_or(Turn::First).amount_max();
+    let merchants = settings.merchants.iter();
+    text.extend(merchants.map(|(profile, key)| merchant(profile, key, amount_max)));
     text
 }
 
 /// A merchant's section.
-fn merchant(profile: &Profile, public_key: &str) -> String {
+fn merchant(profile: &Profile, public_key: &str, amount_max: u64) -> String {
     let Profile { id, name, terminal, acceptor, category, key_id, .. } = profile;
     let (algorithm, answers) = (profile.algorithm.name(), profile.response_algorithm.name());
     format!(
@@ -78,7 +84,7 @@ acceptor = "{acceptor}"
 name_location = "{name:<23}Berlin       DE"
 host = "bank"
 currencies = ["EUR"]
-amount_max = {{ EUR = 10000000 }}
+amount_max = {{ EUR = {amount_max} }}
 response_algorithm = "{answers}"
 [[merchant.key]]
 id = "{key_id}"

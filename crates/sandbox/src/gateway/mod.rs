@@ -4,11 +4,13 @@
 
 mod configuration;
 pub mod fault;
+pub mod second;
 
 use crate::checker::evidence::{JournalRecord, Life};
 use crate::clock::Clock;
 use crate::merchant::Profile;
 use fault::{GatewayError, io_error};
+use second::Turn;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -76,6 +78,8 @@ pub struct Settings {
     pub merchants: Vec<(Profile, String)>,
     /// How long it waits.
     pub waits: Waits,
+    /// Whether there are two sound configurations, to be taken in turns ([`second`]).
+    pub in_turns: bool,
     /// More environment for the child.
     pub environment: Vec<(String, String)>,
 }
@@ -107,20 +111,27 @@ impl Gateway {
     /// Prepares a folder: certificate, configuration, keys. Nothing runs yet.
     /// # Errors
     /// [`GatewayError`], if a file or a key could not be made.
-    pub fn prepare(settings: Settings, clock: Clock) -> Result<Self, GatewayError> {
+    pub fn prepare(mut settings: Settings, clock: Clock) -> Result<Self, GatewayError> {
         let folder = &settings.folder;
         fs::create_dir_all(folder).map_err(io_error(format!("making {}", folder.display())))?;
         let names = vec![PUBLIC_NAME.to_owned(), "127.0.0.1".to_owned()];
         let made = rcgen::generate_simple_self_signed(names).map_err(|fault| {
             GatewayError::Unreadable { what: "the certificate".into(), why: fault.to_string() }
         })?;
-        let certificate_pem = made.cert.pem();
+        let mut certificate_pem = made.cert.pem();
         let write = |name: &str, text: &str| {
             fs::write(folder.join(name), text).map_err(io_error(format!("writing {name}")))
         };
         write("tls.pem", &certificate_pem)?;
         write("tls.key", &made.signing_key.serialize_pem())?;
-        write("tidegate.toml", &configuration::configuration(&settings))?;
+        let turn = settings.in_turns.then_some(Turn::First);
+        if settings.in_turns {
+            certificate_pem = second::certificates(folder)?;
+            second::own_protocols(&mut settings)?;
+        }
+        let text = configuration::configuration(&settings, turn);
+        let config_file = settings.folder.join("tidegate.toml");
+        fs::write(&config_file, text).map_err(io_error("writing tidegate.toml"))?;
         let mut secret = [0; 24];
         aws_lc_rs::rand::fill(&mut secret).map_err(|_| GatewayError::Unreadable {
             what: "the machine's randomness".into(),

@@ -81,7 +81,7 @@ struct State {
 }
 
 impl Connections {
-    /// Connections that trust one certificate, given as PEM.
+    /// Connections that trust one certificate or several, given as PEM.
     /// # Errors
     /// A sentence, if the certificate or the name cannot be used.
     pub fn new(
@@ -90,10 +90,11 @@ impl Connections {
         address: SocketAddr,
         patience: Duration,
     ) -> Result<Self, String> {
-        let certificate = CertificateDer::from_pem_slice(certificate_pem.as_bytes())
-            .map_err(|fault| fault.to_string())?;
         let mut roots = RootCertStore::empty();
-        roots.add(certificate).map_err(|fault| fault.to_string())?;
+        for certificate in CertificateDer::pem_slice_iter(certificate_pem.as_bytes()) {
+            let certificate = certificate.map_err(|fault| fault.to_string())?;
+            roots.add(certificate).map_err(|fault| fault.to_string())?;
+        }
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let mut config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()

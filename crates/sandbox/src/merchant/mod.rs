@@ -13,6 +13,7 @@ pub mod signature;
 use crate::cards;
 use crate::history::{Act, Asked, ClientEvent, History, Phase, Told};
 use crate::token::Tokens;
+use crate::upheaval::NO_RETRY_AFTER;
 use connection::{Connections, RawAnswer};
 use data_encoding::HEXLOWER;
 use envelope::{EnvelopeError, Recipe};
@@ -319,6 +320,9 @@ impl Merchant {
             .and_then(|body| Some(body.get("code")?.as_str()?.to_owned()))
             .unwrap_or_else(|| format!("status {}", answer.status));
         let outcome = match answer.status {
+            503 if answer.header("retry-after").is_none() => {
+                return (Phase::Fail, Outcome::Busy, None, Some(NO_RETRY_AFTER.to_owned()));
+            }
             503 => Outcome::Busy,
             400..=499 => Outcome::Refused(code.clone()),
             _ => return (Phase::Info, Outcome::Unknown, None, Some(code)),

@@ -356,20 +356,13 @@ fn whatever_happens_no_original_gives_more_than_it_has() {
             let waiter = 1000 + step;
             // A few keys only, so that retries and mismatches occur.
             let key = 10 + roll(40);
+            let mut follow = |operation, minor| {
+                let _ = world.follow_by_key(waiter, key, operation, original, minor);
+            };
             match roll(12) {
-                0 | 1 => {
-                    drop(world.follow_by_key(waiter, key, Operation::Refund, original, Some(minor)))
-                }
-                2 => drop(world.follow_by_key(
-                    waiter,
-                    key,
-                    Operation::Completion,
-                    original,
-                    Some(minor),
-                )),
-                3 if roll(4) == 0 => {
-                    drop(world.follow_by_key(waiter, key, Operation::Void, original, None));
-                }
+                0 | 1 => follow(Operation::Refund, Some(minor)),
+                2 => follow(Operation::Completion, Some(minor)),
+                3 if roll(4) == 0 => follow(Operation::Void, None),
                 4 | 5 => world.answer(id, AnswerClass::Approved),
                 6 => world.answer(id, AnswerClass::Declined),
                 7 => world.crash(),

@@ -213,6 +213,17 @@ fn an_operator_declines_a_route_and_resumes_it() {
         &["route", "decline", "nowhere", "--reason", "x"],
         "there is no route and no host",
     );
+
+    // A reload brings another route, which can be declined at once; what is declined stays so.
+    gateway.done(&["route", "decline", "visa", "--reason", "again"]);
+    let config = gateway.folder.path("tidegate.toml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    let debit = "[[route]]\nname = \"debit\"\nhost = \"bank\"\nbins = [\"5\"]\n";
+    std::fs::write(config, format!("{text}\n{debit}")).unwrap();
+    assert_eq!(gateway.done(&["reload"])["changed"], serde_json::json!(["routes"]));
+    gateway.done(&["route", "decline", "debit", "--reason", "with it"]);
+    assert_eq!(names(&gateway.done(&["route", "list"])), ["visa", "debit"]);
+
     let log = gateway.log();
     assert!(log.contains("an operator declined a route") && log.contains("the issuer migrates"));
 }
