@@ -1,6 +1,7 @@
 //! Reads definition files from the folder of protocols. A bad definition stops the start, never a
 //! payment.
 
+use crate::bounded_file;
 use data_encoding::HEXLOWER;
 use std::fs;
 use std::io::Write;
@@ -151,19 +152,54 @@ pub fn load_dialect(protocols: &Path, dialect: &str) -> Result<HostDialect, Defi
 /// As [`load`], for the vector files.
 pub fn run_vectors(
     protocols: &Path,
-    (dialect, mapping): (&str, &str),
+    names: (&str, &str),
     definition: &Definition,
 ) -> Result<Vec<VectorResult>, DefinitionError> {
-    let folders = [format!("dialects/{dialect}/vectors"), format!("mappings/{mapping}/vectors")];
+    let results = run_vectors_by_file(protocols, names, definition)?;
+    Ok(results.into_iter().map(|(_, result)| result).collect())
+}
+
+/// As [`run_vectors`], each with the file that it stands in.
+/// # Errors
+/// As [`run_vectors`].
+pub fn run_vectors_by_file(
+    protocols: &Path,
+    (dialect, mapping): (&str, &str),
+    definition: &Definition,
+) -> Result<Vec<(String, VectorResult)>, DefinitionError> {
+    let folders = [dialect_vectors(dialect), format!("mappings/{mapping}/vectors")];
+    run(protocols, &folders, |source| definition.run_vectors(source))
+}
+
+/// Runs all vectors that lie beside a dialect, each with the file that it stands in.
+/// # Errors
+/// As [`run_vectors`].
+pub fn run_dialect_vectors(
+    protocols: &Path,
+    name: &str,
+    dialect: &HostDialect,
+) -> Result<Vec<(String, VectorResult)>, DefinitionError> {
+    run(protocols, &[dialect_vectors(name)], |source| dialect.run_vectors(source))
+}
+
+fn run(
+    protocols: &Path,
+    folders: &[String],
+    run: impl Fn(Source<'_>) -> Result<Vec<VectorResult>, Faults>,
+) -> Result<Vec<(String, VectorResult)>, DefinitionError> {
     let mut results = Vec::new();
     for folder in folders {
-        for file in files_of(protocols, &folder)? {
+        for file in files_of(protocols, folder)? {
             let text = Text::read(protocols, &file)?;
-            let ran = definition.run_vectors(text.source()).map_err(DefinitionError::Faults)?;
-            results.extend(ran);
+            let ran = run(text.source()).map_err(DefinitionError::Faults)?;
+            results.extend(ran.into_iter().map(|result| (file.clone(), result)));
         }
     }
     Ok(results)
+}
+
+fn dialect_vectors(name: &str) -> String {
+    format!("dialects/{name}/vectors")
 }
 
 fn dialect_file(name: &str) -> String {
@@ -198,7 +234,7 @@ struct Text {
 impl Text {
     fn read(protocols: &Path, name: &str) -> Result<Self, DefinitionError> {
         let path = protocols.join(name);
-        let text = fs::read_to_string(&path);
+        let text = bounded_file::read_text(&path);
         let text = text.map_err(|source| DefinitionError::File { path, source })?;
         Ok(Self { name: name.to_owned(), text })
     }

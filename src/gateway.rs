@@ -113,12 +113,9 @@ impl Gateway {
         let (events, heard) = mpsc::channel(EVENTS_MAX);
         let hosts = Hosts::start(&config, &definitions, &keys, &events, &recovered, clock)?;
 
-        let mut engine =
-            Engine::new(settings(&config), config.hosts.iter().map(|it| it.name.clone()));
-        restore(&mut engine, &recovered)?;
         let stop_engine = CancellationToken::new();
         let parts = EngineParts {
-            engine,
+            engine: restored(&config, &recovered)?,
             store: seams::store(&store),
             lines: seams::lines(hosts.clone(), &events),
             clock,
@@ -151,7 +148,8 @@ impl Gateway {
         tracing::info!(seams = ?config.gateway.seams, "how messages pass");
         let ports = ports::Ports::write(&config, &edges, inner.address)?;
         let reloader = Reloader::new(config, listening, hosts.clone(), log, &metrics);
-        let desk = Desk::new(handle.clone(), store, hosts.clone(), Arc::clone(&reloader));
+        let watch = watch.over(Arc::clone(&reloader), Arc::clone(&declined));
+        let desk = Desk::new(handle, store, hosts.clone(), declined, Arc::clone(&reloader));
         inner.serve(watch, desk, &stop_inner);
         tracing::info!(listeners = ?ports.listeners(), epoch = recovered.epoch, "ready");
         Ok(Self { reloader, edges, engine_task, stop_engine, hosts, stop_inner, ports })
@@ -244,7 +242,10 @@ fn open_store(config: &Config, clock: &Clock) -> anyhow::Result<(JournalStore, R
     Ok(recovery::open(&config.gateway.data_dir, settings, Timestamp(since))?)
 }
 
-fn restore(engine: &mut Engine, recovered: &Recovered) -> anyhow::Result<()> {
+/// The engine as the journal tells it.
+fn restored(config: &Config, recovered: &Recovered) -> anyhow::Result<Engine> {
+    let hosts = config.hosts.iter().map(|host| host.name.clone());
+    let mut engine = Engine::new(settings(config), hosts);
     let mut out = Out::default();
     for group in &recovered.groups {
         engine.restore(group.clone(), &mut out);
@@ -256,7 +257,7 @@ fn restore(engine: &mut Engine, recovered: &Recovered) -> anyhow::Result<()> {
     if let Some(date) = recovered.date {
         engine.restore_date(date);
     }
-    Ok(())
+    Ok(engine)
 }
 
 fn settings(config: &Config) -> Settings {

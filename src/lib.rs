@@ -4,6 +4,7 @@
 //! listens, [`channel`] authenticates, decodes and responds, [`engine_task`] runs the decisions of
 //! `tidegate-payment`, [`store`] makes them durable, [`host`] exchanges frames with the bank.
 
+pub mod bounded_file;
 pub mod calendar;
 pub mod carriage;
 pub mod channel;
@@ -23,3 +24,4 @@ pub mod routing;
 #[cfg(feature = "sabotage")]
 pub mod sabotage;
 pub mod store;
+pub mod survey;

@@ -1,9 +1,14 @@
 //! Routing: which host a payment goes to, by card, merchant and operation. A follow-up goes where its
 //! original went; an original never moves once a byte of it may have left.
+//!
+//! Operators decline routes and hosts. That stops new payments alone: a completion, a void or a refund
+//! still goes to the host of its original, for nobody else could book it, and so do reversals and advices.
 
 use crate::channel::merchant::Merchant;
-use crate::config::RouteRule;
-use std::collections::{BTreeMap, BTreeSet};
+use crate::config::{Config, RouteRule};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::{Arc, PoisonError, RwLock};
 use tidegate_payment::effect::Refusal;
 use tidegate_payment::id::HostId;
@@ -28,25 +33,75 @@ pub struct Routing {
     declined: Arc<Declined>,
 }
 
-/// The routes that an operator has declined, by name; a host's name stands for all that goes to it without
-/// a rule. Kept in memory: a restart resumes them all.
+/// What an operator has declined, by name: a route, or a host with all that would go to it. Kept in memory:
+/// a restart resumes everything.
 #[derive(Debug, Default)]
-pub struct Declined(RwLock<BTreeSet<String>>);
+pub struct Declined(RwLock<BTreeMap<String, Decline>>);
+
+/// Who declined a route or a host, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Decline {
+    /// The operator's account.
+    pub by: String,
+    /// The operator's words.
+    pub reason: String,
+    /// When, as RFC 3339 writes it.
+    pub since: String,
+}
+
+/// Something that can be declined.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Way {
+    /// Its name.
+    pub name: String,
+    /// `route` or `host`.
+    pub kind: &'static str,
+    /// Where it leads, best first.
+    pub hosts: Vec<HostId>,
+}
+
+impl Way {
+    /// All routes of a configuration, in order, and then all hosts.
+    pub fn all(config: &Config) -> Vec<Self> {
+        let routes = config.routes.iter().map(|rule| Self {
+            name: rule.name.clone(),
+            kind: "route",
+            hosts: std::iter::once(&rule.host).chain(&rule.failover).cloned().collect(),
+        });
+        let hosts = config.hosts.iter().map(|host| Self {
+            name: host.name.to_string(),
+            kind: "host",
+            hosts: vec![host.name.clone()],
+        });
+        routes.chain(hosts).collect()
+    }
+}
 
 impl Declined {
-    /// Declines a route. Whether it was open.
-    pub fn decline(&self, name: &str) -> bool {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned())
+    /// Declines a route or a host. Whether it was open; otherwise the earlier word stands.
+    pub fn decline(&self, name: &str, decline: Decline) -> bool {
+        match self.0.write().unwrap_or_else(PoisonError::into_inner).entry(name.to_owned()) {
+            Entry::Vacant(free) => {
+                free.insert(decline);
+                true
+            }
+            Entry::Occupied(_) => false,
+        }
     }
 
-    /// Opens a route again. Whether it was declined.
+    /// Opens it again. Whether it was declined.
     pub fn resume(&self, name: &str) -> bool {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).remove(name)
+        self.0.write().unwrap_or_else(PoisonError::into_inner).remove(name).is_some()
     }
 
-    /// Whether a route is declined.
+    /// Whether it is declined.
     pub fn holds(&self, name: &str) -> bool {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).contains(name)
+        self.0.read().unwrap_or_else(PoisonError::into_inner).contains_key(name)
+    }
+
+    /// Everything that is declined.
+    pub fn all(&self) -> BTreeMap<String, Decline> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -61,23 +116,27 @@ impl Routing {
         Self { rules, memberships, offers: Arc::new(offers), declined }
     }
 
-    /// Where a request may go, best first.
+    /// Where a request may go, best first. Nowhere, when an operator has declined the route or all of its
+    /// hosts: a request that was accepted before is still answered from its record, a new one is not
+    /// accepted.
     /// # Errors
-    /// [`Refusal::NotOffered`] when no such host takes the operation; [`Refusal::HostUnavailable`] when
-    /// an operator has declined the route.
+    /// [`Refusal::NotOffered`] when no such host takes the operation.
     pub fn routes(&self, merchant: &Merchant, request: &Request) -> Result<Vec<Route>, Refusal> {
         let rule = self.rules.iter().find(|rule| matches(rule, request));
-        let name = rule.map_or(merchant.host.as_str(), |rule| &rule.name);
-        if self.declined.holds(name) {
-            return Err(Refusal::HostUnavailable);
-        }
         let hosts: Vec<&HostId> = match rule {
             Some(rule) => std::iter::once(&rule.host).chain(&rule.failover).collect(),
             None => vec![&merchant.host],
         };
-        let routes: Vec<Route> =
+        let mut routes: Vec<Route> =
             hosts.into_iter().filter_map(|host| self.route(host, request)).collect();
-        if routes.is_empty() { Err(Refusal::NotOffered) } else { Ok(routes) }
+        if routes.is_empty() {
+            return Err(Refusal::NotOffered);
+        }
+        if rule.is_some_and(|rule| self.declined.holds(&rule.name)) {
+            routes.clear();
+        }
+        routes.retain(|route| !self.declined.holds(route.host.as_str()));
+        Ok(routes)
     }
 
     fn route(&self, host: &HostId, request: &Request) -> Option<Route> {
@@ -91,12 +150,6 @@ impl Routing {
             silence: *offer.operations.get(&request.operation)?,
         })
     }
-
-    /// The names that can be declined, and where each leads.
-    pub fn names(&self) -> BTreeMap<&str, &HostId> {
-        let hosts = self.offers.keys().map(|host| (host.as_str(), host));
-        hosts.chain(self.rules.iter().map(|rule| (rule.name.as_str(), &rule.host))).collect()
-    }
 }
 
 fn matches(rule: &RouteRule, request: &Request) -> bool {
@@ -104,4 +157,168 @@ fn matches(rule: &RouteRule, request: &Request) -> bool {
     (rule.bins.is_empty() || rule.bins.iter().any(|prefix| bin.starts_with(prefix)))
         && (rule.merchants.is_empty() || rule.merchants.contains(&request.merchant))
         && (rule.operations.is_empty() || rule.operations.contains(&request.operation))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+mod tests {
+    use super::*;
+    use crate::channel::merchant::Merchant;
+    use crate::keys::algorithm::Algorithm;
+    use crate::store::samples;
+    use tidegate_payment::id::{MerchantId, TerminalId};
+    use tidegate_payment::input::Terms;
+    use tidegate_payment::request::{Acceptor, Definitions, Operation, Silence};
+
+    fn host(name: &str) -> HostId {
+        HostId::parse(name).unwrap()
+    }
+
+    fn rule(name: &str, to: &str, failover: &[&str]) -> RouteRule {
+        RouteRule {
+            name: name.to_owned(),
+            host: host(to),
+            failover: failover.iter().copied().map(host).collect(),
+            bins: Vec::new(),
+            merchants: Vec::new(),
+            operations: Vec::new(),
+        }
+    }
+
+    /// Three hosts: `old` takes purchases alone.
+    fn routing(rules: Vec<RouteRule>) -> Routing {
+        let offer = |operations: &[Operation]| Offer {
+            definitions: Definitions { dialect: [1; 32], mapping: [2; 32] },
+            operations: operations.iter().map(|one| (*one, Silence::Reversal)).collect(),
+        };
+        let membership = |number: &str| Membership { acquirer: number.into(), forwarder: None };
+        let everything = offer(&Operation::ALL);
+        let old = offer(&[Operation::Purchase]);
+        let offers = [("bank", everything.clone()), ("other", everything), ("old", old)];
+        let numbers = [("bank", "1"), ("other", "2"), ("old", "3")];
+        Routing::new(
+            rules,
+            numbers.map(|(name, number)| (host(name), membership(number))).into(),
+            offers.map(|(name, offer)| (host(name), offer)).into(),
+            Arc::default(),
+        )
+    }
+
+    fn merchant() -> Merchant {
+        Merchant {
+            id: samples::merchant(),
+            keys: Vec::new(),
+            client_certificate: None,
+            response_algorithm: Algorithm::Ed25519,
+            operations: Operation::ALL.to_vec(),
+            currencies: Vec::new(),
+            amount_max: BTreeMap::new(),
+            terms: Terms { one_payment_per_order: true, partial_approval: false },
+            acceptor: Acceptor {
+                category: "5942".into(),
+                terminal: TerminalId::parse("TERM0001").unwrap(),
+                number: "BOOKS".into(),
+                name_location: "Books".into(),
+            },
+            zone: jiff::tz::TimeZone::UTC,
+            host: host("bank"),
+        }
+    }
+
+    /// Where the sample payment (BIN 400000, a purchase) goes.
+    fn hosts_of(routing: &Routing, change: impl Fn(&mut Request)) -> Result<Vec<String>, Refusal> {
+        let mut request = samples::request(1);
+        change(&mut request);
+        let routes = routing.routes(&merchant(), &request)?;
+        Ok(routes.iter().map(|route| route.host.to_string()).collect())
+    }
+
+    #[track_caller]
+    fn check(routing: &Routing, change: impl Fn(&mut Request), expected: &[&str]) {
+        let expected: Vec<_> = expected.iter().map(|name| (*name).to_owned()).collect();
+        assert_eq!(hosts_of(routing, change), Ok(expected));
+    }
+
+    fn decline() -> Decline {
+        let word = |text: &str| text.to_owned();
+        Decline { by: word("anna"), reason: word("repair"), since: word("2026-11-22T12:00:00Z") }
+    }
+
+    #[test]
+    fn without_a_rule_a_payment_goes_to_the_merchants_host() {
+        check(&routing(Vec::new()), |_| {}, &["bank"]);
+    }
+
+    #[test]
+    fn the_first_rule_that_matches_wins() {
+        let rules = vec![
+            RouteRule { bins: vec!["5".into()], ..rule("fives", "old", &[]) },
+            RouteRule { bins: vec!["41".into(), "4000".into()], ..rule("some", "other", &[]) },
+            RouteRule { bins: vec!["4".into()], ..rule("fours", "old", &[]) },
+        ];
+        let routing = routing(rules);
+        check(&routing, |_| {}, &["other"]);
+        check(&routing, |request| request.card.bin = "411111".into(), &["other"]);
+        check(&routing, |request| request.card.bin = "499999".into(), &["old"]);
+        check(&routing, |request| request.card.bin = "555555".into(), &["old"]);
+        check(&routing, |request| request.card.bin = "622202".into(), &["bank"]);
+    }
+
+    #[test]
+    fn a_rule_matches_by_card_merchant_and_operation_together() {
+        let only = RouteRule {
+            bins: vec!["4".into()],
+            merchants: vec![samples::merchant()],
+            operations: vec![Operation::Purchase, Operation::PreAuthorization],
+            ..rule("only", "other", &[])
+        };
+        let routing = routing(vec![only]);
+        check(&routing, |_| {}, &["other"]);
+        check(&routing, |it| it.operation = Operation::PreAuthorization, &["other"]);
+        check(&routing, |it| it.operation = Operation::BalanceInquiry, &["bank"]);
+        check(&routing, |it| it.merchant = MerchantId::parse("m-9").unwrap(), &["bank"]);
+        check(&routing, |it| it.card.bin = "555555".into(), &["bank"]);
+    }
+
+    #[test]
+    fn failover_hosts_follow_in_their_order_if_they_take_the_operation() {
+        let routing = routing(vec![rule("all", "bank", &["old", "other"])]);
+        check(&routing, |_| {}, &["bank", "old", "other"]);
+        check(&routing, |it| it.operation = Operation::PreAuthorization, &["bank", "other"]);
+        let routes = routing.routes(&merchant(), &samples::request(1)).unwrap();
+        let acquirers: Vec<_> = routes.iter().map(|route| route.acquirer.as_str()).collect();
+        assert_eq!(acquirers, ["1", "3", "2"], "each host knows us by a number of its own");
+    }
+
+    #[test]
+    fn what_no_host_takes_is_not_offered_and_that_does_not_pass() {
+        let routing = routing(vec![rule("all", "old", &[])]);
+        let inquiry = |it: &mut Request| it.operation = Operation::BalanceInquiry;
+        assert_eq!(hosts_of(&routing, inquiry), Err(Refusal::NotOffered));
+        routing.declined.decline("all", decline());
+        assert_eq!(hosts_of(&routing, inquiry), Err(Refusal::NotOffered));
+    }
+
+    #[test]
+    fn a_declined_route_leads_nowhere_until_it_is_resumed() {
+        let fours = RouteRule { bins: vec!["4".into()], ..rule("fours", "other", &["old"]) };
+        let routing = routing(vec![fours]);
+        assert!(routing.declined.decline("fours", decline()));
+        assert!(!routing.declined.decline("fours", decline()), "once is enough");
+        check(&routing, |_| {}, &[]);
+        check(&routing, |it| it.card.bin = "555555".into(), &["bank"]);
+        assert!(routing.declined.resume("fours"));
+        assert!(!routing.declined.resume("fours"));
+        check(&routing, |_| {}, &["other", "old"]);
+    }
+
+    #[test]
+    fn a_declined_host_is_passed_over_by_every_route() {
+        let fours = RouteRule { bins: vec!["4".into()], ..rule("fours", "bank", &["other"]) };
+        let routing = routing(vec![fours]);
+        routing.declined.decline("bank", decline());
+        check(&routing, |_| {}, &["other"]);
+        check(&routing, |it| it.card.bin = "555555".into(), &[]);
+        assert_eq!(routing.declined.all().keys().collect::<Vec<_>>(), ["bank"]);
+    }
 }

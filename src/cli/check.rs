@@ -1,7 +1,7 @@
 //! `tidegate check`: shows what [`crate::check`] finds.
 
 use super::{ConfigFile, print};
-use crate::check::{Found, Vectors, check};
+use crate::check::{Extent, Found, Vectors, check};
 use crate::config::Bound;
 use clap::Args;
 use serde_json::json;
@@ -15,19 +15,20 @@ pub(super) struct Check {
     /// Do not open the key file: then no passphrase is needed.
     #[arg(long)]
     without_keys: bool,
-    /// Print one JSON object: ok, faults, definitions, bounds.
+    /// Print one JSON object: ok, channels, dialects, faults, bounds.
     #[arg(long)]
     json: bool,
 }
 
 impl Check {
     pub(super) fn answer(&self) -> ExitCode {
-        let (found, _) = check(&self.file.config, !self.without_keys);
+        let (found, _) = check(&self.file.config, Extent::Everything { keys: !self.without_keys });
         if self.json {
-            let Found { faults, definitions, bounds } = &found;
+            let Found { faults, channels, dialects, bounds } = &found;
             let ok = faults.is_empty();
             print::json(&json!({
-                "ok": ok, "faults": faults, "definitions": definitions, "bounds": bounds,
+                "ok": ok, "channels": channels, "dialects": dialects, "faults": faults,
+                "bounds": bounds,
             }));
         } else {
             show(&found);
@@ -37,8 +38,14 @@ impl Check {
 }
 
 fn show(found: &Found) {
-    for Vectors { name, vectors_passed, vectors_failed } in &found.definitions {
-        print::line(format!("{name}: {vectors_passed} vectors passed, {vectors_failed} failed"));
+    let channels = found.channels.iter().map(|ran| ("channel", ran));
+    let dialects = found.dialects.iter().map(|ran| ("dialect", ran));
+    for (kind, ran) in channels.chain(dialects) {
+        let Vectors { name, in_use, vectors_passed, vectors_failed } = ran;
+        let unused = if *in_use { "" } else { " (not in use)" };
+        print::line(format!(
+            "{kind} {name}{unused}: {vectors_passed} vectors passed, {vectors_failed} failed"
+        ));
     }
     for Bound { name, value, unit, because } in &found.bounds {
         print::line(format!("at most {value} {unit}: {name} ({because})"));

@@ -60,6 +60,9 @@ enum Command {
     /// The lines to the host.
     #[command(subcommand)]
     Line(operate::Line),
+    /// Which payments go to which host, and which are declined.
+    #[command(subcommand)]
+    Route(operate::Route),
     /// Counts and sums.
     #[command(subcommand)]
     Report(operate::Report),
@@ -100,6 +103,7 @@ fn answer(command: Command) -> anyhow::Result<ExitCode> {
         Command::Payment(payment) => payment.answer(),
         Command::Cases(cases) => cases.answer(),
         Command::Line(line) => line.answer(),
+        Command::Route(route) => route.answer(),
         Command::Report(report) => report.answer(),
         Command::Journal(journal) => journal.answer(),
         Command::Keys(keys) => keys.answer(),

@@ -47,8 +47,12 @@ pub(super) struct Status {
 impl Status {
     pub(super) fn answer(&self) -> anyhow::Result<ExitCode> {
         self.asked.print(&Command::Status, |value| {
-            for (name, number) in value.as_object().into_iter().flatten() {
-                print::line(format!("{name:<24} {number}"));
+            for (name, held) in value.as_object().into_iter().flatten() {
+                let shown = match held {
+                    Value::Array(names) => words(names),
+                    _ => print::text(value, name),
+                };
+                print::line(format!("{name:<24} {shown}"));
             }
         })
     }
@@ -108,8 +112,31 @@ impl Payment {
 
 fn show_payment(value: &Value) {
     let payment = value.get("payment").unwrap_or(&Value::Null);
-    for member in ["id", "merchant", "order_id", "amount", "card", "result", "reason", "state"] {
-        print::line(format!("{member:<12} {}", print::text(payment, member)));
+    let always = ["id", "merchant", "operation", "order_id", "amount", "card", "result", "reason"];
+    // What follows is shown where there is something to show.
+    let sometimes = [
+        "original",
+        "approved",
+        "captured",
+        "captures_reserved",
+        "refunded",
+        "refunds_reserved",
+        "voided",
+        "host",
+        "response_code",
+        "rrn",
+        "stan",
+        "business_date",
+        "accepted_at",
+    ];
+    for member in always {
+        print::line(format!("{member:<18} {}", print::text(payment, member)));
+    }
+    for member in sometimes {
+        let shown = print::text(payment, member);
+        if !["-", "0", "false"].contains(&shown.as_str()) {
+            print::line(format!("{member:<18} {shown}"));
+        }
     }
     let timeline = value.get("timeline").and_then(Value::as_array);
     let rows = timeline
@@ -192,10 +219,7 @@ fn operator() -> String {
 }
 
 fn show_cases(value: &Value) {
-    let cases = value.as_array().map(Vec::as_slice).unwrap_or_default();
-    let members = ["id", "since", "merchant", "order_id", "amount", "card", "reason"];
-    let rows = cases.iter().map(|case| members.map(|member| print::text(case, member)).to_vec());
-    print::table(&members, &rows.collect::<Vec<_>>());
+    show_rows(value, ["id", "since", "merchant", "order_id", "amount", "card", "reason"]);
 }
 
 /// `tidegate line …`
@@ -207,25 +231,138 @@ pub(super) enum Line {
         #[command(flatten)]
         asked: Asked,
     },
+    /// Take a line out of service: no new messages, what is in flight is waited for, then it signs off,
+    /// closes and stays down until it is signed on (or the gateway starts anew).
+    #[command(
+        after_help = "Example: tidegate line sign-off -c FILE bank/a --reason 'circuit moves'"
+    )]
+    SignOff(LineAct),
+    /// Bring a line back that was signed off.
+    #[command(
+        after_help = "Example: tidegate line sign-on -c FILE bank/a --reason 'circuit moved'"
+    )]
+    SignOn(LineAct),
+}
+
+/// A line by name, and why.
+#[derive(Debug, Args)]
+pub(super) struct LineAct {
+    #[command(flatten)]
+    asked: Asked,
+    /// The line, as `tidegate line status` names it.
+    #[arg(value_name = "HOST/LINE", value_parser = line_name)]
+    line: (String, String),
+    /// Why; it is logged with your account's name.
+    #[arg(long)]
+    reason: String,
+}
+
+/// `HOST/LINE`.
+fn line_name(text: &str) -> Result<(String, String), String> {
+    let halves = text.split_once('/').filter(|(host, line)| !host.is_empty() && !line.is_empty());
+    let (host, line) = halves.ok_or("HOST/LINE is expected, for example bank/a")?;
+    Ok((host.to_owned(), line.to_owned()))
 }
 
 impl Line {
     pub(super) fn answer(&self) -> anyhow::Result<ExitCode> {
-        let Self::Status { asked } = self;
-        asked.print(&Command::Lines, |value| {
-            let lines = value.as_array().map(Vec::as_slice).unwrap_or_default();
-            let members = ["host", "line", "state", "address", "in_flight", "quarantined"];
-            let rows =
-                lines.iter().map(|it| members.map(|member| print::text(it, member)).to_vec());
-            print::table(&members, &rows.collect::<Vec<_>>());
-        })
+        match self {
+            Self::Status { asked } => asked.print(&Command::Lines, show_lines),
+            Self::SignOff(LineAct { asked, line: (host, line), reason }) => {
+                let (host, line, by) = (host.clone(), line.clone(), operator());
+                let command = Command::SignOffLine { host, line, by, reason: reason.clone() };
+                asked.print(&command, show_lines)
+            }
+            Self::SignOn(LineAct { asked, line: (host, line), reason }) => {
+                let (host, line, by) = (host.clone(), line.clone(), operator());
+                let command = Command::SignOnLine { host, line, by, reason: reason.clone() };
+                asked.print(&command, show_lines)
+            }
+        }
+    }
+}
+
+fn show_lines(value: &Value) {
+    show_rows(
+        value,
+        ["host", "line", "state", "signed_off_by_operator", "address", "in_flight", "quarantined"],
+    );
+}
+
+/// A list of objects as a table of some of their members.
+fn show_rows<const N: usize>(value: &Value, members: [&str; N]) {
+    let rows = value.as_array().map(Vec::as_slice).unwrap_or_default();
+    let cell = |row: &Value, member| match row.get(member) {
+        Some(Value::Array(names)) => words(names),
+        _ => print::text(row, member),
+    };
+    let rows = rows.iter().map(|row| members.map(|member| cell(row, member)).to_vec());
+    print::table(&members, &rows.collect::<Vec<_>>());
+}
+
+/// Names in one cell.
+fn words(names: &[Value]) -> String {
+    let names: Vec<&str> = names.iter().filter_map(Value::as_str).collect();
+    if names.is_empty() { "-".to_owned() } else { names.join(", ") }
+}
+
+/// `tidegate route …`
+#[derive(Debug, Subcommand)]
+pub(super) enum Route {
+    /// Every route and host, and whether it is declined.
+    #[command(after_help = "Example: tidegate route list -c FILE")]
+    List {
+        #[command(flatten)]
+        asked: Asked,
+    },
+    /// Take no new payments by a route, or for a host; what follows up an earlier payment goes on.
+    ///
+    /// A declined route refuses all that it matches. A declined host is passed over: a route goes to its
+    /// failover hosts. Merchants are told 503 with Retry-After. A restart resumes everything.
+    #[command(
+        after_help = "Example: tidegate route decline -c FILE debit --reason 'host migrates'"
+    )]
+    Decline(RouteAct),
+    /// Take new payments again.
+    #[command(after_help = "Example: tidegate route resume -c FILE debit --reason 'migrated'")]
+    Resume(RouteAct),
+}
+
+/// A route or a host by name, and why.
+#[derive(Debug, Args)]
+pub(super) struct RouteAct {
+    #[command(flatten)]
+    asked: Asked,
+    /// The name of a [[route]] or of a [[host]].
+    name: String,
+    /// Why; it is logged with your account's name.
+    #[arg(long)]
+    reason: String,
+}
+
+impl Route {
+    pub(super) fn answer(&self) -> anyhow::Result<ExitCode> {
+        let show = |value: &Value| {
+            show_rows(value, ["name", "kind", "hosts", "declined", "by", "reason", "since"]);
+        };
+        match self {
+            Self::List { asked } => asked.print(&Command::Routes, show),
+            Self::Decline(RouteAct { asked, name, reason }) => {
+                let (name, by, reason) = (name.clone(), operator(), reason.clone());
+                asked.print(&Command::DeclineRoute { name, by, reason }, show)
+            }
+            Self::Resume(RouteAct { asked, name, reason }) => {
+                let (name, by, reason) = (name.clone(), operator(), reason.clone());
+                asked.print(&Command::ResumeRoute { name, by, reason }, show)
+            }
+        }
     }
 }
 
 /// `tidegate report …`
 #[derive(Debug, Subcommand)]
 pub(super) enum Report {
-    /// Counts and sums of a business date, by merchant, currency and result.
+    /// Counts and sums of a business date, by merchant, operation, currency and result.
     #[command(after_help = "Example: tidegate report totals -c FILE --date 2026-11-22")]
     Totals {
         #[command(flatten)]
@@ -240,11 +377,10 @@ impl Report {
     pub(super) fn answer(&self) -> anyhow::Result<ExitCode> {
         let Self::Totals { asked, date } = self;
         asked.print(&Command::Totals { date: date.clone() }, |value| {
-            let rows = value.as_array().map(Vec::as_slice).unwrap_or_default();
-            let members = ["merchant", "currency", "result", "count", "sum"];
-            let rows =
-                rows.iter().map(|row| members.map(|member| print::text(row, member)).to_vec());
-            print::table(&members, &rows.collect::<Vec<_>>());
+            show_rows(
+                value,
+                ["merchant", "operation", "currency", "result", "count", "sum", "approved"],
+            );
         })
     }
 }

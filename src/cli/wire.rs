@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use std::io::Read;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use tidegate_iso8583::error::ParseError;
 use tidegate_iso8583::explain::{BrokenValues, ExplainOptions, Explanation, Shown};
 use tidegate_iso8583::frame::FrameFormat;
 
@@ -76,6 +77,11 @@ impl Explain {
             print::json(&as_json(&explanation));
         } else {
             print::line(explanation.to_string().trim_end());
+            if explanation.fault.is_some() && self.hex.is_none() && is_hex_text(&bytes) {
+                print::line(
+                    "All of these bytes are hex digits: should they be read as such, use --hex.",
+                );
+            }
         }
         let sound = explanation.fault.is_none();
         Ok(if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -85,10 +91,7 @@ impl Explain {
         let mut body = Vec::new();
         match (&self.hex, &self.file) {
             (Some(hex), _) => {
-                let digits: String = hex.split_whitespace().collect();
-                let read = HEXLOWER_PERMISSIVE.decode(digits.as_bytes());
-                return read
-                    .map_err(|_| anyhow!("--hex: an even number of hex digits is expected"));
+                return read_hex(hex);
             }
             (None, Some(path)) if path.as_os_str() != "-" => {
                 let file = std::fs::File::open(path);
@@ -104,6 +107,32 @@ impl Explain {
         }
         Ok(body)
     }
+}
+
+/// Whether somebody may have given hex text where raw bytes are read.
+fn is_hex_text(bytes: &[u8]) -> bool {
+    let fits = |byte: &u8| byte.is_ascii_hexdigit() || byte.is_ascii_whitespace();
+    !bytes.is_empty() && bytes.iter().all(fits)
+}
+
+/// Reads hex digits; blanks are skipped. Says where it went wrong and never what stood around it.
+fn read_hex(text: &str) -> anyhow::Result<Vec<u8>> {
+    let is_wrong = |character: char| !character.is_ascii_hexdigit() && !character.is_whitespace();
+    if let Some((index, wrong)) =
+        text.chars().enumerate().find(|(_, character)| is_wrong(*character))
+    {
+        let place = index.saturating_add(1);
+        bail!(
+            "--hex: character {place} is {wrong:?}, a hex digit (0-9, a-f) is expected; raw bytes are \
+             read from a file or from standard input (-)"
+        );
+    }
+    let digits: String = text.split_whitespace().collect();
+    let count = digits.len();
+    let read = HEXLOWER_PERMISSIVE.decode(digits.as_bytes());
+    read.map_err(|_| {
+        anyhow!("--hex: {count} hex digits, an even number is expected: two make a byte")
+    })
 }
 
 fn as_json(explanation: &Explanation) -> Value {
@@ -128,5 +157,6 @@ fn as_json(explanation: &Explanation) -> Value {
         "bitmap": bitmap,
         "fields": fields.collect::<Vec<_>>(),
         "fault": explanation.fault.as_ref().map(ToString::to_string),
+        "fault_offset": explanation.fault.as_ref().map(ParseError::at),
     })
 }

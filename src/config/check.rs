@@ -20,6 +20,9 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+/// The longest path of a Unix socket: `sun_path` of Linux has 108 bytes, the last of them zero.
+const SOCKET_PATH_BYTES_MAX: usize = 107;
+
 /// Collects faults while it checks.
 pub(super) struct Checker {
     origins: Origins,
@@ -47,10 +50,22 @@ impl Checker {
 
     /// Something that must be there.
     pub(super) fn required<T>(&mut self, key: &str, raw: Option<T>, wanted: &str) -> Option<T> {
-        if raw.is_none() && !self.unread.iter().any(|unread| key.starts_with(unread.as_str())) {
+        if raw.is_none() && !self.is_unread(key) {
             self.fault(key, "is missing", format!("{wanted} is wanted"));
         }
         raw
+    }
+
+    /// A list that must not be empty.
+    pub(super) fn some_of<T>(&mut self, key: &str, raw: &[T], wanted: &str) {
+        if raw.is_empty() && !self.is_unread(key) {
+            self.fault(key, "is missing", format!("{wanted} is wanted"));
+        }
+    }
+
+    /// Whether a key, or the table that it would be in, was told as unreadable.
+    fn is_unread(&self, key: &str) -> bool {
+        self.unread.iter().any(|unread| key.starts_with(unread.as_str()))
     }
 
     /// A number in a range, with a default.
@@ -257,10 +272,17 @@ impl Checker {
         let listen = raw.listen.unwrap_or_else(|| "127.0.0.1:9464".to_owned());
         let listen = self.socket("internal.listen", Some(listen));
         let socket = raw.control_socket.unwrap_or_else(|| "tidegate.sock".to_owned());
+        let control_socket = self.path(&socket);
+        let length = control_socket.as_os_str().len();
+        if length > SOCKET_PATH_BYTES_MAX {
+            let wanted =
+                format!("at most {SOCKET_PATH_BYTES_MAX} bytes, the folder of this file included");
+            self.fault("internal.control_socket", format!("is {length} bytes long"), wanted);
+        }
         let age = Duration::from_secs(90);
         let ready_age_max =
             self.millis("internal.ready_age_max_ms", raw.ready_age_max_ms, age, 100..=3_600_000);
-        Some(Internal { listen: listen?, control_socket: self.path(&socket), ready_age_max })
+        Some(Internal { listen: listen?, control_socket, ready_age_max })
     }
 
     fn journal(&mut self, raw: &RawJournal) -> Journal {

@@ -60,9 +60,7 @@ fn host_port(text: &str) -> Option<String> {
 
 impl Checker {
     pub(super) fn channels(&mut self, raw: Vec<RawChannel>) -> Option<Vec<Channel>> {
-        if raw.is_empty() {
-            self.fault("channel", "is missing", "one [[channel]] or more is wanted");
-        }
+        self.some_of("channel", &raw, "one [[channel]] or more");
         let channels = each(raw, |index, raw| self.channel(index, raw))?;
         let names = channels.iter().enumerate();
         let names = names.map(|(index, one)| (format!("channel[{index}].name"), one.name.as_str()));
@@ -95,9 +93,7 @@ impl Checker {
     }
 
     pub(super) fn hosts(&mut self, raw: Vec<RawHost>) -> Option<Vec<Host>> {
-        if raw.is_empty() {
-            self.fault("host", "is missing", "one [[host]] or more is wanted");
-        }
+        self.some_of("host", &raw, "one [[host]] or more");
         let hosts = each(raw, |index, raw| self.host(index, raw))?;
         let names = hosts.iter().enumerate();
         let names = names.map(|(index, one)| (format!("host[{index}].name"), one.name.as_str()));
@@ -162,9 +158,7 @@ impl Checker {
     }
 
     fn lines(&mut self, table: &str, raw: Vec<RawLine>) -> Option<Vec<Line>> {
-        if raw.is_empty() {
-            self.fault(table, "is missing", "one [[host.line]] or more is wanted");
-        }
+        self.some_of(table, &raw, "one [[host.line]] or more");
         let lines = each(raw, |index, raw| {
             let key = |name: &str| format!("{table}[{index}].{name}");
             let name = self.parsed(&key("name"), raw.name, NAME, |text| LineId::parse(text).ok());

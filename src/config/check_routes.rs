@@ -34,7 +34,10 @@ impl Checker {
         let routes = each(raw, |index, raw| self.route(index, raw, hosts, merchants))?;
         let names = routes.iter().enumerate();
         let names = names.map(|(index, one)| (format!("route[{index}].name"), one.name.as_str()));
-        self.unique(names, "a name of its own");
+        // Operators decline routes and hosts by their names.
+        let taken = hosts.unwrap_or_default().iter().enumerate();
+        let taken = taken.map(|(index, one)| (format!("host[{index}].name"), one.name.as_str()));
+        self.unique(taken.chain(names), "a name of its own, and no host's");
         Some(routes)
     }
 
@@ -65,6 +68,11 @@ impl Checker {
         let wanted = "the id of a [[merchant]]";
         let merchants = self.list(&key("merchants"), raw.merchants, wanted, merchant_named);
         let operations = self.operations(&key("operations"), raw.operations);
+        for operation in operations.iter().flatten().filter(|one| one.is_follow_up()) {
+            let message = format!("{:?} goes where its original went", operation.name());
+            let wanted = "operations that begin something are wanted";
+            self.fault(&key("operations"), message, wanted);
+        }
         Some(RouteRule {
             name: name?,
             host: host?,

@@ -11,7 +11,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue, Deserializer};
 
 /// The lists that are joined over all files.
-const LISTS: [&str; 3] = ["channel", "host", "merchant"];
+const LISTS: [&str; 4] = ["channel", "host", "route", "merchant"];
 
 /// A file of configuration.
 #[derive(Debug, Clone)]
@@ -98,8 +98,8 @@ pub(super) fn read(files: Vec<Written>, environment: &BTreeMap<String, String>) 
     let mut faults = reading.faults;
     match settled {
         Ok(tables) => {
-            let RawConfig { channel, host, merchant, .. } = joined;
-            joined = RawConfig { channel, host, merchant, ..tables };
+            let RawConfig { channel, host, route, merchant, .. } = joined;
+            joined = RawConfig { channel, host, route, merchant, ..tables };
         }
         Err(fault) => faults.push(Fault::elsewhere("", "", &fault.to_string(), "")),
     }
@@ -137,7 +137,8 @@ impl Reading {
                 return;
             }
         };
-        let first = [joined.channel.len(), joined.host.len(), joined.merchant.len()];
+        let first =
+            [joined.channel.len(), joined.host.len(), joined.route.len(), joined.merchant.len()];
         note_table(root.get_ref(), "", index, &first, &mut self.places);
         // Serde stops at the first fault; so each faulty entry is told, taken out, and reading begins
         // anew until nothing faulty is left.
@@ -159,6 +160,7 @@ impl Reading {
         };
         joined.channel.extend(part.channel);
         joined.host.extend(part.host);
+        joined.route.extend(part.route);
         joined.merchant.extend(part.merchant);
         let is_list = |key: &str| LISTS.contains(&key);
         let entries = root.get_ref().iter().filter(|(key, _)| !is_list(key.get_ref()));
@@ -202,7 +204,7 @@ impl Reading {
 }
 
 /// Where the elements of a top-level list go on, when it continues the list of an earlier file.
-fn first_of(list: &str, prefix: &str, first: &[usize; 3]) -> usize {
+fn first_of(list: &str, prefix: &str, first: &[usize; 4]) -> usize {
     let position = LISTS.iter().position(|name| *name == list && prefix.is_empty());
     position.and_then(|position| first.get(position)).copied().unwrap_or(0)
 }
@@ -215,7 +217,7 @@ fn note_table(
     table: &DeTable<'_>,
     prefix: &str,
     index: usize,
-    first: &[usize; 3],
+    first: &[usize; 4],
     places: &mut BTreeMap<String, Origin>,
 ) {
     for (key, value) in table {
@@ -243,7 +245,7 @@ fn take_out(
     table: &mut DeTable<'_>,
     span: &Range<usize>,
     prefix: &str,
-    first: &[usize; 3],
+    first: &[usize; 4],
 ) -> Option<String> {
     let mut guilty = None;
     for (key, value) in table.iter_mut() {
@@ -271,7 +273,7 @@ fn take_out_of(
     path: &str,
     prefix: &str,
     key: &Spanned<toml::de::DeString<'_>>,
-    first: &[usize; 3],
+    first: &[usize; 4],
 ) -> Option<String> {
     match value.get_mut() {
         DeValue::Table(inner) => take_out(inner, span, path, first),

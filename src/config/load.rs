@@ -5,6 +5,7 @@ use super::fault::{ConfigErrors, Fault};
 use super::layers::{self, Written};
 use super::lint;
 use super::values::Config;
+use crate::bounded_file;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -27,6 +28,10 @@ pub fn load_with(
         return Err(ConfigErrors { faults });
     }
     let layers = layers::read(files, environment);
+    // Of a file that is no TOML nothing is known: what it would have said must not be told as missing.
+    if layers.faults.iter().any(|fault| fault.key.is_empty()) {
+        return Err(ConfigErrors { faults: in_order(layers.faults) });
+    }
     let unread: Vec<String> = layers.faults.iter().map(|fault| fault.key.clone()).collect();
     faults.extend(layers.faults);
     let folder = path.parent().unwrap_or(Path::new("")).to_path_buf();
@@ -36,8 +41,14 @@ pub fn load_with(
         lint::lint(config, &mut checker);
     }
     faults.extend(checker.into_faults());
-    faults.sort_by(|one, other| (&one.file, one.line).cmp(&(&other.file, other.line)));
+    let faults = in_order(faults);
     config.filter(|_| faults.is_empty()).ok_or(ConfigErrors { faults })
+}
+
+/// In order of files and lines.
+fn in_order(mut faults: Vec<Fault>) -> Vec<Fault> {
+    faults.sort_by(|one, other| (&one.file, one.line).cmp(&(&other.file, other.line)));
+    faults
 }
 
 /// The main file and those of `conf.d` beside it, in order of their names.
@@ -58,7 +69,7 @@ fn read_files(path: &Path) -> (Vec<Written>, Vec<Fault>) {
     }
     let mut files = Vec::new();
     for path in paths {
-        match std::fs::read_to_string(&path) {
+        match bounded_file::read_text(&path) {
             Ok(text) => files.push(Written { name: path.display().to_string(), text }),
             Err(fault) => faults.push(unreadable(&path, &fault)),
         }

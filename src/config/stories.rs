@@ -224,6 +224,73 @@ fn text_that_is_no_toml_is_shown() {
     let shown = Folder::new(&LEAST.replace("[keys]", "[keys")).faults(&[]);
     assert!(shown.contains("tidegate.toml:6:"), "{shown}");
     assert!(shown.contains("6 | [keys\n"), "{shown}");
+    assert!(
+        shown.ends_with("The configuration has 1 fault."),
+        "nothing is told as missing: {shown}"
+    );
+}
+
+#[test]
+fn a_list_that_cannot_be_read_is_not_told_as_missing() {
+    let (before, _) = LEAST.split_once("[[host]]").unwrap();
+    let shown = Folder::new(&format!("host = 5\n{before}")).faults(&[]);
+    assert!(shown.contains("host: invalid type: integer `5`"), "{shown}");
+    assert!(shown.ends_with("The configuration has 1 fault."), "{shown}");
+}
+
+#[test]
+fn a_file_that_nobody_could_have_written_is_refused() {
+    let shown = Folder::new(&"#".repeat(5 << 20)).faults(&[]);
+    assert!(shown.contains("cannot be read: it is longer than 4 MiB"), "{shown}");
+    assert!(shown.contains("--> tidegate.toml"), "{shown}");
+}
+
+#[test]
+fn a_control_socket_fits_into_a_socket_address() {
+    let folder = Folder::new(LEAST);
+    let room = 107 - folder.path("").as_os_str().len();
+    let name = |length: usize| {
+        let line = format!("[internal]\ncontrol_socket = \"{}\"\n", "s".repeat(length));
+        std::fs::write(folder.path("tidegate.toml"), format!("{line}{LEAST}")).unwrap();
+    };
+    name(room);
+    folder.load(&[]).unwrap();
+    name(room + 1);
+    let shown = folder.faults(&[]);
+    assert!(shown.contains("internal.control_socket: is 108 bytes long"), "{shown}");
+    assert!(shown.contains("2 | control_socket = "), "{shown}");
+}
+
+/// A route to the only host.
+const ROUTE: &str = "[[route]]\nname = \"visa\"\nhost = \"bank\"\nbins = [\"4\"]\n";
+
+#[test]
+fn routes_of_all_files_are_joined_and_each_fault_is_shown_where_it_stands() {
+    let other = ROUTE.replace("visa", "debit").replace("\"4\"", "\"5\"");
+    let folder = Folder::new(&format!("{LEAST}{ROUTE}")).with("conf.d/10-routes.toml", &other);
+    let config = folder.load(&[]).unwrap();
+    let names: Vec<_> = config.routes.iter().map(|route| route.name.as_str()).collect();
+    assert_eq!(names, ["visa", "debit"]);
+    let wrong = other.replace("\"5\"", "\"5x\"").replace("\"bank\"", "\"bunk\"");
+    let shown = folder.with("conf.d/10-routes.toml", &wrong).faults(&[]);
+    assert!(shown.contains("conf.d/10-routes.toml:3:8"), "{shown}");
+    assert!(shown.contains("route[1].host: \"bunk\" is not expected"), "{shown}");
+    assert!(shown.contains("route[1].bins: \"5x\" is not expected"), "{shown}");
+}
+
+#[test]
+fn a_route_for_refunds_is_refused_for_they_follow_their_original() {
+    let text = format!("{LEAST}{ROUTE}operations = [\"purchase\", \"refund\"]\n");
+    let shown = Folder::new(&text).faults(&[]);
+    assert!(shown.contains("route[0].operations: \"refund\" goes where its original"), "{shown}");
+    assert!(shown.ends_with("The configuration has 1 fault."), "{shown}");
+}
+
+#[test]
+fn a_route_and_a_host_are_never_of_one_name() {
+    let shown = Folder::new(&format!("{LEAST}{}", ROUTE.replace("visa", "bank"))).faults(&[]);
+    assert!(shown.contains("route[0].name: \"bank\" occurs twice"), "{shown}");
+    assert!(shown.contains("a name of its own, and no host's is wanted"), "{shown}");
 }
 
 #[test]

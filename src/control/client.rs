@@ -49,8 +49,13 @@ fn exchange(socket: &Path, command: &Command) -> std::io::Result<String> {
     stream.set_read_timeout(Some(ANSWER_TIME))?;
     let mut line = serde_json::to_string(command)?;
     line.push('\n');
-    stream.write_all(line.as_bytes())?;
+    // A gateway that turns us away has answered before it closed; then only the answer counts.
+    let written = stream.write_all(line.as_bytes());
     let mut answer = String::new();
-    BufReader::new(stream).read_line(&mut answer)?;
+    let read = BufReader::new(stream).read_line(&mut answer);
+    if answer.is_empty() {
+        written?;
+        read?;
+    }
     Ok(answer)
 }

@@ -4,6 +4,7 @@ use super::socket::Backend;
 use super::{Answer, Command, Resolution};
 use crate::engine_task::EngineHandle;
 use crate::gateway::{Hosts, Reloader};
+use crate::routing::{Decline, Declined};
 use crate::store::embedded::JournalStore;
 use crate::store::{Store, StoreError, export};
 use serde_json::{Value, json};
@@ -11,8 +12,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use tidegate_payment::card::has_card_number;
 use tidegate_payment::effect::Reply;
-use tidegate_payment::id::PaymentId;
+use tidegate_payment::id::{HostId, LineId, PaymentId};
 use tidegate_payment::input::{CaseAct, Input, OperatorAct, Query, QueryBy};
+use tidegate_payment::money::Money;
 use tidegate_payment::payment::{PendingReason, Verdict, View};
 use tidegate_payment::record;
 use tidegate_payment::time::{BusinessDate, Timestamp};
@@ -25,7 +27,14 @@ pub struct Desk {
     engine: EngineHandle,
     store: Arc<JournalStore>,
     hosts: Hosts,
+    declined: Arc<Declined>,
     reloader: Arc<Reloader>,
+}
+
+/// What an operator does to a line or a route; both need a reason.
+enum Act {
+    TakeOut,
+    PutBack,
 }
 
 /// Why a command was not carried out, in words for an operator.
@@ -53,6 +62,19 @@ impl Backend for Desk {
                 self.operate(&id, by, reason, CaseAct::Close(resolution)).await
             }
             Command::Lines => Ok(self.lines().await),
+            Command::SignOffLine { host, line, by, reason } => {
+                self.operate_line((&host, &line), &by, &reason, Act::TakeOut).await
+            }
+            Command::SignOnLine { host, line, by, reason } => {
+                self.operate_line((&host, &line), &by, &reason, Act::PutBack).await
+            }
+            Command::Routes => Ok(self.routes()),
+            Command::DeclineRoute { name, by, reason } => {
+                self.operate_route(&name, by, reason, &Act::TakeOut)
+            }
+            Command::ResumeRoute { name, by, reason } => {
+                self.operate_route(&name, by, reason, &Act::PutBack)
+            }
             Command::Status => Ok(self.status()),
             Command::Reload => Ok(self.reloader.reload().await.told()),
             Command::Totals { date } => self.totals(&date).await,
@@ -67,9 +89,10 @@ impl Desk {
         engine: EngineHandle,
         store: Arc<JournalStore>,
         hosts: Hosts,
+        declined: Arc<Declined>,
         reloader: Arc<Reloader>,
     ) -> Self {
-        Self { engine, store, hosts, reloader }
+        Self { engine, store, hosts, declined, reloader }
     }
 
     async fn payment(&self, id: &str) -> Result<Value, Refused> {
@@ -87,14 +110,7 @@ impl Desk {
         act: CaseAct,
     ) -> Result<Value, Refused> {
         let id = parse_id(id)?;
-        if reason.trim().is_empty() {
-            return Err(Refused("a reason is wanted: it is kept in the journal".to_owned()));
-        }
-        if has_card_number(&reason) {
-            return Err(Refused(
-                "the reason holds what may be a card number; name its last four".into(),
-            ));
-        }
+        check_reason(&reason)?;
         let act = |waiter| Input::Operator(OperatorAct { waiter, id, by, reason, act });
         let view = view_of(self.engine.ask(act).await)?;
         self.shown(&view).await
@@ -140,6 +156,7 @@ impl Desk {
                     "line": line.line,
                     "address": line.address,
                     "state": line.state,
+                    "signed_off_by_operator": line.signed_off_by_operator,
                     "since_ms": line.since_ms,
                     "last_received_ms": line.last_received_ms,
                     "in_flight": line.in_flight,
@@ -155,6 +172,87 @@ impl Desk {
         Value::Array(lines)
     }
 
+    async fn operate_line(
+        &self,
+        (host, line): (&str, &str),
+        by: &str,
+        reason: &str,
+        act: Act,
+    ) -> Result<Value, Refused> {
+        check_reason(reason)?;
+        let unknown =
+            || Refused(format!("there is no line {host}/{line}: see `tidegate line status`"));
+        let host_id = HostId::parse(host).map_err(|_| unknown())?;
+        let line_id = LineId::parse(line).map_err(|_| unknown())?;
+        let known = match act {
+            Act::TakeOut => self.hosts.sign_off(&host_id, &line_id).await,
+            Act::PutBack => self.hosts.sign_on(&host_id, &line_id).await,
+        };
+        if !known {
+            return Err(unknown());
+        }
+        let what = match act {
+            Act::TakeOut => "an operator signed a line off",
+            Act::PutBack => "an operator signed a line on",
+        };
+        tracing::warn!(host, line, by, reason, "{what}");
+        let all = self.lines().await;
+        let is_it = |one: &&Value| {
+            let is = |member: &str, name: &str| one.get(member).is_some_and(|held| held == name);
+            is("host", host) && is("line", line)
+        };
+        let told = all.as_array().into_iter().flatten().filter(is_it).cloned();
+        Ok(Value::Array(told.collect()))
+    }
+
+    fn routes(&self) -> Value {
+        let declined = self.declined.all();
+        let ways = self.reloader.ways();
+        let rows = ways.iter().map(|way| {
+            let by = declined.get(&way.name);
+            json!({
+                "name": way.name,
+                "kind": way.kind,
+                "hosts": way.hosts.iter().map(HostId::as_str).collect::<Vec<_>>(),
+                "declined": by.is_some(),
+                "by": by.map(|decline| &decline.by),
+                "reason": by.map(|decline| &decline.reason),
+                "since": by.map(|decline| &decline.since),
+            })
+        });
+        Value::Array(rows.collect())
+    }
+
+    fn operate_route(
+        &self,
+        name: &str,
+        by: String,
+        reason: String,
+        act: &Act,
+    ) -> Result<Value, Refused> {
+        check_reason(&reason)?;
+        if !self.reloader.ways().iter().any(|way| way.name == name) && !self.declined.holds(name) {
+            let why = format!("there is no route and no host {name:?}: see `tidegate route list`");
+            return Err(Refused(why));
+        }
+        let changed = match act {
+            Act::TakeOut => {
+                tracing::warn!(name, by, reason, "an operator declined a route");
+                let since = jiff::Timestamp::now().to_string();
+                self.declined.decline(name, Decline { by, reason, since })
+            }
+            Act::PutBack => {
+                tracing::warn!(name, by, reason, "an operator resumed a route");
+                self.declined.resume(name)
+            }
+        };
+        match (changed, act) {
+            (true, _) => Ok(self.routes()),
+            (false, Act::TakeOut) => Err(Refused(format!("{name} is declined already"))),
+            (false, Act::PutBack) => Err(Refused(format!("{name} is not declined"))),
+        }
+    }
+
     fn status(&self) -> Value {
         let status = self.engine.status();
         let gauges = self.store.gauges();
@@ -167,6 +265,7 @@ impl Desk {
             "cases": status.cases,
             "in_memory": status.in_memory,
             "waiting": status.waiting,
+            "declined_routes": self.declined.all().keys().collect::<Vec<_>>(),
             "journal_written": gauges.written.0,
             "ledger_applied": gauges.applied.0,
         })
@@ -209,6 +308,19 @@ fn view_of(reply: Reply) -> Result<View, Refused> {
     }
 }
 
+/// What an operator gives as a reason is kept.
+fn check_reason(reason: &str) -> Result<(), Refused> {
+    if reason.trim().is_empty() {
+        return Err(Refused("a reason is wanted: it is kept".to_owned()));
+    }
+    if has_card_number(reason) {
+        return Err(Refused(
+            "the reason holds what may be a card number; name its last four".into(),
+        ));
+    }
+    Ok(())
+}
+
 fn parse_id(id: &str) -> Result<PaymentId, Refused> {
     PaymentId::parse(id).map_err(|error| Refused(error.to_string()))
 }
@@ -247,6 +359,9 @@ fn show(view: &View) -> Value {
     };
     let request = &view.request;
     let fields = view.fields.as_ref();
+    let sums = view.follow_ups;
+    let currency = request.amount.currency;
+    let sum = |minor| (minor != 0).then(|| Money { minor, currency }.to_string());
     json!({
         "id": view.id.to_string(),
         "merchant": request.merchant.as_str(),
@@ -257,6 +372,13 @@ fn show(view: &View) -> Value {
         "card": format!("{}…{}", request.card.bin, request.card.last4),
         "result": result,
         "reason": reason,
+        "approved": view.approved.map(|approved| approved.to_string()),
+        "captured": sum(sums.captured),
+        "captures_reserved": sum(sums.captures_reserved),
+        "refunded": sum(sums.refunded),
+        "refunds_reserved": sum(sums.refunds_reserved),
+        "voided": sums.voided,
+        "host": fields.map(|fields| fields.route.host.as_str()),
         "response_code": view.response_code,
         "rrn": fields.map(|fields| fields.rrn.as_str()),
         "stan": fields.map(|fields| fields.stan.to_string()),

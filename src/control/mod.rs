@@ -45,6 +45,48 @@ pub enum Command {
     },
     /// Every host with its lines.
     Lines,
+    /// Have a line drained, signed off and held down.
+    SignOffLine {
+        /// Of which host.
+        host: String,
+        /// Which line.
+        line: String,
+        /// Who says so.
+        by: String,
+        /// Why.
+        reason: String,
+    },
+    /// Let a line connect and sign on.
+    SignOnLine {
+        /// Of which host.
+        host: String,
+        /// Which line.
+        line: String,
+        /// Who says so.
+        by: String,
+        /// Why.
+        reason: String,
+    },
+    /// Every route and host, and whether it is declined.
+    Routes,
+    /// Take no new payments by a route or for a host.
+    DeclineRoute {
+        /// Its name.
+        name: String,
+        /// Who says so.
+        by: String,
+        /// Why.
+        reason: String,
+    },
+    /// Take them again.
+    ResumeRoute {
+        /// Its name.
+        name: String,
+        /// Who says so.
+        by: String,
+        /// Why.
+        reason: String,
+    },
     /// How much of everything there is.
     Status,
     /// Take configuration, certificates, merchants and definitions anew.
@@ -65,6 +107,11 @@ impl Command {
             Self::RetryCase { .. } => "retry_case",
             Self::CloseCase { .. } => "close_case",
             Self::Lines => "lines",
+            Self::SignOffLine { .. } => "sign_off_line",
+            Self::SignOnLine { .. } => "sign_on_line",
+            Self::Routes => "routes",
+            Self::DeclineRoute { .. } => "decline_route",
+            Self::ResumeRoute { .. } => "resume_route",
             Self::Status => "status",
             Self::Reload => "reload",
             Self::Totals { .. } => "totals",

@@ -92,11 +92,14 @@ pub async fn serve<B: Backend>(control: Control, backend: Arc<B>, stop: Cancella
             tokio::time::sleep(ACCEPT_PAUSE).await;
             continue;
         };
-        let Ok(permit) = Arc::clone(&room).try_acquire_owned() else { continue };
         if !trusted(&stream, owner) {
             tracing::warn!("somebody else's process knocked on the control socket");
             continue;
         }
+        let Ok(permit) = Arc::clone(&room).try_acquire_owned() else {
+            turn_away(&stream);
+            continue;
+        };
         let backend = Arc::clone(&backend);
         tokio::spawn(async move {
             let _permit = permit;
@@ -110,6 +113,17 @@ pub async fn serve<B: Backend>(control: Control, backend: Arc<B>, stop: Cancella
 /// The mode of the file guards the socket; this does so in the moment between its making and its mode.
 fn trusted(stream: &UnixStream, owner: u32) -> bool {
     stream.peer_cred().is_ok_and(|peer| peer.uid() == owner || peer.uid() == 0)
+}
+
+/// Tells an operator that there are too many, as far as that takes no wait.
+fn turn_away(stream: &UnixStream) {
+    let why = format!("{CONNECTIONS_MAX} operators are connected: try again in a moment");
+    tracing::warn!(operators = CONNECTIONS_MAX, "an operator was turned away: too many");
+    if let Ok(mut line) = serde_json::to_vec(&Answer::Refused(why)) {
+        line.push(b'\n');
+        // A new socket has room for a line; whoever went away already needs none.
+        let _ = stream.try_write(&line);
+    }
 }
 
 async fn converse<B: Backend>(stream: UnixStream, backend: &B) -> io::Result<()> {
@@ -169,6 +183,28 @@ mod tests {
         stop.cancel();
         server.await.unwrap();
         let _again = bind(&path).unwrap();
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn an_operator_too_many_is_told_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("control.sock");
+        let stop = CancellationToken::new();
+        let server = tokio::spawn(serve(bind(&path).unwrap(), Arc::new(Echo), stop.clone()));
+        let asked = path.clone();
+        let refused = tokio::task::spawn_blocking(move || {
+            let connect = |_| std::os::unix::net::UnixStream::connect(&asked).unwrap();
+            let idle: Vec<_> = (0..CONNECTIONS_MAX).map(connect).collect();
+            let refused = client::ask(&asked, &Command::Cases).unwrap_err();
+            drop(idle);
+            refused
+        })
+        .await
+        .unwrap();
+        let expected = "16 operators are connected: try again in a moment";
+        assert_eq!(refused.to_string(), expected);
+        stop.cancel();
+        server.await.unwrap();
     }
 
     #[tokio::test]

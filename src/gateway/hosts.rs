@@ -21,7 +21,7 @@ use tidegate_line::limits::Limits;
 use tidegate_payment::card::{CardRef, Pan};
 use tidegate_payment::durable::Durable;
 use tidegate_payment::effect::Outgoing;
-use tidegate_payment::id::{HostId, PaymentId};
+use tidegate_payment::id::{HostId, LineId, PaymentId};
 use tidegate_payment::input::Input;
 use tidegate_payment::payment::Payment;
 use tidegate_payment::record::NotSentReason;
@@ -117,6 +117,22 @@ impl Hosts {
         all
     }
 
+    /// Has a line of a host drained, signed off and held down. Whether there is such a line.
+    pub async fn sign_off(&self, host: &HostId, line: &LineId) -> bool {
+        match self.hosts.get(host) {
+            Some(host) => host.sign_off(line).await,
+            None => false,
+        }
+    }
+
+    /// Lets a line of a host connect and sign on. Whether there is such a line.
+    pub async fn sign_on(&self, host: &HostId, line: &LineId) -> bool {
+        match self.hosts.get(host) {
+            Some(host) => host.sign_on(line).await,
+            None => false,
+        }
+    }
+
     /// Signs all lines off and closes them.
     pub(super) async fn stop(&self) {
         for host in self.hosts.values() {
@@ -174,6 +190,8 @@ fn settings(host: &config::Host, seams: config::Seams) -> anyhow::Result<HostSet
             echo_timeout: host.sign_on_timeout.min(host.echo_after),
             reconnect_min: host.reconnect_min,
             reconnect_max: host.reconnect_max,
+            // What is in flight is answered by then, or counts as unanswered.
+            drain_timeout: host.reply_timeout,
             ..defaults
         },
         frame: match host.frame {

@@ -3,10 +3,11 @@
 
 use super::hosts::Hosts;
 use super::merchants::Listening;
-use crate::check::{Sound, check};
+use crate::check::{Extent, Sound, check};
 use crate::config::{self, Config, Fault};
 use crate::definitions::Shelf;
 use crate::observe::{LogSwitch, Metrics};
+use crate::routing::Way;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -112,7 +113,7 @@ impl Reloader {
     }
 
     fn check_and_swap(&self) -> Reloaded {
-        let (found, sound) = check(&self.file, false);
+        let (found, sound) = check(&self.file, Extent::Reload);
         let Some(sound) = sound else { return Reloaded::Refused(found.faults) };
         let running = self.running().clone();
         let mut faults = config::needs_restart(&running, &sound.config);
@@ -148,6 +149,11 @@ impl Reloader {
 
     fn running(&self) -> std::sync::MutexGuard<'_, Config> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What can be declined by name, by the configuration in use.
+    pub fn ways(&self) -> Vec<Way> {
+        Way::all(&self.running())
     }
 
     /// How long an orderly stop waits, by the configuration in use.

@@ -1,16 +1,19 @@
 //! Keeps an eye on the parts: gauges for metrics, conditions of readiness.
 
 use super::hosts::Hosts;
+use super::reload::Reloader;
 use crate::config::Config;
 use crate::control::internal::Pages;
 use crate::engine_task::EngineHandle;
 use crate::host::status::HostStatus;
 use crate::observe::{Beat, Condition, Health, Metrics};
+use crate::routing::Declined;
 use crate::store::embedded::JournalStore;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tidegate_payment::time::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 /// How often the parts are looked at.
@@ -22,6 +25,8 @@ pub(super) struct Watch {
     engine: EngineHandle,
     store: Weak<JournalStore>,
     hosts: Hosts,
+    reloader: Option<Arc<Reloader>>,
+    declined: Arc<Declined>,
     heard: Beat,
     ready_age_max: Duration,
     data_dir: PathBuf,
@@ -40,10 +45,17 @@ impl Watch {
             engine,
             store: Arc::downgrade(store),
             hosts,
+            reloader: None,
+            declined: Arc::default(),
             heard: Beat::default(),
             ready_age_max: config.internal.ready_age_max,
             data_dir: config.gateway.data_dir.clone(),
         }
+    }
+
+    /// Watches what of the routes and hosts in use is declined, too.
+    pub(super) fn over(self, reloader: Arc<Reloader>, declined: Arc<Declined>) -> Self {
+        Self { reloader: Some(reloader), declined, ..self }
     }
 
     /// The pages of the internal listener.
@@ -56,12 +68,16 @@ impl Watch {
         let heard = self.heard.condition("a signed-on line heard the host", self.ready_age_max);
         let (engine, store) = (self.engine.clone(), Weak::clone(&self.store));
         let data_dir = self.data_dir.clone();
+        let (reloader, declined) = (self.reloader.clone(), Arc::clone(&self.declined));
         Pages {
             health: Health::new(vec![heard, journal]),
             metrics: Arc::clone(&self.metrics),
             refresh: Box::new(move |metrics| {
                 show_engine(metrics, &engine);
                 show_store(metrics, &store);
+                for way in reloader.iter().flat_map(|reloader| reloader.ways()) {
+                    metrics.route_declined(&way.name, declined.holds(&way.name));
+                }
                 if let Ok(room) = rustix::fs::statvfs(&data_dir) {
                     let free = room.f_bavail.saturating_mul(room.f_frsize);
                     metrics.disk_free_bytes.set(i64::try_from(free).unwrap_or(i64::MAX));
@@ -118,10 +134,13 @@ fn show_engine(metrics: &Metrics, engine: &EngineHandle) {
     metrics.open_payments.set(gauge(status.awaiting_host));
     metrics.open_reversals.set(gauge(status.reversing));
     metrics.cases_open.set(gauge(status.cases));
+    metrics.open_advices.set(gauge(status.repeating));
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros();
     let now = i64::try_from(now).unwrap_or(i64::MAX);
-    let age = status.oldest_reversal.map_or(0, |since| now.saturating_sub(since.0) / 1_000_000);
-    metrics.oldest_open_reversal_s.set(age);
+    let age =
+        |since: Option<Timestamp>| since.map_or(0, |since| now.saturating_sub(since.0) / 1_000_000);
+    metrics.oldest_open_reversal_s.set(age(status.oldest_reversal));
+    metrics.oldest_open_advice_s.set(age(status.oldest_advice));
 }
 
 fn show_store(metrics: &Metrics, store: &Weak<JournalStore>) {

@@ -642,6 +642,28 @@ async fn an_operator_signs_a_line_off_and_on() {
 }
 
 #[tokio::test]
+async fn a_line_that_is_signed_off_takes_nothing_new_and_waits_for_what_is_in_flight() {
+    let (mut world, mut bank) = World::serving().await;
+    world.pay(1);
+    assert!(bank.hear().await.starts_with("do pay-000001"));
+    is_written(&world.input().await, 1, Attempt::Original);
+    assert!(world.host.sign_off(&LineId::parse("line-0").unwrap()).await);
+    let status = world.host.status().await.unwrap();
+    assert_eq!((status.up, status.lines[0].state), (false, "draining"));
+    assert!(status.lines[0].signed_off_by_operator);
+    assert!(matches!(world.input().await, Input::HostUp(_, false)));
+    world.undo(2, 1);
+    let input = world.input().await;
+    assert!(matches!(input, Input::NotSent(_, _, NotSentReason::NoLine)), "{input:?}");
+    bank.say(&format!("done pay-000001 {PAN} 1234 00")).await;
+    is_approved(&world.input().await, 1, "line-0");
+    let asked = bank.hear().await;
+    bank.say(&asked.replace("SignOff", "yes")).await;
+    assert!(patient(bank.try_hear()).await.is_err());
+    world.until(|status| status.lines[0].state == "held").await;
+}
+
+#[tokio::test]
 async fn a_dropped_handle_signs_off() {
     let (world, mut bank) = World::serving().await;
     drop(world.host);

@@ -37,6 +37,8 @@ pub struct LineStatus {
     /// `held`, `down`, `connecting`, `signing_on`, `serving`, `resting`, `draining`, `signing_off`
     /// or `closing`.
     pub state: &'static str,
+    /// Whether an operator signed it off: it stays down until an operator signs it on.
+    pub signed_off_by_operator: bool,
     /// For how long, in milliseconds.
     pub since_ms: u64,
     /// How long ago something was last received, in milliseconds; `None` if nothing ever was.
@@ -136,6 +138,7 @@ fn line_status(now: Duration, view: LineView, (line, address): (String, String))
         line,
         address,
         state: view.state.name(),
+        signed_off_by_operator: view.signed_off_by_operator,
         since_ms: age_ms(view.since),
         last_received_ms: view.last_received.map(age_ms),
         in_flight: view.in_flight,

@@ -71,6 +71,11 @@ struct ByHost {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByRoute {
+    route: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ByLine {
     host: String,
     line: String,
@@ -89,6 +94,7 @@ pub struct Metrics {
     edge_connections: Family<ByListener, Gauge>,
     certificate_not_after: Family<ByListener, Gauge>,
     line_up: Family<ByLine, Gauge>,
+    route_declined: Family<ByRoute, Gauge>,
     quarantined: Family<ByHost, Counter>,
     stages: Histograms<ByStage>,
     reloads: Family<ByResult, Counter>,
@@ -99,6 +105,11 @@ pub struct Metrics {
     pub open_reversals: Gauge,
     /// Age of the oldest open reversal, in seconds; 0 without one.
     pub oldest_open_reversal_s: Gauge,
+    /// Advices (voids, and completions and refunds that are told as facts) that the host has not
+    /// answered and that are repeated.
+    pub open_advices: Gauge,
+    /// Age of the oldest of them, in seconds; 0 without one.
+    pub oldest_open_advice_s: Gauge,
     /// Cases that wait for a person.
     pub cases_open: Gauge,
     /// Free room of the data folder's file system, in bytes.
@@ -150,6 +161,11 @@ impl Metrics {
                 Family::default(),
             ),
             line_up: s.put("line_up", "1 while a host line is signed on", Family::default()),
+            route_declined: s.put(
+                "route_declined",
+                "1 while an operator declines a route or a host",
+                Family::default(),
+            ),
             quarantined: s.put("quarantined_frames", "Frames laid aside", Family::default()),
             stages: s.put_in("stage", "Duration of a payment's steps", Unit::Seconds, stages),
             reloads: s.put("reloads", "Reloads of the configuration", Family::default()),
@@ -159,6 +175,13 @@ impl Metrics {
             oldest_open_reversal_s: s.put_in(
                 "oldest_open_reversal",
                 "Age of the oldest open reversal",
+                Unit::Seconds,
+                Gauge::default(),
+            ),
+            open_advices: s.put("open_advices", "Advices not answered", Gauge::default()),
+            oldest_open_advice_s: s.put_in(
+                "oldest_open_advice",
+                "Age of the oldest advice that is repeated",
                 Unit::Seconds,
                 Gauge::default(),
             ),
@@ -222,6 +245,12 @@ impl Metrics {
         self.line_up.get_or_create(&label).set(i64::from(up));
     }
 
+    /// A route or a host is declined by an operator, or not.
+    pub fn route_declined(&self, route: &str, declined: bool) {
+        let label = ByRoute { route: route.to_owned() };
+        self.route_declined.get_or_create(&label).set(i64::from(declined));
+    }
+
     /// So many frames of a host's lines were laid aside.
     pub fn quarantined(&self, host: &str, frames: u64) {
         let label = ByHost { host: host.to_owned() };
@@ -275,6 +304,7 @@ mod tests {
         metrics.payment(Outcome::Approved);
         metrics.line("bank", "a", true);
         metrics.quarantined("bank", 1);
+        metrics.route_declined("debit", true);
         metrics.certificate_not_after("rest", 1_900_000_000);
         metrics.authentication_failed("nonce_seen");
         metrics.stage(Stage::Decide, Duration::from_micros(200));
@@ -288,6 +318,9 @@ mod tests {
             "tidegate_authentication_failures_total{reason=\"nonce_seen\"} 1",
             "tidegate_oldest_open_reversal_seconds 0",
             "tidegate_open_reversals 0",
+            "tidegate_open_advices 0",
+            "tidegate_oldest_open_advice_seconds 0",
+            "tidegate_route_declined{route=\"debit\"} 1",
             "tidegate_cases_open 0",
             "tidegate_disk_free_bytes 0",
             "tidegate_projection_lag_records 0",

@@ -9,7 +9,7 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-fn tidegate(arguments: &[&str]) -> (i32, String, String) {
+pub(super) fn tidegate(arguments: &[&str]) -> (i32, String, String) {
     let Output { status, stdout, stderr } = Command::new(env!("CARGO_BIN_EXE_tidegate"))
         .args(arguments)
         .env("TIDEGATE_KEY_PASSPHRASE", "open sesame")
@@ -20,10 +20,10 @@ fn tidegate(arguments: &[&str]) -> (i32, String, String) {
 }
 
 /// The shipped configuration in a folder of its own, with a certificate but without keys.
-struct Folder(TempDir);
+pub(super) struct Folder(TempDir);
 
 impl Folder {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let text = std::fs::read_to_string(root().join("deploy/tidegate.toml")).unwrap();
         let text = text
@@ -37,11 +37,11 @@ impl Folder {
         Self(folder)
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(super) fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
 
-    fn config(&self) -> String {
+    pub(super) fn config(&self) -> String {
         self.path("tidegate.toml").display().to_string()
     }
 }
@@ -59,6 +59,11 @@ fn every_subcommand_has_help_with_an_example() {
         &["cases", "retry"],
         &["cases", "close"],
         &["line", "status"],
+        &["line", "sign-off"],
+        &["line", "sign-on"],
+        &["route", "list"],
+        &["route", "decline"],
+        &["route", "resume"],
         &["report", "totals"],
         &["journal", "verify"],
         &["journal", "export"],
@@ -97,7 +102,14 @@ fn keys_are_made_once_and_then_everything_is_sound() {
     assert_eq!((exit, err.as_str()), (0, ""), "{out}");
     let report: Value = serde_json::from_str(&out).unwrap();
     assert_eq!(report["ok"], true);
-    assert!(report["definitions"][0]["vectors_passed"].as_u64().unwrap() > 10, "{report}");
+    let channel = &report["channels"][0];
+    assert_eq!((&channel["name"], &channel["vectors_failed"]), (&"rest".into(), &0.into()));
+    assert!(channel["vectors_passed"].as_u64().unwrap() > 10, "{report}");
+    let ascii = dialect(&report, "iso87-ascii");
+    assert_eq!((&ascii["in_use"], &ascii["vectors_failed"]), (&true.into(), &0.into()));
+    assert!(ascii["vectors_passed"].as_u64().unwrap() > 10, "{report}");
+    assert_eq!(dialect(&report, "iso87-binary")["in_use"], false);
+    assert_eq!(report["faults"], serde_json::json!([]));
     assert_eq!(report["bounds"][0]["value"], 34);
 }
 
@@ -119,6 +131,93 @@ fn a_check_finds_what_is_wrong_with_files_and_definitions_too() {
 }
 
 #[test]
+fn the_example_of_a_second_host_and_a_route_is_sound_as_it_stands() {
+    let folder = Folder::new();
+    let text = std::fs::read_to_string(folder.path("tidegate.toml")).unwrap();
+    let written = |line: &str| match line.strip_prefix('#') {
+        Some(rest)
+            if rest.starts_with(|first: char| first == '[' || first.is_ascii_lowercase()) =>
+        {
+            rest.to_owned()
+        }
+        _ => line.to_owned(),
+    };
+    let text: Vec<String> = text.lines().map(written).collect();
+    std::fs::write(folder.path("tidegate.toml"), text.join("\n")).unwrap();
+    let config = folder.config();
+    let (exit, out, _) = tidegate(&["check", "--without-keys", "--json", "-c", &config]);
+    assert_eq!(exit, 0, "{out}");
+    let report: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(dialect(&report, "iso87-binary")["in_use"], true);
+    assert!(out.contains("to host bank-2 while it is silent"), "{out}");
+}
+
+fn dialect<'a>(report: &'a Value, name: &str) -> &'a Value {
+    let dialects = report["dialects"].as_array().unwrap();
+    dialects.iter().find(|one| one["name"] == name).unwrap_or_else(|| panic!("{name}: {report}"))
+}
+
+/// A copy of a folder of definitions that a test may break.
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let name = to.join(path.file_name().unwrap());
+        if path.is_dir() {
+            copy(&path, &name);
+        } else {
+            std::fs::copy(&path, &name).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_broken_definition_that_nobody_uses_is_found_with_file_line_and_caret() {
+    let folder = Folder::new();
+    copy(&root().join("protocols"), &folder.path("protocols"));
+    let config = std::fs::read_to_string(folder.path("tidegate.toml")).unwrap();
+    let shipped = root().join("protocols").display().to_string();
+    std::fs::write(folder.path("tidegate.toml"), config.replace(&shipped, "protocols")).unwrap();
+    let check = || {
+        let config = folder.config();
+        let (exit, out, _) = tidegate(&["check", "--without-keys", "--json", "-c", &config]);
+        (exit, serde_json::from_str::<Value>(&out).unwrap())
+    };
+    assert_eq!(check().0, 0);
+
+    let mapping = folder.path("protocols/mappings/iso87-binary.toml");
+    let text = std::fs::read_to_string(&mapping).unwrap();
+    let line = text.lines().position(|line| line.contains("\"stan\"")).unwrap() + 1;
+    std::fs::write(&mapping, text.replacen("\"stan\"", "\"stam\"", 1)).unwrap();
+    let (exit, report) = check();
+    assert_eq!((exit, &report["ok"]), (1, &false.into()));
+    let faults = report["faults"].as_array().unwrap();
+    assert_eq!(faults.len(), 1, "{report}");
+    assert_eq!(faults[0]["line"], line, "{report}");
+    assert!(faults[0]["file"].as_str().unwrap().ends_with("mappings/iso87-binary.toml"));
+    for member in ["column", "message", "wanted"] {
+        assert!(!faults[0][member].is_null(), "{member}: {report}");
+    }
+    std::fs::write(&mapping, text).unwrap();
+
+    let lone = folder.path("protocols/dialects/lone");
+    copy(&folder.path("protocols/dialects/iso87-ascii"), &lone);
+    let vectors = lone.join("vectors/bad.toml");
+    let text = std::fs::read_to_string(&vectors).unwrap();
+    std::fs::write(&vectors, text.replacen("error = \"", "error = \"not: ", 1)).unwrap();
+    let (exit, report) = check();
+    assert_eq!((exit, &dialect(&report, "lone")["vectors_failed"]), (1, &1.into()));
+    let file = report["faults"][0]["file"].as_str().unwrap();
+    assert!(file.ends_with("dialects/lone/vectors/bad.toml"), "{report}");
+
+    std::fs::write(lone.join("dialect.toml"), "name = \"lone\"\nmti =\n").unwrap();
+    let (exit, out, _) = tidegate(&["check", "--without-keys", "-c", &folder.config()]);
+    assert_eq!(exit, 1);
+    assert!(out.contains("dialects/lone/dialect.toml:2:"), "{out}");
+    assert!(out.contains("2 | mti =\n"), "{out}");
+}
+
+#[test]
 fn a_faulty_configuration_starts_nothing_and_is_shown_with_a_caret() {
     let folder = Folder::new();
     let text = std::fs::read_to_string(folder.path("tidegate.toml")).unwrap();
@@ -134,11 +233,34 @@ fn a_faulty_configuration_starts_nothing_and_is_shown_with_a_caret() {
 #[test]
 fn a_gateway_that_does_not_run_is_told_apart_from_one_that_refuses() {
     let folder = Folder::new();
-    for question in [&["status"][..], &["line", "status"], &["cases", "list"]] {
+    let questions = [
+        &["status"][..],
+        &["line", "status"],
+        &["line", "sign-off", "bank/a", "--reason", "circuit moves"],
+        &["cases", "list"],
+        &["route", "list"],
+        &["route", "decline", "bank", "--reason", "host migrates"],
+    ];
+    for question in questions {
         let (exit, out, err) = tidegate(&[question, &["-c", &folder.config()]].concat());
         assert_eq!((exit, out.as_str()), (1, ""), "{err}");
         assert!(err.contains("cannot reach a running gateway at"), "{err}");
         assert!(err.contains("tidegate.sock"), "{err}");
+    }
+}
+
+#[test]
+fn a_line_is_named_by_host_and_line_and_every_act_has_a_reason() {
+    let folder = Folder::new();
+    let config = folder.config();
+    let (exit, _, err) =
+        tidegate(&["line", "sign-off", "-c", &config, "a", "--reason", "circuit moves"]);
+    assert_eq!(exit, 2);
+    assert!(err.contains("HOST/LINE is expected, for example bank/a"), "{err}");
+    for act in [&["line", "sign-on", "bank/a"], &["route", "resume", "bank"]] {
+        let (exit, _, err) = tidegate(&[&act[..], &["-c", &config]].concat());
+        assert_eq!(exit, 2);
+        assert!(err.contains("--reason"), "{err}");
     }
 }
 
@@ -163,7 +285,18 @@ fn a_message_is_explained_and_a_broken_one_is_no_success() {
     assert_eq!(shown["fields"][1]["value"], "000123");
     let (half, _) = hex.split_at(60);
     assert_eq!(explain(&["--hex", half]).0, 1);
-    assert_eq!(explain(&["--hex", "zz"]).0, 1);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("capture.hex").display().to_string();
+    std::fs::write(&file, &hex).unwrap();
+    let (exit, out, _) = explain(&[&file]);
+    assert_eq!(exit, 1);
+    assert!(out.contains("should they be read as such, use --hex"), "{out}");
+    let (exit, out, err) = explain(&["--hex", "0800 zz"]);
+    assert_eq!((exit, out.as_str()), (1, ""));
+    assert!(err.contains("character 6 is 'z', a hex digit (0-9, a-f) is expected"), "{err}");
+    let (exit, _, err) = explain(&["--hex", "08001"]);
+    assert_eq!(exit, 1);
+    assert!(err.contains("5 hex digits, an even number is expected"), "{err}");
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("frame.bin").display().to_string();
     std::fs::write(&file, [&[0, 55], ECHO].concat()).unwrap();
@@ -173,4 +306,35 @@ fn a_message_is_explained_and_a_broken_one_is_no_success() {
     let (exit, _, err) = explain(&["--frame", "length-be2", &file]);
     assert_eq!(exit, 1);
     assert!(err.contains("announces more bytes than there are"), "{err}");
+}
+
+#[test]
+fn a_packed_message_is_explained_by_its_own_dialect_with_the_failing_byte_marked() {
+    let protocols = root().join("protocols").display().to_string();
+    let explain = |rest: &[&str]| {
+        let first = ["explain", "-d", "iso87-binary", "--protocols", &protocols];
+        tidegate(&[&first, rest].concat())
+    };
+    // 0200, elements 2, 3, 4 and 11: a test card, a purchase of 12.34.
+    let hex = "0200 7020000000000000 16 4000000000000002 000000 000000001234 000123";
+    let (exit, out, err) = explain(&["--hex", hex]);
+    assert_eq!(exit, 0, "{out}{err}");
+    assert!(out.contains("primary account number"), "{out}");
+    assert!(out.contains("400000******0002"), "{out}");
+    assert!(out.contains("000000001234"), "{out}");
+    let (exit, out, _) = explain(&["--json", "--hex", hex]);
+    assert_eq!(exit, 0);
+    let shown: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(shown["fields"][0]["shown"], "masked");
+    assert_eq!((&shown["fields"][3]["offset"], &shown["fault_offset"]), (&28.into(), &Value::Null));
+    assert!(!out.contains("4000000000000002"), "{out}");
+    // The amount holds what is no decimal digit, in its third byte.
+    let broken = hex.replace("000000001234", "00000a001234");
+    let (exit, out, _) = explain(&["--hex", &broken]);
+    assert_eq!(exit, 1);
+    assert!(out.contains("^^ byte 24"), "{out}");
+    assert!(!out.contains("4000000000000002"), "{out}");
+    let (_, out, _) = explain(&["--json", "--hex", &broken]);
+    let shown: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(shown["fault_offset"], 24, "{out}");
 }

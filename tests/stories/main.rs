@@ -10,3 +10,4 @@
 mod architecture;
 mod command_line;
 mod operated;
+mod out_of_service;

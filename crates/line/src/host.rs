@@ -117,7 +117,7 @@ impl Host {
             Event::NotItsAnswer(exchange) => self.exchanges.not_its_answer(now, exchange),
             Event::SignOff(line) => {
                 if let Some(line) = self.line(line) {
-                    line.hold(now, &limits, out);
+                    line.sign_off_by_operator(now, &limits, out);
                 }
             }
             Event::SignOn(line) => {

@@ -21,6 +21,8 @@ pub(crate) struct Line {
     ever_heard: Option<Duration>,
     failures: u32,
     held: bool,
+    /// Whether it is an operator who wants it down, and not the end of the gateway.
+    by_operator: bool,
     unparsable: u32,
     unparsable_since: Duration,
     counts: Counts,
@@ -64,6 +66,8 @@ pub struct LineView {
     pub last_received: Option<Duration>,
     /// How many messages written on it await their reply.
     pub in_flight: u32,
+    /// Whether an operator signed it off: it drains or is down, and stays down until it is signed on.
+    pub signed_off_by_operator: bool,
     /// What happened on it.
     pub counts: Counts,
 }
@@ -81,6 +85,7 @@ impl Line {
             ever_heard: None,
             failures: 0,
             held: false,
+            by_operator: false,
             unparsable: 0,
             unparsable_since: now,
             counts: Counts::default(),
@@ -102,6 +107,7 @@ impl Line {
             since: self.since,
             last_received: self.ever_heard,
             in_flight,
+            signed_off_by_operator: self.by_operator,
             counts: self.counts,
         }
     }
@@ -278,7 +284,17 @@ impl Line {
     }
 
     /// An operator wants the line drained, signed off and held.
-    pub(crate) fn hold(&mut self, now: Duration, limits: &Limits, out: &mut Vec<Output>) {
+    pub(crate) fn sign_off_by_operator(
+        &mut self,
+        now: Duration,
+        limits: &Limits,
+        out: &mut Vec<Output>,
+    ) {
+        self.by_operator = true;
+        self.hold(now, limits, out);
+    }
+
+    fn hold(&mut self, now: Duration, limits: &Limits, out: &mut Vec<Output>) {
         self.held = true;
         match self.state {
             LineState::Serving => {
@@ -304,6 +320,7 @@ impl Line {
     /// An operator lets the line serve.
     pub(crate) fn release(&mut self, now: Duration, out: &mut Vec<Output>) {
         self.held = false;
+        self.by_operator = false;
         match self.state {
             LineState::Held => self.turn(LineState::Down, now, Some(now), out),
             LineState::Draining => self.turn(LineState::Serving, now, None, out),

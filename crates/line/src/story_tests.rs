@@ -428,6 +428,61 @@ fn an_operator_drains_signs_off_holds_and_releases_a_line() {
 }
 
 #[test]
+fn a_line_that_is_drained_signs_off_when_its_time_is_over_and_says_who_wanted_it() {
+    let limits = Limits { drain_timeout: seconds(15), ..Limits::default() };
+    let mut world = World::serving(limits);
+    let by_operator = |world: &World, line: LineIndex| {
+        world.host.lines().any(|view| view.line == line && view.signed_off_by_operator)
+    };
+    world.send_with(1, 0, "one", Some(A));
+    world.say(Event::SignOff(A));
+    assert!(by_operator(&world, A) && !by_operator(&world, B));
+    assert_eq!(world.state(A), LineState::Draining);
+    world.now += seconds(14);
+    world.tick();
+    assert_eq!(world.state(A), LineState::Draining);
+    world.now += seconds(1);
+    let out = world.tick();
+    assert!(out.contains(&Output::Ask(A, Connection(1), Ask::SignOff)), "{out:?}");
+    delivered(&world.reply(A, "one"), 1, true);
+    world.answer(A, 1, true);
+    world.gone(A, 1);
+    world.now += Limits::default().reconnect_max * 10;
+    world.tick();
+    assert_eq!(world.state(A), LineState::Held, "it stays down");
+    world.say(Event::SignOn(A));
+    assert!(!by_operator(&world, A));
+}
+
+#[test]
+fn with_every_line_signed_off_the_host_is_down_and_a_reversal_waits() {
+    let mut world = World::serving(Limits::default());
+    world.say(Event::SignOff(A));
+    let out = world.say(Event::SignOff(B));
+    assert!(out.contains(&Output::HostUp(false)), "{out:?}");
+    not_sent(&world.send_with(1, 1, "undo", Some(A)), NotSent::NoLine);
+    for line in [A, B] {
+        world.answer(line, 1, true);
+        world.gone(line, 1);
+        assert_eq!(world.state(line), LineState::Held);
+    }
+    world.say(Event::SignOn(B));
+    let out = world.sign_on(B, 2);
+    assert!(out.contains(&Output::HostUp(true)), "{out:?}");
+    assert_eq!(line_of_write(&world.send_with(1, 1, "undo", Some(A))), B);
+}
+
+#[test]
+fn a_sign_on_during_the_drain_ends_it() {
+    let mut world = World::serving(Limits::default());
+    world.send_with(1, 0, "one", Some(A));
+    world.say(Event::SignOff(A));
+    world.say(Event::SignOn(A));
+    assert_eq!(world.state(A), LineState::Serving);
+    assert_eq!(line_of_write(&world.send_with(2, 0, "two", Some(A))), A);
+}
+
+#[test]
 fn a_host_that_signs_off_gets_nothing_until_it_signs_on() {
     let mut world = World::serving(Limits::default());
     world.say(Event::SignOff(B));

@@ -12,6 +12,7 @@ mod respond;
 mod screen;
 #[cfg(test)]
 mod stories;
+pub mod vectors;
 
 pub use authenticate::{Authenticated, Unauthenticated, authenticate};
 pub use decode::decode;

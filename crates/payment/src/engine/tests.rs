@@ -8,6 +8,7 @@
 )]
 
 mod follow_ups;
+mod hosts;
 
 use super::*;
 use crate::card::{CardHash, CardRef, Expiry};
