@@ -74,9 +74,6 @@ pub async fn judged(
         leaks = in_memory(&world, &load).await?;
     }
     let (evidence, exports) = close(&world, &load, &*say).await?;
-    if keep {
-        keep_evidence(world.path(), &exports)?;
-    }
     if workload.tricks {
         leaks.extend(in_files(&world, &load, &exports)?);
     }
@@ -87,8 +84,8 @@ pub async fn judged(
         violations.extend(upheaval::check(&evidence, did));
     }
     if keep {
-        let found = serde_json::to_vec_pretty(&violations)?;
-        fs::write(world.path().join("violations.json"), found)?;
+        keep_evidence(world.path(), &exports)?;
+        keep_violations(world.path(), &violations)?;
     }
     let measured = Measured {
         seed,
@@ -101,6 +98,10 @@ pub async fn judged(
     };
     let summary = Summary::of(&endings, &evidence, &violations, measured);
     Ok(Judged { summary, violations, endings, evidence })
+}
+
+fn keep_violations(folder: &Path, violations: &[Violation]) -> anyhow::Result<()> {
+    Ok(fs::write(folder.join("violations.json"), serde_json::to_vec_pretty(violations)?)?)
 }
 
 /// X1, X2: the card numbers of payments that ended more than a second ago, and all security codes, are

@@ -505,11 +505,11 @@ const LIES: &[Lie] = &[
         e.wire.push(WireEvent { at_us: 9_000_000, line: "a".into(), connection: 1, seen });
     }),
     ("M16", "an inquiry is reversed", |e| {
-        let all = e.wire.iter().filter_map(|event| match &event.seen {
+        let mut all = e.wire.iter().filter_map(|event| match &event.seen {
             Seen::Message(Sender::Gateway, message) => Some(message),
             _ => None,
         });
-        let asked = all.filter(|message| message.get(37) == request(41).get(37)).last();
+        let asked = all.rfind(|message| message.get(37) == request(41).get(37));
         let back = reversal(asked.unwrap());
         let seen = Seen::Message(Sender::Gateway, back);
         e.wire.push(WireEvent { at_us: 9_000_000, line: "a".into(), connection: 1, seen });
