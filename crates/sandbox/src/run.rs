@@ -40,8 +40,7 @@ pub async fn judged(
     say: Arc<dyn Fn(&str) + Send + Sync>,
 ) -> anyhow::Result<Judged> {
     let began = Instant::now();
-    let (seed, faults) = (options.seed, options.faults.clone());
-    let wanted = options.upheaval;
+    let (seed, faults, wanted) = (options.seed, options.faults.clone(), options.upheaval);
     let keep = options.keep.is_some();
     let patience = options.reply_timeout.saturating_mul(40).max(Duration::from_secs(30));
     say("starting bank, gateway and merchants");
