@@ -64,7 +64,7 @@ class Signature(AuthBase):
             key = request.headers.get("idempotency-key", "")
             key = key.decode("latin-1") if isinstance(key, bytes) else key
             if not (key.isascii() and key.isprintable() and key == key.strip() and key):
-                key = secrets.token_hex(8)
+                key = secrets.token_urlsafe(8)
             request.headers["idempotency-key"] = key
         self.merchant.sign(request)
         return request
