@@ -104,7 +104,8 @@ class Merchant:
         while True:
             request = requests.Request(method, self.base + path).prepare()
             if method == "POST":
-                request.headers["idempotency-key"] = key or secrets.token_hex(16)
+                # Not in hexadecimal: one in a few hundred would hold what may be a card number, and be refused.
+                request.headers["idempotency-key"] = key or secrets.token_urlsafe(16)
                 request.headers["content-type"] = "application/json"
                 request.prepare_body(json.dumps(body).encode(), None)
             self.sign(request)

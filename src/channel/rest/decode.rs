@@ -334,7 +334,7 @@ fn check_media_type(received: &Received) -> Result<(), Problem> {
 
 /// The key stands there as a token; the same text in quotes is the same key.
 fn idempotency_key(received: &Received) -> Result<IdempotencyKey, Problem> {
-    const WANTED: &str = "1 to 64 of A-Z a-z 0-9 . _ : -";
+    const WANTED: &str = "1 to 64 of A-Z a-z 0-9 . _ : -, and no card number";
     let wrong = || invalid("idempotency-key", WANTED);
     let value = received.only_header("idempotency-key").unwrap_or_default();
     let text = std::str::from_utf8(value).map_err(|_| wrong())?.trim_matches([' ', '\t']);

@@ -12,8 +12,13 @@ pub enum Screened {
     #[error("the operation {} is not permitted", .0.name())]
     Operation(Operation),
     /// The merchant may not be paid in this currency.
-    #[error("the currency {0} is not permitted")]
-    Currency(Currency),
+    #[error("the currency {currency} is not permitted")]
+    Currency {
+        /// Which.
+        currency: Currency,
+        /// Where it stands in the body.
+        field: &'static str,
+    },
     /// The amount is above the merchant's limit.
     #[error("at most {limit}")]
     Limit {
@@ -36,7 +41,10 @@ pub fn screen(
     // A void is of all of its original.
     let Some(amount) = amount else { return Ok(()) };
     if !merchant.currencies.contains(&amount.currency) {
-        return Err(Screened::Currency(amount.currency));
+        let asks_card =
+            matches!(operation, Operation::BalanceInquiry | Operation::CardVerification);
+        let field = if asks_card { "/currency" } else { "/amount/currency" };
+        return Err(Screened::Currency { currency: amount.currency, field });
     }
     match merchant.amount_max.get(&amount.currency) {
         Some(&minor) if amount.minor > minor => {
@@ -50,8 +58,8 @@ impl From<Screened> for Problem {
     fn from(screened: Screened) -> Self {
         match screened {
             Screened::Operation(_) => Self::new(Code::NotPermitted, format!("{screened}.")),
-            Screened::Currency(_) => {
-                Self::field(Code::NotPermitted, "/amount/currency", "a currency of your profile")
+            Screened::Currency { field, .. } => {
+                Self::field(Code::NotPermitted, field, "a currency of your profile")
             }
             Screened::Limit { limit } => {
                 let expected = format!("at most {} minor units ({limit})", limit.minor);

@@ -151,6 +151,26 @@ async fn a_card_is_verified_and_its_balance_is_told() {
 }
 
 #[tokio::test]
+async fn a_currency_that_is_not_permitted_is_named_where_it_stands() {
+    let world = World::new();
+    let card = encrypt_ec(super::world::CARD);
+    let cases = [
+        ("/v1/cards/verify", format!(r#""currency":"USD","card":{{"jwe":"{card}"}}"#), "/currency"),
+        (
+            "/v1/payments",
+            format!(r#""amount":{{"minor":1,"currency":"USD"}},"card":{{"jwe":"{card}"}}"#),
+            "/amount/currency",
+        ),
+    ];
+    for (target, members, field) in cases {
+        let text = format!(r#"{{"order_id":"A-1",{members}}}"#);
+        let answer = world.send(&world.post_to(target, &text)).await;
+        let told = (answer.status, body(&answer)["field"].clone());
+        assert_eq!(told, (403, json!(field)), "{target}");
+    }
+}
+
+#[tokio::test]
 async fn an_original_shows_what_became_of_it() {
     let world = World::new();
     outcome(&world, |view| {
