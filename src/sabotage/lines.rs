@@ -62,7 +62,7 @@ impl<L: Lines> SabotagedLines<L> {
     }
 
     fn is_chance(&self) -> bool {
-        self.sent.fetch_add(1, Ordering::Relaxed) % ONE_OF == 0
+        self.sent.fetch_add(1, Ordering::Relaxed).is_multiple_of(ONE_OF)
     }
 
     fn changed(

@@ -509,7 +509,8 @@ const LIES: &[Lie] = &[
             Seen::Message(Sender::Gateway, message) => Some(message),
             _ => None,
         });
-        let asked = all.filter(|message| message.get(37) == request(41).get(37)).last();
+        let mut asked = all.filter(|message| message.get(37) == request(41).get(37));
+        let asked = asked.next_back();
         let back = reversal(asked.unwrap());
         let seen = Seen::Message(Sender::Gateway, back);
         e.wire.push(WireEvent { at_us: 9_000_000, line: "a".into(), connection: 1, seen });
