@@ -318,8 +318,17 @@ impl KeyStore for KeyRing {
     }
 
     fn card_hash(&self, pan: &Pan) -> CardHash {
-        let tag = hmac::sign(&self.hash, pan.expose().as_bytes());
-        CardHash(tag.as_ref().first_chunk().copied().unwrap_or_default())
+        // Into a buffer of ours: `hmac::sign` moves its context, with the digits in its block, and leaves
+        // an unwiped copy on this thread's stack.
+        let mut tag = [0; 32];
+        match hmac::sign_to_buffer(&self.hash, pan.expose().as_bytes(), &mut tag) {
+            Ok(_) => CardHash(tag),
+            // Only if the buffer were too small.
+            Err(_) => {
+                let tag = hmac::sign(&self.hash, pan.expose().as_bytes());
+                CardHash(tag.as_ref().first_chunk().copied().unwrap_or_default())
+            }
+        }
     }
 
     fn binding(&self) -> String {

@@ -6,9 +6,8 @@ use crate::edge::refusal::Refusal as EdgeRefusal;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use tidegate_payment::durable::{Durable, Sequence};
-use tidegate_payment::money::Money;
+use tidegate_payment::money::{Balance, BalanceKind, Money};
 use tidegate_payment::payment::{DeclineReason, PendingReason, Verdict, View};
-use tidegate_payment::record::{Balance, BalanceKind};
 
 type Names = BTreeSet<String>;
 
