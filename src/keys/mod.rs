@@ -6,6 +6,7 @@
 
 pub mod algorithm;
 pub mod jwk;
+mod material;
 pub mod pool;
 pub mod ring;
 pub mod sealed_file;

@@ -6,6 +6,7 @@
 //! replaced before it sealed 2^32 cards (NIST SP 800-38D, 8.3).
 
 use super::algorithm::Algorithm;
+use super::material::{point_material, rsa_numbers};
 use super::signing::{self, SigningKey};
 use super::{KeyError, KeyStore, PublicKey, PublicMaterial, Purpose, SealedCard};
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
@@ -18,8 +19,6 @@ use aws_lc_rs::{hmac, rand};
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 use tidegate_payment::card::{CardHash, CardRef, Pan};
-use x509_cert::der::asn1::UintRef;
-use x509_cert::der::{Decode, Reader, SliceReader};
 use zeroize::{Zeroize, Zeroizing};
 
 const CARD_VERSION: u8 = 1;
@@ -253,24 +252,6 @@ fn unwrap_key(entry: &Entry) -> Option<UnwrapKey> {
 
 fn checked_id(entry: &Entry, public: &[u8]) -> Option<String> {
     (id_of(public) == entry.id).then(|| HEXLOWER.encode(&entry.id))
-}
-
-/// Modulus and exponent of an `RSAPublicKey` (RFC 8017, A.1.1).
-pub(super) fn rsa_numbers(der: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
-    let read = |reader: &mut SliceReader<'_>| -> Result<_, x509_cert::der::Error> {
-        reader.sequence(|inner| {
-            let modulus = UintRef::decode(inner)?.as_bytes().to_vec();
-            let exponent = UintRef::decode(inner)?.as_bytes().to_vec();
-            Ok::<_, x509_cert::der::Error>((modulus, exponent))
-        })
-    };
-    read(&mut SliceReader::new(der).ok()?).ok()
-}
-
-/// The coordinates of an uncompressed point (SEC 1, 2.3.3): 04, x, y.
-pub(super) fn point_material(point: &[u8]) -> Option<PublicMaterial> {
-    let (x, y) = point.get(1..)?.split_at_checked(32)?;
-    Some(PublicMaterial::P256 { x: x.to_vec(), y: y.to_vec() })
 }
 
 impl KeyStore for KeyRing {

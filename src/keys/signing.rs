@@ -1,7 +1,8 @@
 //! The private keys that sign our answers to merchants, one kind for each algorithm of RFC 9421.
 
 use super::algorithm::Algorithm;
-use super::ring::{operation, point_material, rsa_numbers};
+use super::material::{point_material, rsa_numbers};
+use super::ring::operation;
 use super::{KeyError, PublicMaterial};
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::rand::SystemRandom;

@@ -1,6 +1,8 @@
 //! The bank's desk: one thread that takes what arrives in order, lets the host decide, syncs the books
 //! once for all that is waiting, and only then lets replies go. It also carries the lies out.
 
+mod weather;
+
 use super::capture::{Capture, Seen, Sender};
 use super::fault::{Fate, Fault, Plan, ReversalFate};
 use super::host::{Extent, Host};
@@ -188,36 +190,6 @@ impl Desk {
     /// How often lines may fall: four times in the gateway's deadline.
     fn tick(&self) -> Duration {
         self.plan.reply_timeout().checked_div(4).unwrap_or_default().max(MOMENT)
-    }
-
-    fn weather(&mut self, out: &mut Vec<Outgoing>) {
-        self.ticks = self.ticks.saturating_add(1);
-        let now_us = self.clock.now_us();
-        let timeout_us = micros(self.plan.reply_timeout());
-        let hang_up =
-            |connection: u32| (Duration::ZERO, Parcel { connection, contents: Contents::HangUp });
-        let all: Vec<u32> = self.signed_on.iter().copied().collect();
-        // The first ticks are the gateway's, for its start.
-        if self.plan.has(Fault::Flap) && self.ticks % 8 == 3 {
-            out.extend(self.dice.pick(&all).copied().map(hang_up));
-        }
-        if self.plan.has(Fault::RefuseSignOn) && self.ticks % 40 == 17 {
-            self.refusing_until_us = now_us.saturating_add(timeout_us);
-            out.extend(all.iter().copied().map(hang_up));
-        }
-        if self.plan.has(Fault::HalfOpen)
-            && self.ticks % 24 == 9
-            && let Some(&connection) = self.dice.pick(&all)
-        {
-            let until_us = now_us.saturating_add(timeout_us.saturating_mul(2));
-            self.swallowing.insert(connection, until_us);
-        }
-    }
-
-    /// Whether a connection is open for show alone.
-    fn swallows(&self, connection: u32) -> bool {
-        let until_us = self.swallowing.get(&connection).copied().unwrap_or(0);
-        self.plan.has(Fault::HalfOpen) && self.clock.now_us() < until_us
     }
 
     fn attempt(&mut self, request: &Message) -> u32 {

@@ -4,6 +4,9 @@
 //! The bank trusts its acquirer in one thing on purpose: it does not add refunds and completions up
 //! against their original. A gateway that lets too many pass is found by the sums over the books.
 
+mod books;
+
+use self::books::{Books, give_back};
 use super::ledger::{About, Account, Cause, Ledger, Movement};
 use crate::cards::{self, Behaviour};
 use crate::dice::Dice;
@@ -332,79 +335,6 @@ impl Host {
             }
         }
         reply
-    }
-}
-
-/// The books while one follow-up is carried out.
-struct Books<'a> {
-    ledger: &'a mut Ledger,
-    at_us: u64,
-    about: &'a About,
-}
-
-impl Books<'_> {
-    fn post(&mut self, cause: Cause, of: &Purchase, debit: Account, credit: Account, minor: i64) {
-        let (at_us, about, currency) = (self.at_us, self.about, of.currency.as_str());
-        self.ledger.post(Movement { at_us, cause, about, debit, credit, minor, currency });
-    }
-
-    /// Out of the hold to the merchant, and the rest of the hold back. More than is held comes out of the
-    /// card itself.
-    fn complete(&mut self, original: &mut Purchase, minor: i64) -> &'static str {
-        let card = Account::Card(original.card.clone());
-        let holds = Account::Holds(original.card.clone());
-        let merchant = Account::Merchant(original.about.acceptor.clone());
-        let held = match original.taken {
-            Taken::Held => original.minor,
-            Taken::Posted => 0,
-            Taken::Nothing | Taken::GivenBack => return "12",
-        };
-        let out_of_hold = held.min(minor);
-        let rest = held.saturating_sub(out_of_hold);
-        self.post(Cause::Posting, original, holds.clone(), merchant.clone(), out_of_hold);
-        self.post(Cause::Posting, original, card.clone(), merchant, minor.saturating_sub(held));
-        self.post(Cause::Surplus, original, holds, card, rest);
-        original.taken = Taken::Posted;
-        "00"
-    }
-
-    fn void(&mut self, original: &mut Purchase, minor: i64) -> &'static str {
-        let card = Account::Card(original.card.clone());
-        let from = match original.taken {
-            Taken::Held => Account::Holds(original.card.clone()),
-            Taken::Posted => Account::Merchant(original.about.acceptor.clone()),
-            Taken::Nothing | Taken::GivenBack => return "12",
-        };
-        if minor != original.minor {
-            return "13";
-        }
-        self.post(Cause::Void, original, from, card, minor);
-        original.taken = Taken::GivenBack;
-        "00"
-    }
-
-    fn refund(&mut self, original: &Purchase, minor: i64) -> &'static str {
-        if original.taken != Taken::Posted {
-            return "12";
-        }
-        let card = Account::Card(original.card.clone());
-        let merchant = Account::Merchant(original.about.acceptor.clone());
-        self.post(Cause::Refund, original, merchant, card, minor);
-        "00"
-    }
-}
-
-fn give_back(ledger: &mut Ledger, at_us: u64, purchase: &mut Purchase) {
-    let card = Account::Card(purchase.card.clone());
-    let (cause, debit) = if purchase.taken == Taken::Posted {
-        (Cause::Reversal, Account::Merchant(purchase.about.acceptor.clone()))
-    } else {
-        (Cause::Release, Account::Holds(purchase.card.clone()))
-    };
-    let Purchase { about, minor, currency, .. } = &*purchase;
-    let minor = *minor;
-    if ledger.post(Movement { at_us, cause, about, debit, credit: card, minor, currency }) {
-        purchase.taken = Taken::GivenBack;
     }
 }
 

@@ -4,6 +4,7 @@
 //! In reading order: [`published`] reads the gateway's keys, [`envelope`] seals, [`signature`] signs and
 //! verifies, [`connection`] sends.
 
+pub mod body;
 pub mod connection;
 pub mod envelope;
 pub mod key;
@@ -15,6 +16,7 @@ use crate::history::{Act, Asked, ClientEvent, History, Phase, Told};
 use crate::operation::Operation;
 use crate::token::Tokens;
 use crate::upheaval::NO_RETRY_AFTER;
+use body::target;
 use connection::{Connections, RawAnswer};
 use data_encoding::HEXLOWER;
 use envelope::{EnvelopeError, Recipe};
@@ -22,7 +24,7 @@ use jiff::Timestamp;
 use key::{Algorithm, SigningKey};
 use published::PublishedKeys;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 use signature::{Signed, Signing};
 use std::sync::Arc;
 use std::time::Duration;
@@ -138,41 +140,6 @@ impl Merchant {
             tokens: world.tokens.clone(),
             history: world.history.clone(),
         }
-    }
-
-    /// The body of a request, card data sealed.
-    /// # Errors
-    /// [`EnvelopeError`] if the gateway's keys do not serve.
-    pub fn body(&self, order: &Order) -> Result<Vec<u8>, EnvelopeError> {
-        let Order { order_id, minor, currency, .. } = order;
-        let amount = json!({"minor": minor, "currency": currency});
-        let body = match order.operation {
-            Operation::Purchase => {
-                json!({"order_id": order_id, "amount": amount, "card": self.sealed(order)?})
-            }
-            Operation::PreAuthorization => {
-                let card = self.sealed(order)?;
-                json!({"order_id": order_id, "amount": amount, "card": card, "capture": false})
-            }
-            Operation::BalanceInquiry | Operation::CardVerification => {
-                json!({"order_id": order_id, "currency": currency, "card": self.sealed(order)?})
-            }
-            Operation::Completion if !order.with_amount => json!({}),
-            Operation::Completion | Operation::Refund => json!({"amount": amount}),
-            Operation::Void => json!({}),
-        };
-        Ok(body.to_string().into_bytes())
-    }
-
-    fn sealed(&self, order: &Order) -> Result<Value, EnvelopeError> {
-        let mut card = json!({"number": order.number, "expiry": cards::EXPIRY, "eci": "05"});
-        if order.with_code
-            && let Some(card) = card.as_object_mut()
-        {
-            card.insert("security_code".into(), cards::security_code(&order.number).into());
-        }
-        let jwe = envelope::seal(&self.keys, order.recipe, card.to_string().as_bytes())?;
-        Ok(json!({"jwe": jwe}))
     }
 
     /// A payment, sealed and signed now.
@@ -417,19 +384,6 @@ pub struct Exchange {
     pub told_us: u64,
     /// The answer, if one came.
     pub answer: Option<RawAnswer>,
-}
-
-/// Where a request goes.
-pub fn target(order: &Order) -> String {
-    let id = order.original.as_ref().map_or("", |original| original.id.as_str());
-    match order.operation {
-        Operation::Purchase | Operation::PreAuthorization => "/v1/payments".to_owned(),
-        Operation::Completion => format!("/v1/payments/{id}/captures"),
-        Operation::Void => format!("/v1/payments/{id}/voids"),
-        Operation::Refund => format!("/v1/payments/{id}/refunds"),
-        Operation::BalanceInquiry => "/v1/cards/balance".to_owned(),
-        Operation::CardVerification => "/v1/cards/verify".to_owned(),
-    }
 }
 
 fn nonce() -> Result<String, EnvelopeError> {
