@@ -44,11 +44,29 @@ impl fmt::Debug for Pan {
     }
 }
 
-/// Whether a text holds a run of 12 to 19 digits with a right check digit (ISO/IEC 7812-1, annex B):
-/// what may be a card number must not stand where it would be kept or shown in clear.
+/// Whether a text holds what looks like a card number, which must not stand where it would be kept or
+/// shown in clear: a run of 13 to 19 digits that begins as cards do and has a right check digit (ISO/IEC
+/// 7812-1, annex B). Runs within hexadecimal words are passed over: random keys and UUIDs would
+/// else be refused now and then for nothing.
 pub fn has_card_number(text: &str) -> bool {
-    text.split(|it: char| !it.is_ascii_digit())
-        .any(|run| (12..=19).contains(&run.len()) && check_digit_holds(run))
+    let words = text.split(|it: char| !it.is_ascii_alphanumeric());
+    let hexadecimal = |word: &&str| {
+        word.bytes().all(|it| it.is_ascii_hexdigit()) && !word.bytes().all(|it| it.is_ascii_digit())
+    };
+    words
+        .filter(|word| !hexadecimal(word))
+        .flat_map(|word| word.split(|it: char| !it.is_ascii_digit()))
+        .any(|run| {
+            (13..=19).contains(&run.len()) && begins_as_cards_do(run) && check_digit_holds(run)
+        })
+}
+
+/// The ranges that card schemes issue from. Dates (2026...) and times since 1970 lie outside.
+fn begins_as_cards_do(digits: &str) -> bool {
+    let first = digits.get(..4).and_then(|first| first.parse::<u16>().ok());
+    first.is_some_and(|first| {
+        matches!(first, 2200..=2204 | 2221..=2720 | 3000..=3099 | 3400..=6999 | 8100..=8299)
+    })
 }
 
 #[expect(clippy::arithmetic_side_effects, reason = "19 digits sum to 171 at most")]
@@ -227,5 +245,17 @@ mod tests {
         assert!(has_card_number("card 4000000000000002 back"));
         assert!(!has_card_number("4000000000000003"));
         assert!(!has_card_number("order 20261122-0042, STAN 000123"));
+        assert!(has_card_number("order4000000000000002"));
+        assert!(has_card_number("2223000048400011"), "a card of the 2-series");
+    }
+
+    #[test]
+    fn keys_as_programs_make_them_are_no_card_numbers() {
+        let date = "2026112200000015";
+        let time_ms = "1732300000004";
+        assert!(check_digit_holds(date) && check_digit_holds(time_ms));
+        for key in ["ab4000000000000002cd", "00000000-0000-0000-0000-400000000000", date, time_ms] {
+            assert!(!has_card_number(key), "{key}");
+        }
     }
 }
