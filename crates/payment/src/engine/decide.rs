@@ -121,7 +121,11 @@ impl Engine {
     fn order_is_free(&self, request: &Request, terms: Terms) -> Result<(), Refusal> {
         let occupies = |entry: &&Entry| {
             entry.payment.request.operation.pays_for_order()
-                && matches!(entry.payment.verdict(), Verdict::Pending(_) | Verdict::Approved)
+                && match entry.payment.verdict() {
+                    Verdict::Pending(_) => true,
+                    Verdict::Approved => !self.book.follow_ups(entry.id()).voided,
+                    Verdict::Declined(_) | Verdict::Reversed => false,
+                }
         };
         let wants = terms.one_payment_per_order && request.operation.pays_for_order();
         if wants && self.book.of_order(&request.merchant, &request.order).iter().any(occupies) {

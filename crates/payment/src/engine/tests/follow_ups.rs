@@ -338,6 +338,21 @@ fn an_inquiry_without_an_answer_is_declined_and_nothing_more_is_sent() {
 }
 
 #[test]
+fn an_order_whose_payment_was_voided_can_be_paid_anew() {
+    let mut world = World::new();
+    let first = world.purchase(1);
+    let order = |request: &mut Request| request.order = OrderId::parse("order-1").unwrap();
+    let void = world.follow(2, Operation::Void, first, None);
+    world.pay_as(3, 3, order);
+    assert_eq!(world.refused(3), Refusal::OrderInUse, "the void is not final yet");
+    world.answer(void, AnswerClass::Approved);
+    world.forget();
+    let second = world.pay_as(4, 4, order);
+    world.answer(second, AnswerClass::Approved);
+    assert_eq!(world.told(4), Verdict::Approved);
+}
+
+#[test]
 fn inquiries_and_follow_ups_do_not_occupy_an_order() {
     let mut world = World::new();
     let id = world.pay(1);
