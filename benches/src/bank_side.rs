@@ -18,7 +18,7 @@ use tidegate_line::event::{Event, Output, Read, Send, Written};
 use tidegate_line::host::Host;
 use tidegate_line::limits::Limits;
 use tidegate_line::name::{Connection, ExchangeId, Frame, LineIndex, MatchKey};
-use tidegate_payment::card::{CardRef, Pan, SecurityCode};
+use tidegate_payment::card::{CardRef, Pan, Secrets, SecurityCode};
 use tidegate_payment::effect::Outgoing;
 use tidegate_payment::id::LineId;
 use tidegate_protocol::definition::Definition;
@@ -72,11 +72,12 @@ pub fn measure(
     let mut rows = Vec::new();
     let mut row = |name, what, counts, took| rows.push(Row { name, what, counts, took });
     let line = LineId::parse("a")?;
-    let code = SecurityCode::parse("123")?;
+    let security_code = Some(SecurityCode::parse("123")?);
+    let secrets = Secrets { security_code, cavv: None };
     let encode = || {
         let card = cards.unseal(&out.request.card)?;
         let mut body = Vec::with_capacity(FRAME_BYTES_MAX);
-        let key = Wording::encode(definition, out, &card, Some(&code), &mut body)?;
+        let key = Wording::encode(definition, out, &card, &secrets, &mut body)?;
         anyhow::Ok((key, Frame::new(body)))
     };
     let (key, request) = encode()?;

@@ -8,7 +8,7 @@ use tidegate_payment::durable::{Durable, Sequence};
 use tidegate_payment::effect::{Effect, Outgoing, Reply};
 use tidegate_payment::engine::{Engine, Out, Settings};
 use tidegate_payment::id::{HostId, IdempotencyKey, LineId, Nonce, OrderId, PaymentId};
-use tidegate_payment::input::{Attempt, Incoming, Input, Loaded, Terms, Waiter};
+use tidegate_payment::input::{Ask, Attempt, Incoming, Input, Loaded, Terms, Waiter};
 use tidegate_payment::numbering::LeaseSizes;
 use tidegate_payment::record::{AnswerClass, Group, HostAnswer};
 use tidegate_payment::request::{Request, Route};
@@ -49,8 +49,7 @@ impl Sample {
         Ok(Box::new(Incoming {
             waiter: Waiter(number),
             id: PaymentId(uuid::Uuid::now_v7().as_u128()),
-            request,
-            route: self.route.clone(),
+            ask: Ask::New { request, routes: vec![self.route.clone()] },
             acceptor: self.acceptor.clone(),
             local: LocalTime { month: 11, day: 22, hour: 13, minute: 0, second: 9 },
             terms: Terms { one_payment_per_order: true, partial_approval: false },
@@ -65,6 +64,7 @@ impl Sample {
             approval_code: Some("A12345".into()),
             amount: self.request.amount,
             line: LineId::parse("a")?,
+            balances: Vec::new(),
         })
     }
 }

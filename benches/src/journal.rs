@@ -9,7 +9,7 @@ use tidegate::store::journal::frame::RawRecord;
 use tidegate::store::ledger::{Ledger, Reader};
 use tidegate::store::{Settings, Store, record_code, recovery};
 use tidegate_payment::durable::Sequence;
-use tidegate_payment::input::LoadKey;
+use tidegate_payment::input::{Ask, LoadKey};
 use tidegate_payment::record::{Group, Record};
 use tidegate_payment::time::Timestamp;
 
@@ -123,7 +123,9 @@ fn look_up(plan: &Plan, file: &Path, sample: &mut Sample) -> anyhow::Result<Took
     let mut reader = Reader::open(file)?;
     let mut fault = Ok(());
     let make = || {
-        let request = sample.incoming()?.request;
+        let Ask::New { request, .. } = sample.incoming()?.ask else {
+            anyhow::bail!("the sample is new")
+        };
         anyhow::Ok(LoadKey::Request {
             merchant: request.merchant,
             operation: request.operation,

@@ -2,6 +2,7 @@
 //! the whole gateway does under load. One command, one table, one JSON file. Times are this machine's;
 //! only ratios within one run are judged.
 
+mod algorithms;
 mod bank_side;
 mod decisions;
 mod edge;
@@ -27,7 +28,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use table::{Ratio, Report, Row};
 use tidegate_payment::id::HostId;
-use tidegate_payment::request::Route;
+use tidegate_payment::request::{Route, Silence};
 
 /// Measures the budget of one payment.
 ///
@@ -110,6 +111,7 @@ fn steps(plan: &Plan, folder: &Path, protocols: &Path) -> anyhow::Result<(Vec<Ro
         acquirer: "00000123456".into(),
         forwarder: None,
         definitions: definition.hashes(),
+        silence: Silence::Reversal,
     };
     let mut sample = Sample::new(arrived.request.clone(), route)?;
     let (_, message, reply) = decisions::run(&mut sample, 100)?;
@@ -122,6 +124,7 @@ fn steps(plan: &Plan, folder: &Path, protocols: &Path) -> anyhow::Result<(Vec<Ro
     rows.extend(bank_side::measure(plan, &definition, &cards, message.get())?);
     rows.extend(exchange::measure(plan, definition, cards, &message)?);
     rows.extend(merchant_side::measure_out(plan, &world, &arrived, &reply)?);
+    rows.extend(algorithms::measure(plan, world.keys.as_ref())?);
     Ok((rows, merchant_side::ratios(plan, &world, &arrived, &reply)?))
 }
 

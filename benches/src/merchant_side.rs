@@ -8,7 +8,7 @@ use crate::table::{Counts, Ratio, Row};
 use anyhow::Context as _;
 use tidegate::channel::digest::content_digest;
 use tidegate::channel::jwe;
-use tidegate::channel::rest::{self, Authenticated, Endpoint};
+use tidegate::channel::rest::{self, Asked, Authenticated, Endpoint};
 use tidegate::edge::seam::{Answer, Received};
 use tidegate::keys::KeyStore;
 use tidegate::keys::algorithm::Algorithm;
@@ -31,9 +31,10 @@ pub fn arrive(world: &World) -> anyhow::Result<Arrived> {
     let jwe = world.card_by_ecdh()?;
     let received = world.payment(&jwe);
     let sender = authenticated(&received, world)?;
-    let decoded = rest::decode(&received, &sender, &world.parts);
+    let decoded = rest::decode(&received, &Endpoint::Pay, &sender, &world.parts);
     let decoded = decoded.map_err(|problem| anyhow::anyhow!("not decoded: {}", problem.detail))?;
-    Ok(Arrived { received, sender, request: decoded.request })
+    let Asked::New(request) = decoded.asked else { anyhow::bail!("a payment is new") };
+    Ok(Arrived { received, sender, request })
 }
 
 fn authenticated(received: &Received, world: &World) -> anyhow::Result<Authenticated> {
@@ -75,7 +76,7 @@ pub fn measure_in(plan: &Plan, world: &World, arrived: &Arrived) -> anyhow::Resu
 
     let Arrived { received, sender, request } = arrived;
     let parts = &world.parts;
-    let took = plan.time(|| rest::decode(received, sender, parts).is_ok());
+    let took = plan.time(|| rest::decode(received, &Endpoint::Pay, sender, parts).is_ok());
     let what = "decode: JSON, card opened (ECDH-ES) and sealed again";
     row("decode", what, Counts::Sum, took);
     jwe::open(&ecdh, world.keys.as_ref())?;
@@ -88,7 +89,7 @@ pub fn measure_in(plan: &Plan, world: &World, arrived: &Arrived) -> anyhow::Resu
     let pan = Pan::parse("4000000000000002")?;
     let took = plan.time(|| world.keys.seal(&pan).is_ok());
     row("seal", "card sealed (AES-256-GCM) and hashed (HMAC)", Counts::Part, took);
-    let (operation, amount) = (request.operation, request.amount);
+    let (operation, amount) = (request.operation, Some(request.amount));
     rest::screen(operation, amount, &sender.merchant)?;
     let took = plan.time(|| rest::screen(operation, amount, &sender.merchant).is_ok());
     row("screen", "screen: operation, currency, amount", Counts::Sum, took);
