@@ -130,7 +130,7 @@ fn look_up(plan: &Plan, file: &Path, sample: &mut Sample) -> anyhow::Result<Took
             merchant: request.merchant,
             operation: request.operation,
             key: request.key,
-            order: request.order,
+            order: Some(request.order),
         })
     };
     let took = plan.time_each(make, |key| match key.and_then(|key| Ok(reader.load(key)?)) {

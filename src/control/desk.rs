@@ -58,6 +58,7 @@ impl Backend for Desk {
                 let resolution = match resolution {
                     Resolution::Reversed => record::Resolution::Reversed,
                     Resolution::NeverPosted => record::Resolution::DeclinedNeverPosted,
+                    Resolution::Posted => record::Resolution::Posted,
                 };
                 self.operate(&id, by, reason, CaseAct::Close(resolution)).await
             }

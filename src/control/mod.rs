@@ -127,6 +127,8 @@ pub enum Resolution {
     Reversed,
     /// The host never posted it: the merchant sees `declined`.
     NeverPosted,
+    /// The host posted a capture, void or refund whose answer never came: approved.
+    Posted,
 }
 
 /// What the gateway answers.

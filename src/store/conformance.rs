@@ -206,7 +206,7 @@ async fn payments_are_found_once_they_are_applied(mut opener: impl Opener) {
         merchant: request.merchant,
         operation: request.operation,
         key: request.key,
-        order: samples::request(1).order,
+        order: Some(samples::request(1).order),
     };
     let loaded = store.load(key.clone()).await.unwrap();
     let found: Vec<u64> = loaded.found.iter().map(|group| group.sequence().0).collect();

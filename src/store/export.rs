@@ -228,6 +228,7 @@ fn resolution_name(resolution: Resolution) -> &'static str {
     match resolution {
         Resolution::Reversed => "reversed",
         Resolution::DeclinedNeverPosted => "declined_never_posted",
+        Resolution::Posted => "posted",
     }
 }
 

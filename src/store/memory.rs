@@ -214,7 +214,7 @@ fn matches(key: &LoadKey, accepted: &Accepted) -> bool {
         }
         LoadKey::Request { merchant, operation, key, order } => {
             let same_key = request.operation == *operation && request.key == *key;
-            request.merchant == *merchant && (same_key || request.order == *order)
+            request.merchant == *merchant && (same_key || order.as_ref() == Some(&request.order))
         }
     }
 }

@@ -107,6 +107,9 @@ pub enum Refusal {
     /// The payment has no open case.
     #[error("the payment has no open case")]
     NoCase,
+    /// Only a capture, void or refund can be closed as posted.
+    #[error("only a capture, void or refund that waits for its answer can be closed as posted")]
+    NotAnAdvice,
     /// The gateway stopped before it answered: whether the request was accepted is not known here. A
     /// retry with the same key learns it.
     #[error("the gateway stopped before it answered")]

@@ -136,7 +136,7 @@ pub enum QueryBy {
 pub enum LoadKey {
     /// One payment.
     Id(PaymentId),
-    /// The payment with this idempotency key, and all payments of this order.
+    /// The payment with this idempotency key and its follow-ups, and all payments of this order.
     Request {
         /// Whose.
         merchant: MerchantId,
@@ -144,8 +144,8 @@ pub enum LoadKey {
         operation: Operation,
         /// The key.
         key: IdempotencyKey,
-        /// The order.
-        order: OrderId,
+        /// The order, if the request may not go on beside another payment of it.
+        order: Option<OrderId>,
     },
     /// The payment with this idempotency key, the original, and every follow-up of the original.
     FollowUp {

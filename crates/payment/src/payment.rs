@@ -1,6 +1,7 @@
 //! One payment: its records folded into a state. [`Payment::apply`] is the only way to change it, live
 //! and in replay.
 
+mod sums;
 mod turns;
 
 use crate::effect::Outgoing;
@@ -11,7 +12,7 @@ use crate::record::{
     Accepted, AnswerClass, HostAnswer, NotSentReason, ParkReason, Record, Resolution,
     ReversalVerdict, SilenceReason,
 };
-use crate::request::{HostFields, Operation, Request, Silence};
+use crate::request::{HostFields, Request, Silence};
 use crate::time::{Mono, Timestamp};
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -174,7 +175,11 @@ impl Payment {
         match record {
             Record::SendIntent(intent) => self.fields = Some(intent.fields.clone()),
             Record::Answered(answered) => self.answer = Some(answered.answer.clone()),
-            Record::LateAnswer(answered) => self.late_answer = Some(answered.answer.clone()),
+            Record::LateAnswer(answered) => {
+                let told_other = self.is_advice() && self.verdict() != Verdict::Approved;
+                self.suspect |= told_other && answered.answer.class == AnswerClass::Approved;
+                self.late_answer = Some(answered.answer.clone());
+            }
             Record::Reversed(reversed) => self.suspect = reversed.suspect,
             Record::TimedOut(timed_out) => {
                 self.partial_refused = timed_out.why == SilenceReason::PartialRefused;
@@ -213,6 +218,7 @@ impl Payment {
             State::Repeating(_) => Verdict::Pending(PendingReason::AwaitingHost),
             State::Lapsed(_) => Verdict::Declined(DeclineReason::HostTimeout),
             State::Parked(_) => Verdict::Pending(PendingReason::UnderReview),
+            State::Closed(Resolution::Posted) => Verdict::Approved,
             State::Closed(Resolution::DeclinedNeverPosted) => {
                 Verdict::Declined(DeclineReason::NeverPosted)
             }
@@ -258,8 +264,9 @@ impl Payment {
 
     /// The amount that stands approved, if it is.
     pub fn approved(&self) -> Option<Money> {
-        match (self.verdict(), &self.answer) {
-            (Verdict::Approved, Some(answer)) => Some(answer.amount),
+        match (self.state, self.verdict(), &self.answer) {
+            (State::Closed(Resolution::Posted), ..) => Some(self.request.amount),
+            (_, Verdict::Approved, Some(answer)) => Some(answer.amount),
             _ => None,
         }
     }
@@ -338,38 +345,6 @@ pub struct FollowUps {
     pub voided: bool,
     /// Whether a void was approved or is under way.
     pub void_reserved: bool,
-}
-
-impl FollowUps {
-    /// Counts one follow-up in.
-    #[must_use]
-    pub fn with(self, follow_up: &Payment) -> Self {
-        let approved = follow_up.approved();
-        let reserved = match follow_up.verdict() {
-            Verdict::Approved => approved,
-            Verdict::Pending(_) => Some(follow_up.request.amount),
-            Verdict::Declined(_) | Verdict::Reversed => None,
-        };
-        let minor = |amount: Option<Money>| amount.map_or(0, |amount| amount.minor);
-        match follow_up.request.operation {
-            Operation::Completion => Self {
-                captured: self.captured.saturating_add(minor(approved)),
-                captures_reserved: self.captures_reserved.saturating_add(minor(reserved)),
-                ..self
-            },
-            Operation::Refund => Self {
-                refunded: self.refunded.saturating_add(minor(approved)),
-                refunds_reserved: self.refunds_reserved.saturating_add(minor(reserved)),
-                ..self
-            },
-            Operation::Void => Self {
-                voided: self.voided | approved.is_some(),
-                void_reserved: self.void_reserved | reserved.is_some(),
-                ..self
-            },
-            _ => self,
-        }
-    }
 }
 
 /// What may be shown of a payment to its merchant.

@@ -349,6 +349,8 @@ pub enum Resolution {
     Reversed,
     /// The host never posted it.
     DeclinedNeverPosted,
+    /// The host posted it, though its answer never came: for advices alone.
+    Posted,
 }
 
 /// The business date moved.

@@ -121,10 +121,15 @@ impl Reader {
                 let sql = "SELECT records FROM payment WHERE first_sequence IN (\
                      SELECT first_sequence FROM payment \
                      WHERE merchant = ?1 AND operation = ?2 AND idempotency_key = ?3 \
+                     UNION SELECT further.first_sequence FROM payment AS further \
+                     JOIN payment AS known ON further.original = known.id \
+                     WHERE known.merchant = ?1 AND known.operation = ?2 \
+                     AND known.idempotency_key = ?3 \
                      UNION SELECT first_sequence FROM payment \
                      WHERE merchant = ?1 AND order_id = ?4) ORDER BY first_sequence";
                 let statement = transaction.prepare_cached(sql)?;
-                let (merchant, order) = (merchant.as_str(), order.as_str());
+                let (merchant, order) =
+                    (merchant.as_str(), order.as_ref().map(|order| order.as_str()));
                 groups(statement, params![merchant, operation.name(), key.as_str(), order])?
             }
             LoadKey::FollowUp { merchant, operation, key, original } => {

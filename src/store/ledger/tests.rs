@@ -156,7 +156,7 @@ fn a_payment_is_found_by_id_by_key_and_by_order_with_the_position() {
                 merchant,
                 operation: request.operation,
                 key: other.key,
-                order: order.clone(),
+                order: Some(order.clone()),
             },
             vec![2, 3],
         ),

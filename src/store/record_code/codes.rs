@@ -39,4 +39,5 @@ codes!(class_code, class_of, AnswerClass: 1 = Approved, 2 = Partial, 3 = Decline
 codes!(reversal_verdict_code, reversal_verdict_of, ReversalVerdict:
     1 = Accepted, 2 = UnknownOriginal, 3 = Refused);
 codes!(park_code, park_of, ParkReason: 1 = Refused, 2 = Exhausted);
-codes!(resolution_code, resolution_of, Resolution: 1 = Reversed, 2 = DeclinedNeverPosted);
+codes!(resolution_code, resolution_of, Resolution: 1 = Reversed, 2 = DeclinedNeverPosted,
+    3 = Posted);

@@ -78,7 +78,10 @@ impl Engine {
             }
             Record::TimedOut(_) => out.effects.push(Effect::Forget(id)),
             Record::ReversalDue(_) | Record::CaseRetried(_) => {
-                self.book.hold_card(id);
+                let advice = self.book.get(id).is_some_and(|entry| entry.payment.is_advice());
+                if !advice {
+                    self.book.hold_card(id);
+                }
                 self.owe_reversal(now, id);
                 self.new_attempt(now, id, out);
             }

@@ -11,9 +11,9 @@ use crate::input::{
 use crate::payment::{PendingReason, State, Verdict};
 use crate::record::{
     Accepted, AdviceParked, AdviceRepeated, AnswerClass, Answered, CaseClosed, CaseRetried, Group,
-    HostAnswer, Lapsed, NotSent, ParkReason, Precondition, Record, ReversalAnswered, ReversalDue,
-    ReversalParked, ReversalRepeated, ReversalVerdict, Reversed, SendIntent, SilenceReason,
-    TimedOut,
+    HostAnswer, Lapsed, NotSent, ParkReason, Precondition, Record, Resolution, ReversalAnswered,
+    ReversalDue, ReversalParked, ReversalRepeated, ReversalVerdict, Reversed, SendIntent,
+    SilenceReason, TimedOut,
 };
 use crate::request::{Acceptor, HostFields, OriginalFields, Request, Route, Silence};
 use crate::time::{Mono, Now, Timestamp};
@@ -41,7 +41,9 @@ impl Engine {
         let (merchant, key) = (merchant.clone(), key.clone());
         let key = match &incoming.ask {
             Ask::New { request, .. } => {
-                LoadKey::Request { merchant, operation, key, order: request.order.clone() }
+                let single = occupies_its_order(request, incoming.terms);
+                let order = single.then(|| request.order.clone());
+                LoadKey::Request { merchant, operation, key, order }
             }
             Ask::FollowUp { follow_up, .. } => {
                 LoadKey::FollowUp { merchant, operation, key, original: follow_up.original }
@@ -127,8 +129,9 @@ impl Engine {
                     Verdict::Declined(_) | Verdict::Reversed => false,
                 }
         };
-        let wants = terms.one_payment_per_order && request.operation.pays_for_order();
-        if wants && self.book.of_order(&request.merchant, &request.order).iter().any(occupies) {
+        if occupies_its_order(request, terms)
+            && self.book.of_order(&request.merchant, &request.order).iter().any(occupies)
+        {
             return Err(Refusal::OrderInUse);
         }
         Ok(())
@@ -181,6 +184,11 @@ impl Engine {
         };
         Ok((group, number))
     }
+}
+
+/// Whether the order must have no other payment that is pending or approved.
+fn occupies_its_order(request: &Request, terms: Terms) -> bool {
+    terms.one_payment_per_order && request.operation.pays_for_order()
 }
 
 /// A payment about to begin.
@@ -349,6 +357,10 @@ fn is_exhausted(settings: &Settings, now: Now, entry: &Entry) -> bool {
 fn operator(now: Now, entry: &Entry, act: &OperatorAct) -> Result<Vec<Record>, Refusal> {
     if !entry.payment.is_case() {
         return Err(Refusal::NoCase);
+    }
+    // What was reversed is not made approved by one person's word.
+    if act.act == CaseAct::Close(Resolution::Posted) && !entry.payment.is_advice() {
+        return Err(Refusal::NotAnAdvice);
     }
     let (id, at) = (entry.id(), now.wall);
     let (by, reason) = (act.by.clone(), act.reason.clone());

@@ -4,8 +4,10 @@ use super::sequencer::{Subject, UnderWay};
 use super::{Engine, Out, decide};
 use crate::durable::Durable;
 use crate::id::PaymentId;
+use crate::input::Attempt;
 use crate::payment::State;
 use crate::record::{Group, Leased, Precondition, SilenceReason};
+use crate::request::Silence;
 use crate::time::{BusinessDate, Now};
 use alloc::vec::Vec;
 
@@ -37,7 +39,9 @@ impl Engine {
             }
             match entry.payment.state {
                 State::MaybeSent => {
-                    self.book.hold_card(id);
+                    if entry.payment.silence() == Silence::Reversal {
+                        self.book.hold_card(id);
+                    }
                     let Some(entry) = self.book.get(id) else { continue };
                     let records = decide::silence(now, entry, SilenceReason::Restart);
                     let version = entry.payment.version;
@@ -53,7 +57,9 @@ impl Engine {
                     let unknown = matches!(state, State::Reversing(it) if it.unknown_original > 0);
                     entry.unknown_since = unknown.then_some(now.mono);
                     entry.owed_since = Some(now.mono);
-                    self.book.hold_card(id);
+                    if matches!(entry.payment.owed(), Some(Attempt::Reversal(_))) {
+                        self.book.hold_card(id);
+                    }
                     self.send_owed(now, id, out);
                 }
             }

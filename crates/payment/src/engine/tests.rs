@@ -174,7 +174,7 @@ impl World {
                 }
                 LoadKey::Order { order, .. } => payment.request.order == *order,
                 LoadKey::Request { key, order, .. } => {
-                    payment.request.key == *key || payment.request.order == *order
+                    payment.request.key == *key || order.as_ref() == Some(&payment.request.order)
                 }
             }
         };

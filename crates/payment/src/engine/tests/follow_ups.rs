@@ -320,6 +320,63 @@ fn an_advice_without_an_answer_waits_for_a_person() {
     assert_eq!(world.verdict(refund), Verdict::Approved);
 }
 
+fn closed(world: &mut World, refund: PaymentId, resolution: Resolution) {
+    for attempt in 2..200 {
+        world.hear(Input::Written(refund, Attempt::Repeat(attempt)));
+        world.wait(31);
+    }
+    world.hear(Input::Operator(OperatorAct {
+        waiter: Waiter(90),
+        id: refund,
+        by: "ann".into(),
+        reason: "seen in the host's books".into(),
+        act: CaseAct::Close(resolution),
+    }));
+}
+
+#[test]
+fn an_advice_that_the_host_posted_silently_is_closed_as_posted_and_counts() {
+    let mut world = World::new();
+    let original = world.purchase(1);
+    let refund = world.follow(2, Operation::Refund, original, Some(1000));
+    closed(&mut world, refund, Resolution::Posted);
+    assert_eq!(world.told(90), Verdict::Approved);
+    assert_eq!(world.follow_ups(original).refunded, 1000);
+    world.follow(3, Operation::Refund, original, Some(235));
+    assert_eq!(world.refused(3), Refusal::OverOriginal);
+    let reversed = world.pay(4);
+    world.wait(16);
+    world.answer_reversal(reversed, ReversalVerdict::Refused);
+    closed(&mut world, reversed, Resolution::Posted);
+    assert_eq!(world.verdict(reversed), Verdict::Pending(PendingReason::UnderReview));
+}
+
+#[test]
+fn an_approval_after_a_person_said_never_posted_is_suspect_and_stays_reserved() {
+    let mut world = World::new();
+    let original = world.purchase(1);
+    let refund = world.follow(2, Operation::Refund, original, Some(1000));
+    closed(&mut world, refund, Resolution::DeclinedNeverPosted);
+    world.answer(refund, AnswerClass::Approved);
+    assert!(world.engine.book.get(refund).unwrap().payment.suspect);
+    assert_eq!(world.verdict(refund), Verdict::Declined(DeclineReason::NeverPosted));
+    world.follow(3, Operation::Refund, original, Some(235));
+    assert_eq!(world.refused(3), Refusal::OverOriginal);
+}
+
+#[test]
+fn an_advice_of_before_a_restart_does_not_hold_its_card() {
+    let mut world = World::new();
+    let original = world.purchase(1);
+    let refund = world.follow(2, Operation::Refund, original, Some(34));
+    world.wait(16);
+    world.crash();
+    assert_eq!(world.verdict(refund), Verdict::Pending(PendingReason::AwaitingHost));
+    let card = world.engine.book.get(refund).unwrap().payment.request.card.clone();
+    world.pay_as(3, 3, |request| request.card = card);
+    assert!(!world.replies.contains_key(&3), "it is under way");
+}
+
 #[test]
 fn an_inquiry_without_an_answer_is_declined_and_nothing_more_is_sent() {
     let mut world = World::new();
