@@ -319,3 +319,26 @@ impl Tally for Counters {
         self.0.stage(stage, time);
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+mod tests {
+    use super::*;
+    use crate::keys::algorithm::Algorithm;
+    use crate::keys::ring::{KeyRing, Kind, fresh_entries};
+    use std::collections::BTreeMap;
+    use std::path::Path;
+
+    #[test]
+    fn a_merchant_that_wants_an_algorithm_without_a_key_keeps_the_gateway_from_starting() {
+        let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/tidegate.toml");
+        let mut config = config::load_with(&shipped, &BTreeMap::new()).unwrap();
+        let mut entries = fresh_entries(0).unwrap();
+        entries.retain(|it| it.kind != Kind::ResponseSigning(Algorithm::RsaPssSha512));
+        let keys = KeyRing::build(&entries, true).unwrap();
+        assert_eq!(merchants(&config, &keys).unwrap().len(), 1);
+        config.merchants.first_mut().unwrap().response_algorithm = Algorithm::RsaPssSha512;
+        let refused = merchants(&config, &keys).unwrap_err().to_string();
+        assert!(refused.contains("keys add-signing --algorithm rsa-pss-sha512"), "{refused}");
+    }
+}
