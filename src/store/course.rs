@@ -9,27 +9,22 @@ use tidegate_payment::time::Timestamp;
 #[derive(Debug)]
 pub(super) struct Course {
     pub(super) payment: Payment,
-    /// Since when its reversal is due, while it is.
-    pub(super) reversal_due_at: Option<Timestamp>,
 }
 
 impl Course {
     pub(super) fn begin(accepted: &Accepted) -> Self {
-        Self { payment: Payment::begin(accepted), reversal_due_at: None }
+        Self { payment: Payment::begin(accepted) }
     }
 
     /// Folds a further record in.
     pub(super) fn add(&mut self, record: &Record) -> Result<(), WrongTurn> {
-        self.payment.apply(record)?;
-        match record {
-            Record::ReversalDue(due) => self.reversal_due_at = Some(due.at),
-            Record::CaseRetried(retried) => self.reversal_due_at = Some(retried.at),
-            _ => {}
-        }
-        if !matches!(self.payment.state, State::TimedOut(_) | State::Reversing(_)) {
-            self.reversal_due_at = None;
-        }
-        Ok(())
+        self.payment.apply(record)
+    }
+
+    /// Since when its reversal is due, while it is.
+    pub(super) fn reversal_due_at(&self) -> Option<Timestamp> {
+        let reversing = matches!(self.payment.state, State::TimedOut(_) | State::Reversing(_));
+        self.payment.owed_at.filter(|_| reversing)
     }
 
     /// Whether a start must have it in memory.

@@ -242,7 +242,7 @@ fn write_row(transaction: &Transaction<'_>, fold: &Fold) -> Result<(), LedgerErr
         fold.course.is_open(),
         payment.is_case(),
         payment.suspect,
-        fold.course.reversal_due_at.map(|at| at.0),
+        fold.course.reversal_due_at().map(|at| at.0),
         payment.version,
         fold.records,
     ])?;
