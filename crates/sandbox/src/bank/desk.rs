@@ -260,10 +260,8 @@ impl Desk {
                 out.push((think, parcel(connection, reply)));
             }
             Fate::WrongAmount => {
-                let other: i64 = reply.get(4).parse().unwrap_or(0);
-                let change = if self.dice.per_mille(500) { 1 } else { -1 };
-                let other = other.saturating_add(change).max(0);
-                reply.set(4, format!("{other:012}"));
+                let lower = self.dice.per_mille(500);
+                reply.set(4, another_amount(&reply, lower));
                 out.push((think, parcel(connection, reply)));
             }
             Fate::Garbage => {
@@ -375,4 +373,35 @@ impl Desk {
 
 fn parcel(connection: u32, message: Message) -> Parcel {
     Parcel { connection, contents: Contents::Message(message) }
+}
+
+/// An amount that is not the one of this reply, and that a gateway can tell from it: of a partial
+/// approval anything up to what was asked may be true, so the lie is more than that.
+fn another_amount(reply: &Message, lower: bool) -> String {
+    let told: i64 = reply.get(4).parse().unwrap_or(0);
+    let other = match (reply.get(39), lower) {
+        ("10", _) => told.saturating_mul(2).saturating_add(2),
+        (_, true) => told.saturating_sub(1).max(0),
+        (_, false) => told.saturating_add(1),
+    };
+    format!("{other:012}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_amount_can_be_told_from_the_truth() {
+        let mut reply = Message::new("0110");
+        for (code, asked, approved) in [("00", 64_751, 64_751), ("10", 64_751, 32_375)] {
+            reply.set(4, format!("{approved:012}"));
+            reply.set(39, code);
+            for lower in [false, true] {
+                let other: i64 = another_amount(&reply, lower).parse().unwrap_or(0);
+                let plausible = if code == "10" { other <= asked } else { other == asked };
+                assert!(!plausible, "{code}: {other} of {asked}");
+            }
+        }
+    }
 }
