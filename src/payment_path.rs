@@ -46,28 +46,28 @@ pub struct PaymentPath {
 }
 
 impl PaymentPath {
-    /// Adds where a request would go.
-    fn ask(&self, asked: Asked, merchant: &Merchant) -> Result<Ask, Refusal> {
-        Ok(match asked {
+    /// Adds where a request would go, and why it may not go anywhere if no host takes it.
+    fn ask(&self, asked: Asked, merchant: &Merchant) -> (Ask, Option<Refusal>) {
+        match asked {
             Asked::New(request) => {
-                let routes = self.routing.routes(merchant, &request)?;
-                Ask::New { request, routes }
+                let routes = self.routing.routes(merchant, &request);
+                let objection = routes.as_ref().err().copied();
+                (Ask::New { request, routes: routes.unwrap_or_default() }, objection)
             }
             Asked::FollowUp(follow_up) => {
-                Ask::FollowUp { follow_up, offers: Arc::clone(&self.routing.offers) }
+                let offers = Arc::clone(&self.routing.offers);
+                (Ask::FollowUp { follow_up, offers }, None)
             }
-        })
+        }
     }
 }
 
 impl Core for PaymentPath {
     fn submit(&self, decoded: DecodedRequest) -> BoxFuture<'_, Reply> {
         Box::pin(async move {
-            let DecodedRequest { asked, merchant, secrets } = decoded;
-            let ask = match self.ask(asked, &merchant) {
-                Ok(ask) => ask,
-                Err(refusal) => return Reply::Refusal(refusal),
-            };
+            let DecodedRequest { asked, merchant, secrets, objection } = decoded;
+            let (ask, nowhere) = self.ask(asked, &merchant);
+            let objection = objection.map(|_| Refusal::NotPermitted).or(nowhere);
             let now = self.clock.now();
             let id = PaymentId(uuid::Uuid::now_v7().as_u128());
             let deadline = now.mono.after(self.secrets_lifetime);
@@ -84,6 +84,7 @@ impl Core for PaymentPath {
                         acceptor: merchant.acceptor.clone(),
                         local: local_time(&merchant.zone, now.wall),
                         terms: merchant.terms,
+                        objection,
                     }))
                 })
                 .await;

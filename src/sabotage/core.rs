@@ -154,7 +154,12 @@ impl<C: Core> SabotagedCore<C> {
             }
         };
         let merchant = Arc::clone(&request.merchant);
-        DecodedRequest { asked, merchant, secrets: request.secrets.clone() }
+        DecodedRequest {
+            asked,
+            merchant,
+            secrets: request.secrets.clone(),
+            objection: request.objection,
+        }
     }
 
     fn lock<'a, T>(&self, it: &'a Mutex<T>) -> std::sync::MutexGuard<'a, T> {

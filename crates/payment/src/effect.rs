@@ -89,6 +89,9 @@ pub enum Refusal {
     /// More than is left on the original, or in another currency.
     #[error("the amount is more than is left on the original payment")]
     OverOriginal,
+    /// The merchant's profile does not permit it.
+    #[error("the merchant's profile does not permit it")]
+    NotPermitted,
     /// The host does not take the operation.
     #[error("the host does not take the operation")]
     NotOffered,

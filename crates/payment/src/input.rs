@@ -1,6 +1,7 @@
 //! What the engine hears.
 
 use crate::durable::{Durable, Sequence};
+use crate::effect::Refusal;
 use crate::id::{HostId, IdempotencyKey, MerchantId, OrderId, PaymentId};
 use crate::money::Money;
 use crate::record::{Group, HostAnswer, NotSentReason, Resolution, ReversalVerdict};
@@ -60,6 +61,9 @@ pub struct Incoming {
     pub local: LocalTime,
     /// Options of the merchant's profile that the engine obeys.
     pub terms: Terms,
+    /// Why nothing new may be accepted of it, as the shell sees it today. A retry is answered from its
+    /// record all the same: what was permitted when it was accepted stays answered.
+    pub objection: Option<Refusal>,
 }
 
 /// What is asked, and where it would go.

@@ -139,7 +139,8 @@ pub fn decode(
             (Asked::New(request), secrets)
         }
     };
-    Ok(DecodedRequest { asked, merchant: Arc::clone(&sender.merchant), secrets })
+    let merchant = Arc::clone(&sender.merchant);
+    Ok(DecodedRequest { asked, merchant, secrets, objection: None })
 }
 
 /// A payment, or a question about a card.

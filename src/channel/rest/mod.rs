@@ -46,6 +46,9 @@ pub struct DecodedRequest {
     pub merchant: Arc<Merchant>,
     /// They travel beside the engine in a slot that is wiped.
     pub secrets: Secrets,
+    /// What the screen holds against it. Only the engine knows a retry, and a retry is answered from
+    /// its record whatever the profile has become since.
+    pub objection: Option<Screened>,
 }
 
 /// What is asked.
@@ -131,6 +134,7 @@ pub async fn serve(received: Received, parts: &Arc<RestParts>) -> Answer {
     let taken = parts.pool.try_run(move || take(&received, &endpoint, &worker)).await;
     parts.tally.took(Stage::Admit, begun.elapsed());
     let admitted = Instant::now();
+    let mut objection = None;
     let (binding, reply) = match taken {
         Err(error) => {
             tracing::warn!(%error, "a request was not looked at");
@@ -138,15 +142,19 @@ pub async fn serve(received: Received, parts: &Arc<RestParts>) -> Answer {
             return respond::unsigned_busy(parts);
         }
         Ok(Taken::Answered(answer)) => return answer,
-        Ok(Taken::Pay(binding, request)) => (binding, parts.core.submit(*request).await),
+        Ok(Taken::Pay(binding, request)) => {
+            objection = request.objection;
+            (binding, parts.core.submit(*request).await)
+        }
         Ok(Taken::Ask(binding, merchant, by)) => (binding, parts.core.query(merchant, by).await),
     };
     parts.tally.took(Stage::Decide, admitted.elapsed());
-    note(&reply, posted, parts);
+    note(&reply, posted, objection, parts);
     let decided = Instant::now();
     let worker = Arc::clone(parts);
     let signed = parts.pool.run(move || {
-        let answer = respond::answer(&reply, posted, worker.settings.retry_after_s);
+        let retry_after_s = worker.settings.retry_after_s;
+        let answer = respond::answer(&reply, posted, objection, retry_after_s);
         respond::sign(answer, &binding, &worker, worker.now_s())
     });
     let signed = signed.await;
@@ -312,17 +320,17 @@ fn request(
     sender: &authenticate::Authenticated,
     parts: &RestParts,
 ) -> Result<Decoded, Problem> {
-    let decoded = decode(received, endpoint, sender, parts)?;
+    let mut decoded = decode(received, endpoint, sender, parts)?;
     let (operation, amount) = match &decoded.asked {
         Asked::New(request) => (request.operation, Some(request.amount)),
         Asked::FollowUp(follow_up) => (follow_up.operation, follow_up.amount),
     };
-    screen(operation, amount, &decoded.merchant)?;
+    decoded.objection = screen(operation, amount, &decoded.merchant).err();
     Ok(Decoded::Request(Box::new(decoded)))
 }
 
 /// Logs and counts what the core said.
-fn note(reply: &Reply, posted: bool, parts: &RestParts) {
+fn note(reply: &Reply, posted: bool, objection: Option<Screened>, parts: &RestParts) {
     match reply {
         Reply::Outcome { view, replayed } => {
             let view = view.get();
@@ -334,9 +342,9 @@ fn note(reply: &Reply, posted: bool, parts: &RestParts) {
         }
         Reply::List(views) => tracing::debug!(count = views.len(), "listed"),
         Reply::Refusal(refusal) => {
-            let code = Problem::from(*refusal).code.name();
-            parts.tally.refused(code);
-            tracing::info!(code, "refused");
+            let problem = respond::refused(*refusal, objection);
+            parts.tally.refused(problem.code.name());
+            tracing::info!(code = problem.code.name(), field = problem.field, "refused");
         }
     }
 }

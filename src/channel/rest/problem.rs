@@ -222,6 +222,7 @@ impl From<Refusal> for Problem {
                 Code::AmountExceedsOriginal,
                 "Pending captures and refunds count; the currency is the original's.",
             ),
+            Refusal::NotPermitted => (Code::NotPermitted, "Your profile does not permit it."),
             Refusal::NotOffered => (Code::NotPermitted, "The bank's host does not take this."),
             Refusal::HostUnavailable => {
                 (Code::HostUnavailable, "Nothing was accepted. Try again with the same key.")

@@ -1,14 +1,14 @@
 //! Respond: an outcome or a refusal becomes JSON, bound to its request and signed.
 
-use super::RestParts;
 use super::problem::{Code, Problem};
+use super::{RestParts, Screened};
 use crate::channel::digest::content_digest;
 use crate::channel::signature::Binding;
 use crate::edge::seam::Answer;
 use crate::keys::jwks;
 use data_encoding::BASE64;
 use serde::Serialize;
-use tidegate_payment::effect::Reply;
+use tidegate_payment::effect::{Refusal, Reply};
 use tidegate_payment::money::Money;
 use tidegate_payment::payment::{DeclineReason, PendingReason, Verdict, View};
 use tidegate_payment::request::Operation;
@@ -168,8 +168,13 @@ fn rfc3339(at: Timestamp) -> String {
 }
 
 /// The answer to a payment (`posted`) or a question, not yet signed. A status follows the result: 201
-/// for a final one, 202 while it is pending.
-pub fn answer(reply: &Reply, posted: bool, retry_after_s: u32) -> Answer {
+/// for a final one, 202 while it is pending. `objection`: what the screen held against it.
+pub fn answer(
+    reply: &Reply,
+    posted: bool,
+    objection: Option<Screened>,
+    retry_after_s: u32,
+) -> Answer {
     match reply {
         Reply::Outcome { view, replayed } => {
             let view = view.get();
@@ -191,7 +196,15 @@ pub fn answer(reply: &Reply, posted: bool, retry_after_s: u32) -> Answer {
             let payments = views.iter().map(|view| PaymentBody::of(view.get())).collect();
             json(200, &ListBody { payments })
         }
-        Reply::Refusal(refusal) => Problem::from(*refusal).answer(retry_after_s),
+        Reply::Refusal(refusal) => refused(*refusal, objection).answer(retry_after_s),
+    }
+}
+
+/// A refusal in the merchant's words: the screen knows best what the profile does not permit.
+pub(super) fn refused(refusal: Refusal, objection: Option<Screened>) -> Problem {
+    match (refusal, objection) {
+        (Refusal::NotPermitted, Some(screened)) => screened.into(),
+        _ => refusal.into(),
     }
 }
 

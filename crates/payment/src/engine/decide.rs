@@ -101,6 +101,9 @@ impl Engine {
 
     /// What will be asked of the host, if it may be asked now.
     fn resolve(&self, incoming: &Incoming) -> Result<Opening, Refusal> {
+        if let Some(refusal) = incoming.objection {
+            return Err(refusal);
+        }
         let opening = match &incoming.ask {
             Ask::New { request, routes } => {
                 self.order_is_free(request, incoming.terms)?;

@@ -309,6 +309,7 @@ fn incoming(waiter: u64, number: u64) -> Incoming {
         },
         local: LocalTime { month: 11, day: 22, hour: 12, minute: 0, second: 0 },
         terms: Terms { one_payment_per_order: true, partial_approval: false },
+        objection: None,
     }
 }
 
@@ -322,6 +323,21 @@ fn an_approval_in_time_is_told_once_and_replayed_to_a_retry() {
     world.pay_as(2, 1, |_| {});
     assert_eq!(world.told(2), Verdict::Approved);
     assert_eq!(world.sent.len(), 1, "a retry never reaches the host");
+}
+
+#[test]
+fn what_a_profile_no_longer_permits_is_refused_and_its_retry_answered() {
+    let mut world = World::new();
+    let id = world.pay(1);
+    world.answer(id, AnswerClass::Approved);
+    for (waiter, number) in [(2, 1), (3, 3)] {
+        let objection = Some(Refusal::NotPermitted);
+        let ask = Incoming { objection, ..incoming(waiter, number) };
+        world.hear(Input::Request(Box::new(ask)));
+    }
+    assert_eq!(world.told(2), Verdict::Approved);
+    assert_eq!(world.refused(3), Refusal::NotPermitted);
+    assert_eq!(world.sent.len(), 1);
 }
 
 #[test]

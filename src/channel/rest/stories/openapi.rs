@@ -209,7 +209,7 @@ fn told(request: &Request, verdict: Verdict, change: impl FnOnce(&mut View)) -> 
     let mut view = told.unwrap().get().clone();
     change(&mut view);
     let view = Box::new(Durable::attest(view, Sequence(3)));
-    body(&respond::answer(&Reply::Outcome { view, replayed: false }, true, 1))
+    body(&respond::answer(&Reply::Outcome { view, replayed: false }, true, None, 1))
 }
 
 /// All that a payment may have at all; no real one has an original and follow-ups.
@@ -240,7 +240,7 @@ async fn an_answer_has_the_members_of_the_schema() {
     }
     let bare = told(&request, Verdict::Reversed, |_| ());
     assert_eq!(keys(&bare), texts(&payment["required"]));
-    let list = respond::answer(&Reply::List(vec![]), false, 1);
+    let list = respond::answer(&Reply::List(vec![]), false, None, 1);
     let list = body(&list);
     check_members(&document, list.as_object().unwrap(), schema(&document, "PaymentList"));
 }

@@ -21,6 +21,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock};
 use tidegate_payment::durable::{Durable, Sequence};
+use tidegate_payment::effect::Refusal;
 use tidegate_payment::id::{HostId, TerminalId};
 use tidegate_payment::input::Terms;
 use tidegate_payment::money::Currency;
@@ -59,9 +60,14 @@ pub(super) struct FakeCore {
 
 impl Core for FakeCore {
     fn submit(&self, decoded: DecodedRequest) -> BoxFuture<'_, Reply> {
-        let reply = self.reply.lock().unwrap().clone();
-        let reply = reply.unwrap_or_else(|| outcome(decoded.request(), Verdict::Approved, false));
-        self.asked.lock().unwrap().push(decoded);
+        let reply = match (self.reply.lock().unwrap().clone(), decoded.objection) {
+            (Some(reply), _) => reply,
+            (None, Some(_)) => Reply::Refusal(Refusal::NotPermitted),
+            (None, None) => outcome(decoded.request(), Verdict::Approved, false),
+        };
+        if decoded.objection.is_none() {
+            self.asked.lock().unwrap().push(decoded);
+        }
         Box::pin(async move { reply })
     }
 
