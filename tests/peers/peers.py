@@ -208,7 +208,7 @@ READERS = {
     "iso87-ascii": [([RUST_BANK, "read"], RUST_SPEC), ([*PYTHON_BANK, "read", "iso87-ascii"], {})],
     "iso87-binary": [([*PYTHON_BANK, "read", "iso87-binary"], {})],
 }
-SILENT, REFUSED = 4400, 5100
+SILENT, REFUSED, REPEATED = 4400, 5100, 4500
 
 
 class Street:
@@ -454,6 +454,24 @@ def refund(street, host):
     same((more.status_code, more.json()["code"]), (422, "amount_exceeds_original"))
 
 
+def silent_advice(street, host):
+    """A capture, a void and a refund that the bank does not answer are sent again, marked as repeats, until it does."""
+    merchant = street.merchant(host)
+    amount = {"minor": REPEATED, "currency": "EUR"}
+    originals = [
+        ("captures", "0220", dict(amount=amount), merchant.pay(f"K-{host}", 5000, CARD, capture=False)),
+        ("voids", REVERSAL[host], {}, merchant.pay(f"L-{host}", REPEATED, CARD, capture=False)),
+        ("refunds", "0220", dict(amount=amount), merchant.pay(f"M-{host}", 5000, CARD)),
+    ]
+    for what, mti, body, original in originals:
+        answer = merchant.send("POST", f"/v1/payments/{paid(original)['id']}/{what}", body)
+        pending = answer.json()
+        same((answer.status_code, pending["result"], pending["reason"]), (202, "pending", "awaiting_host"))
+        same(settled(merchant, pending["id"])["result"], "approved")
+        first, again = heard_of(street, host, mti, pending), heard_of(street, host, mti[:3] + "1", pending)
+        same(again, first)
+
+
 def inquire(street, host, what, order):
     merchant = street.merchant(host)
     body = {"order_id": order, "currency": "EUR", "card": {"jwe": merchant.encrypt(CARD)}}
@@ -477,6 +495,7 @@ OPERATIONS = {
     "capture": capture,
     "void": void,
     "refund": refund,
+    "silent capture, void, refund": silent_advice,
     "verify": verify,
     "balance": balance,
 }

@@ -17,6 +17,8 @@ import iso8583.specs
 
 # What happens to an amount at this bank, in minor units; all else is approved.
 SILENT, REFUSED = 4400, 5100
+# An advice about this amount is answered only when it is repeated.
+REPEATED = 4500
 # What is on every card: default account, available, euro, credit, 123.45 (ISO 8583:1987, DE54).
 BALANCE = "0002978C000000012345"
 # Elements that a reply gives back as they came.
@@ -65,7 +67,8 @@ def answer(request):
     """What the bank says to a request; nothing, to one amount."""
     mti, amount = request["t"], int(request.get("4", "0"))
     asks_for_money = mti.startswith(("01", "02"))
-    if asks_for_money and amount == SILENT:
+    first_advice = mti[1:] in ("220", "400", "420")
+    if asks_for_money and amount == SILENT or first_advice and amount == REPEATED:
         return None
     reply = {element: request[element] for element in ECHOED if element in request}
     reply["t"] = mti[:2] + {"0": "1", "2": "3"}[mti[2]] + "0"

@@ -18,6 +18,8 @@ use std::sync::{Arc, Mutex};
 /// What happens to a card's amount at this bank, in minor units; all else is approved.
 const SILENT: u64 = 4400;
 const REFUSED: u64 = 5100;
+/// An advice about this amount is answered only when it is repeated.
+const REPEATED: u64 = 4500;
 
 /// What is on every card: default account, available, euro, credit, 123.45 (ISO 8583:1987, DE54).
 const BALANCE: &str = "0002978C000000012345";
@@ -80,12 +82,13 @@ fn line(mut stream: TcpStream, frames: &Mutex<File>) -> Result<(), Failure> {
     }
 }
 
-/// What the bank says to a request; nothing, to one amount.
+/// What the bank says to a request; nothing, to some amounts.
 fn answer(request: &IsoMsg) -> Result<Option<IsoMsg>, Failure> {
     let mti = mti(request)?;
     let amount = value(request, 4).and_then(|text| text.parse().ok()).unwrap_or(0_u64);
     let asks_for_money = mti.starts_with("01") || mti.starts_with("02");
-    if asks_for_money && amount == SILENT {
+    let first_advice = matches!(&mti[1..], "220" | "400" | "420");
+    if asks_for_money && amount == SILENT || first_advice && amount == REPEATED {
         return Ok(None);
     }
     let mut reply = new_msg(spec(""), request.msg);
