@@ -202,9 +202,10 @@ async fn payments_are_found_once_they_are_applied(mut opener: impl Opener) {
     assert_eq!(loaded.found[0].get().records, records);
     assert_eq!(loaded.found[0].sequence(), Sequence(5));
     let request = samples::request(2);
+    // It was a purchase: a pre-authorization with its key would be its retry with other content.
     let key = LoadKey::Request {
         merchant: request.merchant,
-        operation: request.operation,
+        operation: Operation::PreAuthorization,
         key: request.key,
         order: Some(samples::request(1).order),
     };

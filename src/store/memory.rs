@@ -204,7 +204,8 @@ fn matches(key: &LoadKey, accepted: &Accepted) -> bool {
     match key {
         LoadKey::Id(id) => accepted.id == *id || request.original == Some(*id),
         LoadKey::FollowUp { merchant, operation, key, original } => {
-            let same_key = request.operation == *operation && request.key == *key;
+            let same_key =
+                operation.sharing_keys().contains(&request.operation) && request.key == *key;
             request.merchant == *merchant && same_key
                 || accepted.id == *original
                 || request.original == Some(*original)
@@ -213,7 +214,8 @@ fn matches(key: &LoadKey, accepted: &Accepted) -> bool {
             request.merchant == *merchant && request.order == *order
         }
         LoadKey::Request { merchant, operation, key, order } => {
-            let same_key = request.operation == *operation && request.key == *key;
+            let same_key =
+                operation.sharing_keys().contains(&request.operation) && request.key == *key;
             request.merchant == *merchant && (same_key || order.as_ref() == Some(&request.order))
         }
     }

@@ -86,12 +86,15 @@ pub enum Ask {
 }
 
 impl Ask {
-    /// Who asks, for what, and the key by which it will recognise its own retry.
+    /// Who asks, for what ([`Operation::key_scope`]), and the key by which it will recognise its own
+    /// retry.
     pub fn key(&self) -> (&MerchantId, Operation, &IdempotencyKey) {
         match self {
-            Self::New { request, .. } => (&request.merchant, request.operation, &request.key),
+            Self::New { request, .. } => {
+                (&request.merchant, request.operation.key_scope(), &request.key)
+            }
             Self::FollowUp { follow_up, .. } => {
-                (&follow_up.merchant, follow_up.operation, &follow_up.key)
+                (&follow_up.merchant, follow_up.operation.key_scope(), &follow_up.key)
             }
         }
     }
@@ -144,7 +147,7 @@ pub enum LoadKey {
     Request {
         /// Whose.
         merchant: MerchantId,
-        /// Of which operation the key is.
+        /// Of which operation the key is: one that shares its keys does as well.
         operation: Operation,
         /// The key.
         key: IdempotencyKey,
@@ -155,7 +158,7 @@ pub enum LoadKey {
     FollowUp {
         /// Whose.
         merchant: MerchantId,
-        /// Of which operation the key is.
+        /// Of which operation the key is: one that shares its keys does as well.
         operation: Operation,
         /// The key.
         key: IdempotencyKey,

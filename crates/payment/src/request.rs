@@ -66,6 +66,21 @@ impl Operation {
         matches!(self, Self::Purchase | Self::PreAuthorization)
     }
 
+    /// The operations that know each other's idempotency keys. To a merchant a purchase and a
+    /// pre-authorization are one request, with `capture` or without: one key, one of them.
+    pub fn sharing_keys(self) -> [Self; 2] {
+        match self {
+            Self::Purchase | Self::PreAuthorization => [Self::Purchase, Self::PreAuthorization],
+            other => [other, other],
+        }
+    }
+
+    /// The first of [`Operation::sharing_keys`], which stands for all of them.
+    pub fn key_scope(self) -> Self {
+        let [first, _] = self.sharing_keys();
+        first
+    }
+
     /// Whether it is about an earlier payment, of which it takes order and card.
     pub fn is_follow_up(self) -> bool {
         matches!(self, Self::Completion | Self::Void | Self::Refund)

@@ -8,6 +8,7 @@ use tidegate_payment::durable::{Durable, Sequence};
 use tidegate_payment::id::{MerchantId, Nonce, PaymentId};
 use tidegate_payment::input::{LoadKey, Loaded};
 use tidegate_payment::record::{Group, Leased, Record};
+use tidegate_payment::request::Operation;
 use tidegate_payment::time::{BusinessDate, Timestamp};
 
 /// The ledger, open to read; beside its writer, in this process or another.
@@ -120,28 +121,30 @@ impl Reader {
             LoadKey::Request { merchant, operation, key, order } => {
                 let sql = "SELECT records FROM payment WHERE first_sequence IN (\
                      SELECT first_sequence FROM payment \
-                     WHERE merchant = ?1 AND operation = ?2 AND idempotency_key = ?3 \
+                     WHERE merchant = ?1 AND operation IN (?2, ?5) AND idempotency_key = ?3 \
                      UNION SELECT further.first_sequence FROM payment AS further \
                      JOIN payment AS known ON further.original = known.id \
-                     WHERE known.merchant = ?1 AND known.operation = ?2 \
+                     WHERE known.merchant = ?1 AND known.operation IN (?2, ?5) \
                      AND known.idempotency_key = ?3 \
                      UNION SELECT first_sequence FROM payment \
                      WHERE merchant = ?1 AND order_id = ?4) ORDER BY first_sequence";
                 let statement = transaction.prepare_cached(sql)?;
                 let (merchant, order) =
                     (merchant.as_str(), order.as_ref().map(|order| order.as_str()));
-                groups(statement, params![merchant, operation.name(), key.as_str(), order])?
+                let [one, other] = operation.sharing_keys().map(Operation::name);
+                groups(statement, params![merchant, one, key.as_str(), order, other])?
             }
             LoadKey::FollowUp { merchant, operation, key, original } => {
                 let sql = "SELECT records FROM payment WHERE first_sequence IN (\
                      SELECT first_sequence FROM payment \
-                     WHERE merchant = ?1 AND operation = ?2 AND idempotency_key = ?3 \
+                     WHERE merchant = ?1 AND operation IN (?2, ?5) AND idempotency_key = ?3 \
                      UNION SELECT first_sequence FROM payment WHERE id = ?4 \
                      UNION SELECT first_sequence FROM payment WHERE original = ?4) \
                      ORDER BY first_sequence";
                 let statement = transaction.prepare_cached(sql)?;
                 let (merchant, original) = (merchant.as_str(), original.0.to_be_bytes());
-                groups(statement, params![merchant, operation.name(), key.as_str(), original])?
+                let [one, other] = operation.sharing_keys().map(Operation::name);
+                groups(statement, params![merchant, one, key.as_str(), original, other])?
             }
             LoadKey::Order { merchant, order } => {
                 let sql = "SELECT records FROM payment WHERE merchant = ?1 AND order_id = ?2 \

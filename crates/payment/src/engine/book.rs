@@ -143,7 +143,8 @@ impl Book {
         let id = payment.id;
         let request = &payment.request;
         let merchant = request.merchant.clone();
-        self.by_key.insert((merchant.clone(), request.operation, request.key.clone()), id);
+        let scope = request.operation.key_scope();
+        self.by_key.insert((merchant.clone(), scope, request.key.clone()), id);
         self.by_order.entry((merchant, request.order.clone())).or_default().insert(id);
         if let Some(original) = request.original {
             self.by_original.entry(original).or_default().insert(id);
@@ -200,7 +201,8 @@ impl Book {
         self.stop_timer(id);
         let Some(entry) = self.entries.remove(&id) else { return };
         let request = entry.payment.request;
-        self.by_key.remove(&(request.merchant.clone(), request.operation, request.key));
+        let scope = request.operation.key_scope();
+        self.by_key.remove(&(request.merchant.clone(), scope, request.key));
         leave(&mut self.by_order, &(request.merchant, request.order), id);
         if let Some(original) = request.original {
             leave(&mut self.by_original, &original, id);

@@ -326,6 +326,20 @@ fn an_approval_in_time_is_told_once_and_replayed_to_a_retry() {
 }
 
 #[test]
+fn one_key_is_a_purchase_or_a_pre_authorization_and_never_both() {
+    let mut world = World::new();
+    let id = world.pay(1);
+    world.answer(id, AnswerClass::Approved);
+    world.pay_as(2, 1, |request| {
+        request.operation = Operation::PreAuthorization;
+        request.order = OrderId::parse("another-order").unwrap();
+    });
+    assert_eq!(world.refused(2), Refusal::KeyMismatch);
+    world.pay_as(3, 1, |request| request.operation = Operation::BalanceInquiry);
+    assert_eq!(world.sent.len(), 2, "a question about a card has keys of its own");
+}
+
+#[test]
 fn what_a_profile_no_longer_permits_is_refused_and_its_retry_answered() {
     let mut world = World::new();
     let id = world.pay(1);
