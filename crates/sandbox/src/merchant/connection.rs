@@ -125,6 +125,17 @@ impl Connections {
             .unwrap_or(Err(Lost::TooLate(self.patience)))
     }
 
+    /// Whether the gateway can be reached: a connection stands, or could be made now.
+    pub async fn stand(&self) -> bool {
+        match tokio::time::timeout(self.patience, self.connection()).await {
+            Ok(Ok((sender, life))) => {
+                self.put_back(sender, life);
+                true
+            }
+            _ => false,
+        }
+    }
+
     async fn exchange_patiently(&self, request: &Signed) -> Result<RawAnswer, Lost> {
         let (mut sender, life) = self.connection().await?;
         let broken = |fault: &dyn std::fmt::Display| Lost::Broken(fault.to_string());

@@ -203,19 +203,27 @@ impl Merchant {
         tries: Tries,
     ) -> Result<Exchange, EnvelopeError> {
         let mut act = Act::Pay;
-        let mut left = tries.count;
+        let mut left = tries.count.saturating_sub(1);
         loop {
             let request = match first.take() {
                 Some(request) => request,
                 None => self.prepare(order)?,
             };
             let exchange = self.send(order, act, &request).await;
-            left = left.saturating_sub(1);
             let again = matches!(exchange.outcome, Outcome::Busy | Outcome::Unknown);
             if !again || left == 0 {
                 return Ok(exchange);
             }
-            tokio::time::sleep(tries.gap).await;
+            // To sign anew costs more than to see that nobody listens.
+            loop {
+                tokio::time::sleep(tries.gap).await;
+                left = left.saturating_sub(1);
+                if self.connections.stand().await {
+                    break;
+                } else if left == 0 {
+                    return Ok(exchange);
+                }
+            }
             act = Act::Retry;
         }
     }
