@@ -20,9 +20,8 @@ pub(super) struct Asked {
 
 impl Asked {
     fn ask(&self, command: &Command) -> anyhow::Result<Value> {
-        let config = config::load(&self.file.config)?;
-        client::ask(&config.internal.control_socket, command)
-            .with_context(|| "the command was not carried out")
+        let socket = config::control_socket(&self.file.config)?;
+        client::ask(&socket, command).with_context(|| "the command was not carried out")
     }
 
     /// Asks and prints: JSON if that was wanted, otherwise by `show`.
@@ -66,10 +65,11 @@ pub(super) struct Reload {
 }
 
 impl Reload {
-    /// A file with faults of its own is shown here and never reaches the gateway: it says where the
-    /// control socket is.
     pub(super) fn answer(&self) -> anyhow::Result<ExitCode> {
-        let value = self.asked.ask(&Command::Reload)?;
+        let file = &self.asked.file.config;
+        let file =
+            file.canonicalize().with_context(|| format!("cannot find {}", file.display()))?;
+        let value = self.asked.ask(&Command::Reload { file: file.display().to_string() })?;
         let reloaded = value.get("reloaded").and_then(Value::as_bool).unwrap_or(false);
         if self.asked.json {
             print::json(&value);

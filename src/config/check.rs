@@ -3,6 +3,7 @@
 
 use super::fault::Fault;
 use super::layers::Origins;
+use super::load::DEFAULT_CONTROL_SOCKET;
 use super::raw::{
     RawConfig, RawEngine, RawGateway, RawInternal, RawJournal, RawKeys, RawLog, RawReversal,
     RawSecret,
@@ -271,7 +272,7 @@ impl Checker {
     fn internal(&mut self, raw: RawInternal) -> Option<Internal> {
         let listen = raw.listen.unwrap_or_else(|| "127.0.0.1:9464".to_owned());
         let listen = self.socket("internal.listen", Some(listen));
-        let socket = raw.control_socket.unwrap_or_else(|| "tidegate.sock".to_owned());
+        let socket = raw.control_socket.unwrap_or_else(|| DEFAULT_CONTROL_SOCKET.to_owned());
         let control_socket = self.path(&socket);
         let length = control_socket.as_os_str().len();
         if length > SOCKET_PATH_BYTES_MAX {

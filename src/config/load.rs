@@ -45,6 +45,32 @@ pub fn load_with(
     config.filter(|_| faults.is_empty()).ok_or(ConfigErrors { faults })
 }
 
+/// Where the control socket of a configuration is, whatever else is wrong with it: a file that somebody is
+/// editing must not keep operators from the gateway that runs.
+/// # Errors
+/// [`ConfigErrors`] when the files cannot be read, or are no TOML and name no socket.
+pub fn control_socket(path: &Path) -> Result<PathBuf, ConfigErrors> {
+    let (files, faults) = read_files(path);
+    if !faults.is_empty() {
+        return Err(ConfigErrors { faults });
+    }
+    let layers = layers::read(files, &std::env::vars().collect());
+    let broken = |fault: &Fault| fault.key.is_empty() || fault.key.starts_with("internal");
+    let faults: Vec<Fault> = layers.faults.into_iter().filter(broken).collect();
+    match (layers.raw.internal.control_socket, faults.is_empty()) {
+        (Some(socket), _) => Ok(in_folder_of(path, &socket)),
+        (None, true) => Ok(in_folder_of(path, DEFAULT_CONTROL_SOCKET)),
+        (None, false) => Err(ConfigErrors { faults: in_order(faults) }),
+    }
+}
+
+/// The control socket of a configuration that names none.
+pub(super) const DEFAULT_CONTROL_SOCKET: &str = "tidegate.sock";
+
+fn in_folder_of(file: &Path, name: &str) -> PathBuf {
+    file.parent().unwrap_or(Path::new("")).join(name)
+}
+
 /// In order of files and lines.
 fn in_order(mut faults: Vec<Fault>) -> Vec<Fault> {
     faults.sort_by(|one, other| (&one.file, one.line).cmp(&(&other.file, other.line)));

@@ -40,7 +40,7 @@ mod stories;
 pub use bounds::Bound;
 pub use check_routes::RouteRule;
 pub use fault::{ConfigErrors, Fault};
-pub use load::{load, load_with};
+pub use load::{control_socket, load, load_with};
 pub use reload::needs_restart;
 pub use values::{
     Channel, ChannelKind, ClientCertificates, Config, Engine, Frame, Gateway, Host, Internal,

@@ -1,23 +1,23 @@
 //! Carries operators' commands out: asks the engine, the ledger and the hosts.
 
 use super::socket::Backend;
-use super::{Answer, Command, Resolution};
+use super::{Answer, Command, Resolution, shown};
 use crate::engine_task::EngineHandle;
 use crate::gateway::{Hosts, Reloader};
 use crate::routing::{Decline, Declined};
 use crate::store::embedded::JournalStore;
 use crate::store::{Store, StoreError, export};
 use serde_json::{Value, json};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tidegate_payment::card::has_card_number;
 use tidegate_payment::effect::Reply;
 use tidegate_payment::id::{HostId, LineId, PaymentId};
 use tidegate_payment::input::{CaseAct, Input, OperatorAct, Query, QueryBy};
-use tidegate_payment::money::Money;
-use tidegate_payment::payment::{PendingReason, Verdict, View};
+use tidegate_payment::payment::View;
 use tidegate_payment::record;
-use tidegate_payment::time::{BusinessDate, Timestamp};
+use tidegate_payment::time::BusinessDate;
 
 /// How long a look at the ledger waits for what is durable but not applied yet.
 const CATCH_UP: Duration = Duration::from_secs(2);
@@ -77,7 +77,7 @@ impl Backend for Desk {
                 self.operate_route(&name, by, reason, &Act::PutBack)
             }
             Command::Status => Ok(self.status()),
-            Command::Reload => Ok(self.reloader.reload().await.told()),
+            Command::Reload { file } => self.reload(&file).await,
             Command::Totals { date } => self.totals(&date).await,
         };
         done.map_or_else(|Refused(why)| Answer::Refused(why), Answer::Done)
@@ -94,6 +94,17 @@ impl Desk {
         reloader: Arc<Reloader>,
     ) -> Self {
         Self { engine, store, hosts, declined, reloader }
+    }
+
+    async fn reload(&self, file: &str) -> Result<Value, Refused> {
+        let running = self.reloader.file();
+        if running != Path::new(file) {
+            let running = running.display();
+            return Err(Refused(format!(
+                "the gateway runs with {running}, not with {file}: nothing is reloaded"
+            )));
+        }
+        Ok(self.reloader.reload().await.told())
     }
 
     async fn payment(&self, id: &str) -> Result<Value, Refused> {
@@ -128,7 +139,7 @@ impl Desk {
             json!({ "at": at, "event": entry.record.name(), "detail": record })
         });
         let events: Vec<_> = events.collect();
-        Ok(json!({ "payment": show(view), "timeline": events }))
+        Ok(json!({ "payment": shown::payment(view), "timeline": events }))
     }
 
     async fn cases(&self) -> Result<Value, Refused> {
@@ -138,10 +149,10 @@ impl Desk {
         for case in cases {
             shown.push(json!({
                 "id": case.id.to_string(),
-                "since": rfc3339(case.accepted_at),
+                "since": shown::rfc3339(case.accepted_at),
                 "merchant": case.merchant,
                 "order_id": case.order_id,
-                "amount": format!("{} {}", case.amount_minor, case.currency),
+                "amount": shown::amount(case.amount_minor, &case.currency),
                 "reason": case.state,
             }));
         }
@@ -260,9 +271,9 @@ impl Desk {
         json!({
             "awaiting_host": status.awaiting_host,
             "reversing": status.reversing,
-            "oldest_reversal": status.oldest_reversal.map(rfc3339),
+            "oldest_reversal": status.oldest_reversal.map(shown::rfc3339),
             "repeating": status.repeating,
-            "oldest_advice": status.oldest_advice.map(rfc3339),
+            "oldest_advice": status.oldest_advice.map(shown::rfc3339),
             "cases": status.cases,
             "in_memory": status.in_memory,
             "waiting": status.waiting,
@@ -334,57 +345,5 @@ fn parse_date(text: &str) -> Result<BusinessDate, Refused> {
         year: date.year().unsigned_abs(),
         month: date.month().unsigned_abs(),
         day: date.day().unsigned_abs(),
-    })
-}
-
-fn rfc3339(at: Timestamp) -> String {
-    jiff::Timestamp::from_microsecond(at.0).map_or_else(|_| at.0.to_string(), |at| at.to_string())
-}
-
-/// A payment as the bank's staff may see it.
-fn show(view: &View) -> Value {
-    let (result, reason) = match view.verdict {
-        Verdict::Approved => ("approved", None),
-        Verdict::Reversed => ("reversed", None),
-        Verdict::Declined(reason) => ("declined", Some(format!("{reason:?}"))),
-        Verdict::Pending(PendingReason::InProgress) => ("pending", Some("in_progress".to_owned())),
-        Verdict::Pending(PendingReason::HostTimeout) => {
-            ("pending", Some("host_timeout".to_owned()))
-        }
-        Verdict::Pending(PendingReason::AwaitingHost) => {
-            ("pending", Some("awaiting_host".to_owned()))
-        }
-        Verdict::Pending(PendingReason::UnderReview) => {
-            ("pending", Some("under_review".to_owned()))
-        }
-    };
-    let request = &view.request;
-    let fields = view.fields.as_ref();
-    let sums = view.follow_ups;
-    let currency = request.amount.currency;
-    let sum = |minor| (minor != 0).then(|| Money { minor, currency }.to_string());
-    json!({
-        "id": view.id.to_string(),
-        "merchant": request.merchant.as_str(),
-        "operation": request.operation.name(),
-        "original": request.original.map(|original| original.to_string()),
-        "order_id": request.order.as_str(),
-        "amount": request.amount.to_string(),
-        "card": format!("{}…{}", request.card.bin, request.card.last4),
-        "result": result,
-        "reason": reason,
-        "approved": view.approved.map(|approved| approved.to_string()),
-        "captured": sum(sums.captured),
-        "captures_reserved": sum(sums.captures_reserved),
-        "refunded": sum(sums.refunded),
-        "refunds_reserved": sum(sums.refunds_reserved),
-        "voided": sums.voided,
-        "host": fields.map(|fields| fields.route.host.as_str()),
-        "response_code": view.response_code,
-        "rrn": fields.map(|fields| fields.rrn.as_str()),
-        "stan": fields.map(|fields| fields.stan.to_string()),
-        "business_date": fields.map(|fields| fields.business_date.to_string()),
-        "accepted_at": rfc3339(view.accepted_at),
-        "version": view.version,
     })
 }

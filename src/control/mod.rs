@@ -7,6 +7,8 @@
 pub mod client;
 pub mod desk;
 pub mod internal;
+mod operator;
+mod shown;
 pub mod socket;
 
 use serde::{Deserialize, Serialize};
@@ -90,7 +92,10 @@ pub enum Command {
     /// How much of everything there is.
     Status,
     /// Take configuration, certificates, merchants and definitions anew.
-    Reload,
+    Reload {
+        /// The configuration that is meant, as a whole path: the gateway takes its own and no other.
+        file: String,
+    },
     /// Counts and sums of one business date.
     Totals {
         /// `YYYY-MM-DD`.
@@ -113,9 +118,32 @@ impl Command {
             Self::DeclineRoute { .. } => "decline_route",
             Self::ResumeRoute { .. } => "resume_route",
             Self::Status => "status",
-            Self::Reload => "reload",
+            Self::Reload { .. } => "reload",
             Self::Totals { .. } => "totals",
         }
+    }
+}
+
+impl Command {
+    /// Puts the account that the system vouches for in the place of the name that the command claims;
+    /// a claim that differs (an account that several people share) stands beside it.
+    fn vouch(&mut self, account: &str) {
+        let by = match self {
+            Self::RetryCase { by, .. }
+            | Self::CloseCase { by, .. }
+            | Self::SignOffLine { by, .. }
+            | Self::SignOnLine { by, .. }
+            | Self::DeclineRoute { by, .. }
+            | Self::ResumeRoute { by, .. } => by,
+            Self::Payment { .. }
+            | Self::Cases
+            | Self::Lines
+            | Self::Routes
+            | Self::Status
+            | Self::Reload { .. }
+            | Self::Totals { .. } => return,
+        };
+        *by = if by == account { account.to_owned() } else { format!("{account} (as {by})") };
     }
 }
 

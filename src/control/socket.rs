@@ -1,6 +1,6 @@
 //! The gateway's end of the control socket.
 
-use super::{Answer, COMMAND_BYTES_MAX, Command};
+use super::{Answer, COMMAND_BYTES_MAX, Command, operator};
 use std::future::Future;
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
@@ -92,10 +92,11 @@ pub async fn serve<B: Backend>(control: Control, backend: Arc<B>, stop: Cancella
             tokio::time::sleep(ACCEPT_PAUSE).await;
             continue;
         };
-        if !trusted(&stream, owner) {
+        let account = operator::account(&stream).filter(|_| trusted(&stream, owner));
+        let Some(account) = account else {
             tracing::warn!("somebody else's process knocked on the control socket");
             continue;
-        }
+        };
         let Ok(permit) = Arc::clone(&room).try_acquire_owned() else {
             turn_away(&stream);
             continue;
@@ -103,7 +104,7 @@ pub async fn serve<B: Backend>(control: Control, backend: Arc<B>, stop: Cancella
         let backend = Arc::clone(&backend);
         tokio::spawn(async move {
             let _permit = permit;
-            if let Err(error) = converse(stream, &*backend).await {
+            if let Err(error) = converse(stream, &account, &*backend).await {
                 tracing::warn!(%error, "an operator's connection failed");
             }
         });
@@ -126,7 +127,7 @@ fn turn_away(stream: &UnixStream) {
     }
 }
 
-async fn converse<B: Backend>(stream: UnixStream, backend: &B) -> io::Result<()> {
+async fn converse<B: Backend>(stream: UnixStream, account: &str, backend: &B) -> io::Result<()> {
     let (reader, mut writer) = stream.into_split();
     let limit = u64::try_from(COMMAND_BYTES_MAX).unwrap_or(u64::MAX);
     let mut line = String::new();
@@ -134,9 +135,10 @@ async fn converse<B: Backend>(stream: UnixStream, backend: &B) -> io::Result<()>
     tokio::time::timeout(COMMAND_TIME, reader.read_line(&mut line)).await??;
     let answer = match serde_json::from_str(&line) {
         Ok(command) => {
-            let command: Command = command;
+            let mut command: Command = command;
+            command.vouch(account);
             // Its name alone: what an operator typed may hold a card number.
-            tracing::info!(command = command.name(), "an operator's command");
+            tracing::info!(command = command.name(), account, "an operator's command");
             backend.answer(command).await
         }
         Err(error) => Answer::Refused(format!("not a command: {error}")),
@@ -183,6 +185,22 @@ mod tests {
         stop.cancel();
         server.await.unwrap();
         let _again = bind(&path).unwrap();
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn who_commands_is_known_by_account_and_not_by_word() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("control.sock");
+        let stop = CancellationToken::new();
+        let server = tokio::spawn(serve(bind(&path).unwrap(), Arc::new(Echo), stop.clone()));
+        let (id, by, reason) = (String::new(), "mallory".to_owned(), String::new());
+        let command = Command::RetryCase { id, by, reason };
+        let asked = path.clone();
+        let told = tokio::task::spawn_blocking(move || client::ask(&asked, &command));
+        let told = told.await.unwrap().unwrap_err().to_string();
+        assert!(told.contains(r#" (as mallory)""#) && !told.contains(r#""mallory""#), "{told}");
+        stop.cancel();
+        server.await.unwrap();
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

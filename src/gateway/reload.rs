@@ -76,6 +76,11 @@ impl Reloader {
         })
     }
 
+    /// The configuration file, as a whole path.
+    pub fn file(&self) -> PathBuf {
+        self.file.canonicalize().unwrap_or_else(|_| self.file.clone())
+    }
+
     /// Takes the configuration file, and all that it names but the key file, anew.
     pub async fn reload(self: &Arc<Self>) -> Reloaded {
         let _turn = self.turn.lock().await;

@@ -122,14 +122,16 @@ impl Edited {
         fs::write(path, text.replace(from, to)).unwrap();
     }
 
+    /// A command to the gateway of a file.
+    fn command(&self, words: &[&str], file: &Path) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
+        command.args(words).arg("-c").arg(file).output().unwrap()
+    }
+
     /// `tidegate reload`: what it says.
     fn reload(&self, arguments: &[&str]) -> (bool, String) {
-        let Output { status, stdout, stderr } = Command::new(env!("CARGO_BIN_EXE_tidegate"))
-            .args(["reload", "-c"])
-            .arg(&self.config)
-            .args(arguments)
-            .output()
-            .unwrap();
+        let words = [&["reload"], arguments].concat();
+        let Output { status, stdout, stderr } = self.command(&words, &self.config);
         assert_eq!(String::from_utf8_lossy(&stderr), "");
         (status.success(), String::from_utf8(stdout).unwrap())
     }
@@ -211,7 +213,20 @@ async fn a_reload_with_a_bad_definition_certificate_or_vector_leaves_everything_
     assert_eq!(edited.result(2, 5_000).await, "approved");
     let told = edited.taken();
     assert_eq!(told, "changed: merchant m-1001: changed\nreloaded\n");
-    let refused = "tidegate_reloads_total{result=\"refused\"} 3";
+
+    // A file that is half edited is the gateway's to refuse, and keeps nobody from operating it.
+    edited.edit("tidegate.toml", "EUR = 4000", "EUR = \"lots\"");
+    assert_eq!(edited.refused(), ["merchant[0].amount_max.EUR"]);
+    let status = edited.command(&["status"], &edited.config);
+    assert!(status.status.success(), "{status:?}");
+    edited.edit("tidegate.toml", "EUR = \"lots\"", "EUR = 4000");
+
+    let other = edited.config.with_file_name("other.toml");
+    fs::copy(&edited.config, &other).unwrap();
+    let told = edited.command(&["reload"], &other);
+    assert!(!told.status.success() && String::from_utf8_lossy(&told.stderr).contains("runs with"));
+
+    let refused = "tidegate_reloads_total{result=\"refused\"} 4";
     let page = metrics(&edited.world).await;
     assert!(page.contains(refused), "{page}");
 }
