@@ -3,12 +3,13 @@
 use crate::bank::capture::Capture;
 use crate::bank::fault::{Fault, Plan};
 use crate::bank::host::{Habits, UnknownOriginal};
-use crate::bank::{self, Bank};
+use crate::bank::{self, Bank, Books};
 use crate::checker::evidence::Evidence;
 use crate::clock::Clock;
 use crate::dice::Dice;
 use crate::gateway::{self, Gateway, PUBLIC_NAME, Waits, public_address};
 use crate::history::History;
+use crate::hosts::Layout;
 use crate::merchant::connection::Connections;
 use crate::merchant::key::{Algorithm, SigningKey, signing_key};
 use crate::merchant::published::PublishedKeys;
@@ -20,6 +21,7 @@ use anyhow::{Context as _, anyhow};
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,6 +45,8 @@ pub struct Options {
     pub reply_timeout: Duration,
     /// How many merchants.
     pub merchants: usize,
+    /// How many hosts: 1, or 2 of different dialects.
+    pub hosts: usize,
     /// The longest that an honest decision of the bank takes.
     pub think_time_max: Duration,
     /// How the bank behaves where the standard leaves it free.
@@ -68,6 +72,7 @@ impl Options {
             protocols,
             reply_timeout: Duration::from_millis(1000),
             merchants: 1,
+            hosts: 1,
             think_time_max: Duration::ZERO,
             habits,
             books_in_memory: false,
@@ -108,8 +113,10 @@ pub struct World {
     pub capture: Capture,
     /// What merchants ask and are told.
     pub history: History,
-    /// The bank.
-    pub bank: Bank,
+    /// Which hosts there are, and which payments belong to which.
+    pub layout: Layout,
+    /// The banks, one for each host.
+    pub banks: Vec<Bank>,
     /// The gateway.
     pub gateway: Mutex<Gateway>,
     /// The merchants' connections.
@@ -119,6 +126,8 @@ pub struct World {
 }
 
 const LINES: &[&str] = &["a", "b"];
+/// How far the banks' weather is apart.
+const TICKS_APART: u64 = 20;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 impl World {
@@ -135,14 +144,8 @@ impl World {
         let kept = |name: &str| options.keep.as_ref().map(|_| path.join(name));
         let capture = Capture::new(clock, tokens.clone(), kept("wire.jsonl").as_deref())?;
         let history = History::new(clock, kept("history.jsonl").as_deref())?;
-        let settings = bank::Settings {
-            seed: options.seed,
-            ledger_file: (!options.books_in_memory).then(|| path.join("ledger.jsonl")),
-            habits: options.habits,
-            think_time_max: options.think_time_max,
-            swap_wait: options.reply_timeout.checked_div(4).unwrap_or_default(),
-        };
-        let bank = Bank::open(settings, LINES, clock, plan.clone(), capture.clone()).await?;
+        let layout = Layout::of(options.hosts);
+        let banks = open_banks(&options, &path, clock, &plan, &capture).await?;
         let owners = owners(options.merchants, options.seed)?;
         let merchants = owners.iter().map(|(profile, key)| (profile.clone(), key.public.clone()));
         let settings = gateway::Settings {
@@ -150,7 +153,11 @@ impl World {
             folder: path.clone(),
             port: options.port,
             protocols: options.protocols,
-            lines: bank.lines().to_vec(),
+            layout,
+            lines: banks
+                .iter()
+                .map(|bank| (bank.host().to_owned(), bank.lines().to_vec()))
+                .collect(),
             merchants: merchants.collect(),
             waits: Waits::scaled(options.reply_timeout),
             in_turns: options.upheaval.reloads > 0,
@@ -172,7 +179,18 @@ impl World {
             merchants.push(Arc::new(Merchant::new(profile, key, &surroundings)));
         }
         let gateway = Mutex::new(gateway);
-        Ok(Self { folder, clock, plan, capture, history, bank, gateway, connections, merchants })
+        Ok(Self {
+            folder,
+            clock,
+            plan,
+            capture,
+            history,
+            layout,
+            banks,
+            gateway,
+            connections,
+            merchants,
+        })
     }
 
     /// Where everything lies.
@@ -215,21 +233,61 @@ impl World {
         Ok(self.gateway.lock().await.stop().await?)
     }
 
+    /// The books of all banks.
+    /// # Errors
+    /// If a bank has stopped because its disk failed.
+    pub async fn books(&self) -> anyhow::Result<Vec<Books>> {
+        let mut all = Vec::new();
+        for bank in &self.banks {
+            all.push(bank.books().await.context("a bank has stopped: its disk failed")?);
+        }
+        Ok(all)
+    }
+
     /// Gathers the evidence. The gateway must be stopped; `journal` is its export, if one was made.
     /// # Errors
     /// If the bank or a file failed: evidence that is not whole is none.
     pub async fn evidence(&self) -> anyhow::Result<Evidence> {
-        let books = self.bank.books().await.context("the bank has stopped: its disk failed")?;
         Ok(Evidence {
             history: self.history.events()?,
-            books,
+            books: self.books().await?,
             wire: self.capture.events()?,
             journal: Vec::new(),
             journal_again: None,
             lives: self.gateway.lock().await.lives().to_vec(),
+            layout: self.layout,
             began_wall_us: self.clock.wall_us(0),
         })
     }
+}
+
+/// A bank for each host. All of them lie by one plan, and otherwise each has its own ways.
+async fn open_banks(
+    options: &Options,
+    folder: &Path,
+    clock: Clock,
+    plan: &Arc<Plan>,
+    capture: &Capture,
+) -> io::Result<Vec<Bank>> {
+    let mut banks = Vec::new();
+    let mut habits = options.habits;
+    for (number, host) in (0..).zip(Layout::of(options.hosts).hosts) {
+        let settings = bank::Settings {
+            host: host.name.to_owned(),
+            dialect: host.dialect,
+            seed: options.seed ^ number << 32,
+            ledger_file: (!options.books_in_memory).then(|| folder.join(host.ledger)),
+            habits,
+            think_time_max: options.think_time_max,
+            swap_wait: options.reply_timeout.checked_div(4).unwrap_or_default(),
+            first_tick: number.saturating_mul(TICKS_APART),
+        };
+        banks.push(Bank::open(settings, LINES, clock, plan.clone(), capture.clone()).await?);
+        if !options.faults.is_empty() {
+            habits = habits.other();
+        }
+    }
+    Ok(banks)
 }
 
 impl Folder {
