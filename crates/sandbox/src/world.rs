@@ -1,9 +1,11 @@
 //! A whole world: folder, bank, gateway, merchants, and what is written down about them.
 
+mod banks;
+
 use crate::bank::capture::Capture;
 use crate::bank::fault::{Fault, Plan};
-use crate::bank::host::{Habits, UnknownOriginal};
-use crate::bank::{self, Bank, Books};
+use crate::bank::habits::{Habits, UnknownOriginal};
+use crate::bank::{Bank, Books};
 use crate::checker::evidence::Evidence;
 use crate::clock::Clock;
 use crate::dice::Dice;
@@ -18,10 +20,10 @@ use crate::merchant::{Merchant, Profile, Surroundings};
 use crate::token::Tokens;
 use crate::upheaval::Upheaval;
 use anyhow::{Context as _, anyhow};
+use banks::{open_banks, sign_ons};
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -125,9 +127,6 @@ pub struct World {
     pub merchants: Vec<Arc<Merchant>>,
 }
 
-const LINES: &[&str] = &["a", "b"];
-/// How far the banks' weather is apart.
-const TICKS_APART: u64 = 20;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 impl World {
@@ -165,6 +164,7 @@ impl World {
         };
         let mut gateway = Gateway::prepare(settings, clock)?;
         gateway.start().await?;
+        sign_ons(&capture, layout).await;
         let connections = connect(&gateway)?;
         let surroundings = Surroundings {
             public_address: public_address(options.port),
@@ -259,35 +259,6 @@ impl World {
             began_wall_us: self.clock.wall_us(0),
         })
     }
-}
-
-/// A bank for each host. All of them lie by one plan, and otherwise each has its own ways.
-async fn open_banks(
-    options: &Options,
-    folder: &Path,
-    clock: Clock,
-    plan: &Arc<Plan>,
-    capture: &Capture,
-) -> io::Result<Vec<Bank>> {
-    let mut banks = Vec::new();
-    let mut habits = options.habits;
-    for (number, host) in (0..).zip(Layout::of(options.hosts).hosts) {
-        let settings = bank::Settings {
-            host: host.name.to_owned(),
-            dialect: host.dialect,
-            seed: options.seed ^ number << 32,
-            ledger_file: (!options.books_in_memory).then(|| folder.join(host.ledger)),
-            habits,
-            think_time_max: options.think_time_max,
-            swap_wait: options.reply_timeout.checked_div(4).unwrap_or_default(),
-            first_tick: number.saturating_mul(TICKS_APART),
-        };
-        banks.push(Bank::open(settings, LINES, clock, plan.clone(), capture.clone()).await?);
-        if !options.faults.is_empty() {
-            habits = habits.other();
-        }
-    }
-    Ok(banks)
 }
 
 impl Folder {

@@ -7,6 +7,7 @@
 pub mod capture;
 mod desk;
 pub mod fault;
+pub mod habits;
 pub mod host;
 pub mod ledger;
 mod line;
@@ -16,7 +17,8 @@ use crate::iso::Dialect;
 use capture::{Capture, Line};
 use desk::{Desk, Visit};
 use fault::Plan;
-use host::{Habits, Host};
+use habits::Habits;
+use host::Host;
 use ledger::{Account, Entry, Ledger};
 use std::collections::BTreeMap;
 use std::io;
