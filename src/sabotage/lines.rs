@@ -2,13 +2,15 @@
 
 use super::Sabotage;
 use crate::engine_task::Lines;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use tidegate_payment::durable::Durable;
 use tidegate_payment::effect::Outgoing;
-use tidegate_payment::id::{LineId, PaymentId, Stan, TerminalId};
+use tidegate_payment::id::{HostId, LineId, PaymentId, Stan, TerminalId};
 use tidegate_payment::input::{Attempt, Input, ReversalAnswer};
 use tidegate_payment::record::{AnswerClass, HostAnswer, ReversalVerdict};
-use tidegate_payment::request::Silence;
+use tidegate_payment::request::{Route, Silence};
 use tokio::sync::mpsc;
 
 /// Of so many requests one is falsified, so that the rest of the run goes on.
@@ -23,12 +25,20 @@ pub struct SabotagedLines<L> {
     events: mpsc::WeakSender<Input>,
     chosen: Option<Sabotage>,
     sent: AtomicU64,
+    /// The hosts seen, with the route of the last message to each.
+    routes: Mutex<BTreeMap<HostId, Route>>,
 }
 
 impl<L: Lines> SabotagedLines<L> {
     /// Lines over `inner`; what they pretend is told to `events`.
     pub fn new(inner: L, events: mpsc::WeakSender<Input>) -> Self {
-        Self { inner, events, chosen: Sabotage::chosen(), sent: AtomicU64::new(1) }
+        Self {
+            inner,
+            events,
+            chosen: Sabotage::chosen(),
+            sent: AtomicU64::new(1),
+            routes: Mutex::default(),
+        }
     }
 
     fn pretend(&self, input: impl FnOnce(LineId) -> Input) {
@@ -103,14 +113,33 @@ impl<L: Lines> SabotagedLines<L> {
                     outgoing.fields.acceptor.terminal = other;
                 }
             }),
+            Sabotage::WrongHost => self.send_elsewhere(*message),
             _ => self.inner.send(message),
         }
+    }
+
+    /// To another host than this one, if one was seen.
+    fn send_elsewhere(&self, message: Durable<Outgoing>) -> Result<(), Box<Input>> {
+        let own = message.get().fields.route.host.clone();
+        let seen = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
+        let other = seen.iter().find(|(host, _)| **host != own).map(|(_, route)| route.clone());
+        drop(seen);
+        self.changed(message, |outgoing| {
+            let route = &mut outgoing.fields.route;
+            if let Some(other) = other {
+                *route = Route { silence: route.silence, ..other };
+            }
+        })
     }
 }
 
 impl<L: Lines> Lines for SabotagedLines<L> {
     fn send(&self, message: Box<Durable<Outgoing>>) -> Result<(), Box<Input>> {
         let outgoing = message.get();
+        let route = outgoing.fields.route.clone();
+        let mut seen = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.insert(route.host.clone(), route);
+        drop(seen);
         let (attempt, silence) = (outgoing.attempt, outgoing.fields.route.silence);
         match (self.chosen, attempt) {
             (Some(Sabotage::DropReversal), Attempt::Reversal(_)) => {
@@ -137,6 +166,11 @@ impl<L: Lines> Lines for SabotagedLines<L> {
             {
                 self.pretend_approved(outgoing);
                 Ok(())
+            }
+            (Some(Sabotage::FollowUpElsewhere), Attempt::Original)
+                if silence == Silence::Advice && self.is_chance() =>
+            {
+                self.send_elsewhere(*message)
             }
             (Some(bug), Attempt::Original) if silence == Silence::Reversal && self.is_chance() => {
                 self.send_first(message, bug)

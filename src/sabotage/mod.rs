@@ -36,6 +36,10 @@ pub enum Sabotage {
     WrongReversal,
     /// Some purchases are reversed as soon as they are sent.
     ReverseAtOnce,
+    /// Some purchases and pre-authorizations go to another host than the routes say.
+    WrongHost,
+    /// A completion, void or refund goes to another host than its original.
+    FollowUpElsewhere,
     /// Two merchants' answers are swapped.
     SwapAnswers,
     /// A decline is told as an approval.
@@ -68,6 +72,8 @@ const NAMES: &[(&str, Sabotage)] = &[
     ("wrong-terminal", Sabotage::WrongTerminal),
     ("wrong-reversal", Sabotage::WrongReversal),
     ("reverse-at-once", Sabotage::ReverseAtOnce),
+    ("wrong-host", Sabotage::WrongHost),
+    ("follow-up-elsewhere", Sabotage::FollowUpElsewhere),
     ("swap-answers", Sabotage::SwapAnswers),
     ("declined-as-approved", Sabotage::DeclinedAsApproved),
     ("pending-as-approved", Sabotage::PendingAsApproved),

@@ -1,5 +1,5 @@
-//! The test cards of the sandbox's bank. All numbers start with 400000, which no issuer uses for real
-//! cards, and carry a valid check digit.
+//! The test cards of the sandbox's banks. All numbers start with 400000 or 622202, of which the banks know
+//! test accounts alone, and carry a valid check digit.
 
 use std::fmt::Write as _;
 
@@ -35,11 +35,15 @@ pub struct Special {
 
 /// The expiry that merchants send for every test card, `YYYY-MM`.
 pub const EXPIRY: &str = "2029-12";
+/// The first digits of the cards that any bank of the sandbox has.
+pub const FIRST_RANGE: &str = "400000";
+/// The first digits of more of them; of two hosts they go to the second.
+pub const SECOND_RANGE: &str = "622202";
 const EXPIRY_YYMM: &str = "2912";
 const ORDINARY_BALANCE: i64 = 1_000_000_000;
 
-/// The special cards. Any other number that begins with 400000 and has a valid check digit is an
-/// ordinary account.
+/// The special cards. Any other number of the two ranges that has a valid check digit is an ordinary
+/// account.
 pub const SPECIAL: &[Special] = &[
     special("4000000000000002", Behaviour::Normal, ORDINARY_BALANCE, EXPIRY_YYMM, "approved"),
     special("4000000000000010", Behaviour::Normal, 0, EXPIRY_YYMM, "declined: no funds (51)"),
@@ -54,7 +58,11 @@ pub const SPECIAL: &[Special] = &[
         "answer comes late",
     ),
     special("4000000000000069", Behaviour::Partial, ORDINARY_BALANCE, EXPIRY_YYMM, "half approved"),
+    special(SECOND, Behaviour::Normal, ORDINARY_BALANCE, EXPIRY_YYMM, "approved, of another range"),
 ];
+
+/// An ordinary account of the second range.
+pub const SECOND: &str = "6222020000000007";
 
 const fn special(
     number: &'static str,
@@ -86,17 +94,25 @@ pub fn on_file(number: &str) -> Option<OnFile> {
             expiry: special.expiry_on_file,
         });
     }
-    (number.starts_with("400000") && number.len() == 16 && check_digit_is_valid(number)).then_some(
-        OnFile { behaviour: Behaviour::Normal, balance: ORDINARY_BALANCE, expiry: EXPIRY_YYMM },
-    )
+    let known = [FIRST_RANGE, SECOND_RANGE].iter().any(|range| number.starts_with(range));
+    (known && number.len() == 16 && check_digit_is_valid(number)).then_some(OnFile {
+        behaviour: Behaviour::Normal,
+        balance: ORDINARY_BALANCE,
+        expiry: EXPIRY_YYMM,
+    })
 }
 
-/// The number of the sandbox's ordinary account `index`. Its digits look like chance, so that finding
-/// them anywhere is no accident.
+/// The number of the ordinary account `index` of the first range.
 pub fn ordinary(index: u32) -> String {
+    ordinary_in(FIRST_RANGE, index)
+}
+
+/// The number of the ordinary account `index` of a range. Its digits look like chance, so that finding
+/// them anywhere is no accident.
+pub fn ordinary_in(range: &str, index: u32) -> String {
     // Another index, another account: the factor has no divisor in common with ten.
     let account = u64::from(index).wrapping_mul(648_391_711).wrapping_add(271_828_183);
-    let body = format!("400000{:09}", account.checked_rem(1_000_000_000).unwrap_or(0));
+    let body = format!("{range}{:09}", account.checked_rem(1_000_000_000).unwrap_or(0));
     (0..10_u8)
         .map(|digit| format!("{body}{digit}"))
         .find(|number| check_digit_is_valid(number))
@@ -134,8 +150,9 @@ mod tests {
         for special in SPECIAL {
             assert!(check_digit_is_valid(special.number), "{}", special.number);
         }
-        let numbers: BTreeSet<_> = (0..500).map(ordinary).collect();
-        assert_eq!(numbers.len(), 500);
+        let second = |index| ordinary_in(SECOND_RANGE, index);
+        let numbers: BTreeSet<_> = (0..500).flat_map(|it| [ordinary(it), second(it)]).collect();
+        assert_eq!(numbers.len(), 1000);
         for number in numbers {
             assert!(SPECIAL.iter().all(|special| special.number != number));
             assert_eq!(number.len(), 16);

@@ -12,6 +12,7 @@ pub mod dice;
 pub mod drain;
 pub mod gateway;
 pub mod history;
+pub mod hosts;
 pub mod iso;
 pub mod load;
 pub mod merchant;

@@ -59,16 +59,25 @@ const CARDS: u64 = 300;
 
 /// The payments of a run, by the seed. No two of a merchant share card and amount, so that each is
 /// known again on the wire.
-pub fn orders(seed: u64, count: u64, merchants: usize, mix: bool) -> Vec<(usize, Order)> {
+pub fn orders(
+    seed: u64,
+    count: u64,
+    merchants: usize,
+    hosts: usize,
+    mix: bool,
+) -> Vec<(usize, Order)> {
     let mut dice = Dice::named(seed, "orders");
     let mut kinds = Dice::named(seed, "operations");
+    let mut ranges = Dice::named(seed, "card ranges");
     let run = dice.letters(6);
     let mut used = BTreeSet::new();
     let merchants = u64::try_from(merchants).unwrap_or(1).max(1);
     let mut orders = Vec::new();
     for op in 1..=count {
         let merchant = usize::try_from(dice.below(merchants)).unwrap_or(0);
-        let number = pick_card(&mut dice);
+        let second_range = hosts > 1 && ranges.per_mille(350);
+        let range = if second_range { cards::SECOND_RANGE } else { cards::FIRST_RANGE };
+        let number = pick_card(&mut dice, range);
         let mut minor = i64::try_from(dice.below(90_000)).unwrap_or(0).saturating_add(100);
         // Twice apart, so that the amounts of swapped or falsified replies meet no other payment.
         while !used.insert((merchant, number.clone(), minor)) {
@@ -81,7 +90,8 @@ pub fn orders(seed: u64, count: u64, merchants: usize, mix: bool) -> Vec<(usize,
         let (number, minor) = match operation {
             // A card of its own, so that it is known again on the wire without an amount.
             Operation::BalanceInquiry | Operation::CardVerification => {
-                (cards::ordinary(u32::try_from(op.saturating_add(CARDS)).unwrap_or(0)), 0)
+                let own = u32::try_from(op.saturating_add(CARDS)).unwrap_or(0);
+                (cards::ordinary_in(range, own), 0)
             }
             _ => (number, minor),
         };
@@ -112,7 +122,7 @@ fn pick_operation(dice: &mut Dice) -> Operation {
     }
 }
 
-fn pick_card(dice: &mut Dice) -> String {
+fn pick_card(dice: &mut Dice, range: &str) -> String {
     if dice.per_mille(40) {
         // Declined for one reason or another.
         let declined = ["4000000000000010", "4000000000000028", "4000000000000036"];
@@ -121,7 +131,7 @@ fn pick_card(dice: &mut Dice) -> String {
     if dice.per_mille(10) {
         return "4000000000000069".to_owned();
     }
-    cards::ordinary(u32::try_from(dice.below(CARDS)).unwrap_or(0))
+    cards::ordinary_in(range, u32::try_from(dice.below(CARDS)).unwrap_or(0))
 }
 
 pub(crate) struct Work {
@@ -144,7 +154,8 @@ pub async fn run(
     workload: Workload,
     done: watch::Sender<u64>,
 ) -> anyhow::Result<Load> {
-    let orders = orders(seed, workload.payments, world.merchants.len(), workload.mix);
+    let hosts = world.layout.hosts.len();
+    let orders = orders(seed, workload.payments, world.merchants.len(), hosts, workload.mix);
     let work = Arc::new(Work {
         world: world.clone(),
         workload,
@@ -375,13 +386,13 @@ mod tests {
 
     #[test]
     fn a_seed_makes_the_same_payments_and_no_merchant_asks_the_same_twice() {
-        let first = orders(5, 3000, 3, true);
+        let first = orders(5, 3000, 3, 2, true);
         let content = |(merchant, order): &(usize, Order)| {
             (*merchant, order.number.clone(), order.minor, order.order_id.clone())
         };
         let list: Vec<_> = first.iter().map(content).collect();
-        assert_eq!(list, orders(5, 3000, 3, true).iter().map(content).collect::<Vec<_>>());
-        assert_ne!(list, orders(6, 3000, 3, true).iter().map(content).collect::<Vec<_>>());
+        assert_eq!(list, orders(5, 3000, 3, 2, true).iter().map(content).collect::<Vec<_>>());
+        assert_ne!(list, orders(6, 3000, 3, 2, true).iter().map(content).collect::<Vec<_>>());
         let contents: BTreeSet<_> =
             list.iter().map(|(merchant, number, minor, _)| (merchant, number, minor)).collect();
         assert_eq!(contents.len(), 3000);

@@ -47,6 +47,10 @@ struct Arguments {
     /// Stop the gateway in order (SIGTERM) and start it again so often meanwhile.
     #[arg(long, requires = "payments", default_value_t = 0)]
     restarts: u64,
+    /// How many hosts: 2 are of different dialects, and routes say which payment goes where. By default 1;
+    /// of the tour, 2.
+    #[arg(long, value_parser = clap::value_parser!(u8).range(1..=2))]
+    hosts: Option<u8>,
     /// The same seed, the same payments and lies.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -152,6 +156,8 @@ async fn act(arguments: Arguments) -> anyhow::Result<bool> {
         anyhow::anyhow!("{}: {fault}; name the folder by --protocols", protocols.display())
     })?;
     let mut options = Options::honest(arguments.seed, program, protocols);
+    let tour_alone = arguments.payments.is_none() && !arguments.serve;
+    options.hosts = arguments.hosts.map_or(1 + usize::from(tour_alone), usize::from);
     options.keep.clone_from(&arguments.keep);
     if let Some(wait) = arguments.reply_timeout {
         options.reply_timeout = Duration::from_millis(wait);

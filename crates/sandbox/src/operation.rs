@@ -1,6 +1,6 @@
 //! What can be asked, by the gateway's names for it, and how a host message is read as one of them.
 
-use crate::iso::Message;
+use crate::iso::{Dialect, Message};
 use serde::{Deserialize, Serialize};
 
 /// What a merchant asks for.
@@ -66,12 +66,13 @@ impl Operation {
     }
 
     /// The message type of the first sending, and the processing code.
-    pub fn on_the_wire(self) -> (&'static str, &'static str) {
+    pub fn on_the_wire(self, dialect: Dialect) -> (&'static str, &'static str) {
+        let [reversal, _] = dialect.reversal();
         match self {
             Self::Purchase => ("0200", "000000"),
             Self::PreAuthorization | Self::CardVerification => ("0100", "000000"),
             Self::Completion => ("0220", "000000"),
-            Self::Void => ("0420", "000000"),
+            Self::Void => (reversal, "000000"),
             Self::Refund => ("0220", "200000"),
             Self::BalanceInquiry => ("0100", "310000"),
         }
@@ -87,8 +88,8 @@ pub enum Meaning {
     Reversal,
 }
 
-/// Reads a message. A reversal for silence carries its original's own numbers; a void has its own, and
-/// names another message in DE 90.
+/// Reads a message, in whichever types its host has agreed to ([`Dialect::has`]). A reversal for silence
+/// carries its original's own numbers; a void has its own, and names another message in DE 90.
 pub fn meaning(message: &Message) -> Option<Meaning> {
     let code = message.get(3);
     Some(match message.mti.as_str() {
@@ -100,8 +101,8 @@ pub fn meaning(message: &Message) -> Option<Meaning> {
         "0100" => Meaning::Request(Operation::PreAuthorization),
         "0220" | "0221" if code.starts_with("20") => Meaning::Request(Operation::Refund),
         "0220" | "0221" => Meaning::Request(Operation::Completion),
-        "0420" | "0421" if names_itself(message) => Meaning::Reversal,
-        "0420" | "0421" => Meaning::Request(Operation::Void),
+        "0400" | "0401" | "0420" | "0421" if names_itself(message) => Meaning::Reversal,
+        "0400" | "0401" | "0420" | "0421" => Meaning::Request(Operation::Void),
         _ => return None,
     })
 }
@@ -140,13 +141,15 @@ mod tests {
         let mut original = Message::new("0200");
         original.set(7, "1122101530");
         original.set(11, "000007");
-        let mut message = Message::new("0420");
-        message.set(7, "1122101530");
-        message.set(11, "000007");
-        message.set(90, original_data(&original));
-        assert_eq!(meaning(&message), Some(Meaning::Reversal));
-        message.set(11, "000008");
-        assert_eq!(meaning(&message), Some(Meaning::Request(Operation::Void)));
+        for mti in ["0420", "0421", "0400", "0401"] {
+            let mut message = Message::new(mti);
+            message.set(7, "1122101530");
+            message.set(11, "000007");
+            message.set(90, original_data(&original));
+            assert_eq!(meaning(&message), Some(Meaning::Reversal));
+            message.set(11, "000008");
+            assert_eq!(meaning(&message), Some(Meaning::Request(Operation::Void)));
+        }
     }
 
     #[test]
@@ -154,7 +157,7 @@ mod tests {
         use Operation as O;
         let all = [O::Purchase, O::PreAuthorization, O::Completion, O::Refund, O::BalanceInquiry];
         for operation in all {
-            let (mti, code) = operation.on_the_wire();
+            let (mti, code) = operation.on_the_wire(Dialect::default());
             let mut message = Message::new(mti);
             message.set(3, code);
             message.set(4, "000000000001");

@@ -62,10 +62,10 @@ impl Screen {
     pub fn message(self, event: &WireEvent, whole: bool) {
         let Seen::Message(sender, message) = &event.seen else { return };
         let shown = without_hash(message);
-        let bytes = shown.encode().unwrap_or_default();
+        let bytes = event.line.dialect.encode(&shown).unwrap_or_default();
         let (from, to) = match sender {
-            Sender::Gateway => ("gateway", "bank"),
-            Sender::Bank => ("bank", "gateway"),
+            Sender::Gateway => ("gateway", event.line.host.as_str()),
+            Sender::Bank => (event.line.host.as_str(), "gateway"),
         };
         let what = format!(
             "{} {}, {} bytes on line {}",
@@ -134,7 +134,7 @@ fn meaning(message: &Message) -> String {
         "0110" => format!("reply to the request, code {code}"),
         "0210" => format!("reply to the purchase, code {code}"),
         "0230" => format!("reply to the advice, code {code}"),
-        "0430" => format!("reply to the reversal, code {code}"),
+        "0410" | "0430" => format!("reply to the reversal, code {code}"),
         "0800" => format!("network request {}", message.get(70)),
         "0810" => format!("network reply, code {code}"),
         _ => "message".to_owned(),

@@ -95,7 +95,9 @@ fn explain(screen: Screen, folder: &Path, card: &Card, internal: SocketAddr) -> 
         let code = cards::security_code(card.number);
         screen.line(&format!("  card {}  code {code}  {}", card.number, card.story));
     }
-    screen.line("  any other 400000.......... with a valid check digit is an ordinary account");
+    screen.line(
+        "  any other 400000.......... or 622202.......... with a valid check digit is an ordinary account",
+    );
     Ok(())
 }
 

@@ -45,6 +45,8 @@ pub struct Summary {
     pub suspect: u64,
     /// How the payments ended, by operation.
     pub operations: BTreeMap<&'static str, BTreeMap<Ending, u64>>,
+    /// How many conversations each host had: requests and advices, with all that followed for silence.
+    pub hosts: BTreeMap<String, u64>,
     /// How many violations the checker found.
     pub violations: u64,
     /// How many, by invariant.
@@ -139,6 +141,7 @@ impl Summary {
             pending: count(Ending::Pending),
             suspect: number(suspects(evidence)),
             operations: measured.operations,
+            hosts: by_host(evidence),
             violations: number(violations.len()),
             by_invariant: by_invariant(violations),
             found: violations.iter().take(VIOLATIONS_SHOWN).cloned().collect(),
@@ -172,6 +175,11 @@ impl Summary {
                 .map(|(ending, count)| format!("{count} {}", ending.name()))
                 .collect();
             screen.line(&format!("    {:<20}{}", operation.replace('_', " "), endings.join(", ")));
+        }
+        if self.hosts.len() > 1 {
+            let hosts: Vec<String> =
+                self.hosts.iter().map(|(host, count)| format!("{host} {count}")).collect();
+            screen.line(&format!("  conversations by host: {}", hosts.join(", ")));
         }
         let delay = self.own_delay_us;
         screen.line(&format!(
@@ -219,6 +227,18 @@ fn by_invariant(violations: &[Violation]) -> BTreeMap<&'static str, u64> {
     for violation in violations {
         let count = counts.entry(violation.invariant).or_default();
         *count = count.saturating_add(1);
+    }
+    counts
+}
+
+fn by_host(evidence: &Evidence) -> BTreeMap<String, u64> {
+    let hosts = evidence.layout.hosts.iter();
+    let mut counts: BTreeMap<String, u64> = hosts.map(|host| (host.name.to_owned(), 0)).collect();
+    for talk in Index::of(evidence).talks.values() {
+        if let Some(first) = talk.first_seen() {
+            let count = counts.entry(first.event.line.host.clone()).or_default();
+            *count = count.saturating_add(1);
+        }
     }
     counts
 }

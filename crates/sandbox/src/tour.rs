@@ -5,7 +5,7 @@ mod telling;
 
 use crate::bank::capture::WireEvent;
 use crate::bank::ledger::Entry;
-use crate::cards::SPECIAL;
+use crate::cards::{self, SPECIAL};
 use crate::drain::drain;
 use crate::history::{Act, Amount, Told};
 use crate::load::{self, End, Load, Workload, forge};
@@ -60,6 +60,7 @@ pub async fn tour(options: Options, screen: Screen) -> anyhow::Result<(Summary, 
     tour.late().await?;
     tour.killed().await?;
     tour.captured_and_refunded().await?;
+    tour.at_the_other_bank().await?;
     let load = tour.crowd(seed).await?;
     screen.heading("The end: every payment has one final answer");
     let endings = drain(&tour.world, &load, PATIENCE).await?;
@@ -86,17 +87,17 @@ pub async fn tour(options: Options, screen: Screen) -> anyhow::Result<(Summary, 
 impl Tour {
     async fn introduce(&self) {
         let gateway = self.world.gateway.lock().await;
-        let lines: Vec<String> = self
-            .world
-            .bank
-            .lines()
-            .iter()
-            .map(|(name, address)| format!("{name} on {address}"))
-            .collect();
         let screen = self.screen;
         screen.line(&format!("  folder    {}", self.world.path().display()));
-        screen
-            .line(&format!("  bank      a host with books of its own; lines {}", lines.join(", ")));
+        for bank in &self.world.banks {
+            let lines = bank.lines().iter().map(|(name, address)| format!("{name} on {address}"));
+            screen.line(&format!(
+                "  {:<8}  a host with books of its own, speaks {}; lines {}",
+                bank.host(),
+                bank.dialect().name(),
+                lines.collect::<Vec<_>>().join(", ")
+            ));
+        }
         if let (Some(address), Some(ports)) = (gateway.rest_address(), gateway.ports()) {
             let (internal, pid) = (ports.internal, ports.pid);
             screen.line(&format!(
@@ -264,21 +265,39 @@ impl Tour {
             said(&told.refunded_amount),
             amount(450_000, &told.amount.currency)
         ));
-        let books = self.world.bank.books().await.context("the bank has stopped")?;
+        let books = self.world.books().await?;
         let about = |entry: &&Entry| {
             let rrn = told.rrn.as_deref().unwrap_or("-");
             entry.about.rrn == rrn || entry.about.original == rrn
         };
-        for entry in books.entries.iter().filter(about) {
+        for entry in books.iter().flat_map(|books| &books.entries).filter(about) {
             let moved = amount(entry.minor, &told.amount.currency);
             self.screen.detail(&format!("the bank's books: {:?} {moved}", entry.cause));
         }
         Ok(())
     }
 
+    async fn at_the_other_bank(&mut self) -> anyhow::Result<()> {
+        let [_, other, ..] = self.world.layout.hosts else { return Ok(()) };
+        let (host, dialect) = (other.name, other.dialect.name());
+        self.screen.heading(&format!(
+            "10. A card of another range: the route leads to {host}, which speaks {dialect}"
+        ));
+        let order = self.order(cards::SECOND, 930_000, Recipe::EcdhEs);
+        let (_, exchange) = self.pay_shown(&order, false, true).await?;
+        let told = expect(&exchange, "approved")?;
+        self.screen.detail("its void is a request there, 0400; at the other bank it is 0420");
+        let operation = Operation::Void;
+        let original = Some(Original { op: order.op, id: told.id });
+        let next = self.order(cards::SECOND, order.minor, Recipe::EcdhEs);
+        let void = Order { order_id: order.order_id, operation, original, ..next };
+        let (_, exchange) = self.pay_aloud(&void, false).await?;
+        expect(&exchange, "approved").map(|_| ())
+    }
+
     /// Many at once, then everything told so far is joined to them.
     async fn crowd(&mut self, seed: u64) -> anyhow::Result<Load> {
-        self.screen.heading(&format!("10. {CROWD} payments at once, some of them sent twice"));
+        self.screen.heading(&format!("11. {CROWD} payments at once, some of them sent twice"));
         let workload = Workload {
             payments: CROWD,
             concurrency: 10,
@@ -318,11 +337,22 @@ impl Tour {
         order: &Order,
         whole: bool,
     ) -> anyhow::Result<(Signed, Exchange)> {
+        self.pay_shown(order, whole, whole).await
+    }
+
+    /// `whole`: all that the merchant sends and gets; `frames`: all that crosses the lines.
+    async fn pay_shown(
+        &mut self,
+        order: &Order,
+        whole: bool,
+        frames: bool,
+    ) -> anyhow::Result<(Signed, Exchange)> {
         let request = self.merchant.prepare(order)?;
         self.tell_request(order, &request, whole);
+        let shown = self.messages_of(order).len();
         let exchange = self.merchant.send(order, Act::Pay, &request).await;
-        for event in self.messages_of(order) {
-            self.screen.message(&event, whole);
+        for event in self.messages_of(order).iter().skip(shown) {
+            self.screen.message(event, frames);
         }
         self.tell_answer(&exchange, whole);
         let outcome = exchange.outcome.clone();

@@ -1,14 +1,17 @@
 //! A whole world: folder, bank, gateway, merchants, and what is written down about them.
 
+mod banks;
+
 use crate::bank::capture::Capture;
 use crate::bank::fault::{Fault, Plan};
-use crate::bank::host::{Habits, UnknownOriginal};
-use crate::bank::{self, Bank};
+use crate::bank::habits::{Habits, UnknownOriginal};
+use crate::bank::{Bank, Books};
 use crate::checker::evidence::Evidence;
 use crate::clock::Clock;
 use crate::dice::Dice;
 use crate::gateway::{self, Gateway, PUBLIC_NAME, Waits, public_address};
 use crate::history::History;
+use crate::hosts::Layout;
 use crate::merchant::connection::Connections;
 use crate::merchant::key::{Algorithm, SigningKey, signing_key};
 use crate::merchant::published::PublishedKeys;
@@ -17,6 +20,7 @@ use crate::merchant::{Merchant, Profile, Surroundings};
 use crate::token::Tokens;
 use crate::upheaval::Upheaval;
 use anyhow::{Context as _, anyhow};
+use banks::{open_banks, sign_ons};
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs;
@@ -43,6 +47,8 @@ pub struct Options {
     pub reply_timeout: Duration,
     /// How many merchants.
     pub merchants: usize,
+    /// How many hosts: 1, or 2 of different dialects.
+    pub hosts: usize,
     /// The longest that an honest decision of the bank takes.
     pub think_time_max: Duration,
     /// How the bank behaves where the standard leaves it free.
@@ -68,6 +74,7 @@ impl Options {
             protocols,
             reply_timeout: Duration::from_millis(1000),
             merchants: 1,
+            hosts: 1,
             think_time_max: Duration::ZERO,
             habits,
             books_in_memory: false,
@@ -108,8 +115,10 @@ pub struct World {
     pub capture: Capture,
     /// What merchants ask and are told.
     pub history: History,
-    /// The bank.
-    pub bank: Bank,
+    /// Which hosts there are, and which payments belong to which.
+    pub layout: Layout,
+    /// The banks, one for each host.
+    pub banks: Vec<Bank>,
     /// The gateway.
     pub gateway: Mutex<Gateway>,
     /// The merchants' connections.
@@ -118,7 +127,6 @@ pub struct World {
     pub merchants: Vec<Arc<Merchant>>,
 }
 
-const LINES: &[&str] = &["a", "b"];
 const PATIENCE: Duration = Duration::from_secs(30);
 
 impl World {
@@ -135,14 +143,8 @@ impl World {
         let kept = |name: &str| options.keep.as_ref().map(|_| path.join(name));
         let capture = Capture::new(clock, tokens.clone(), kept("wire.jsonl").as_deref())?;
         let history = History::new(clock, kept("history.jsonl").as_deref())?;
-        let settings = bank::Settings {
-            seed: options.seed,
-            ledger_file: (!options.books_in_memory).then(|| path.join("ledger.jsonl")),
-            habits: options.habits,
-            think_time_max: options.think_time_max,
-            swap_wait: options.reply_timeout.checked_div(4).unwrap_or_default(),
-        };
-        let bank = Bank::open(settings, LINES, clock, plan.clone(), capture.clone()).await?;
+        let layout = Layout::of(options.hosts);
+        let banks = open_banks(&options, &path, clock, &plan, &capture).await?;
         let owners = owners(options.merchants, options.seed)?;
         let merchants = owners.iter().map(|(profile, key)| (profile.clone(), key.public.clone()));
         let settings = gateway::Settings {
@@ -150,7 +152,11 @@ impl World {
             folder: path.clone(),
             port: options.port,
             protocols: options.protocols,
-            lines: bank.lines().to_vec(),
+            layout,
+            lines: banks
+                .iter()
+                .map(|bank| (bank.host().to_owned(), bank.lines().to_vec()))
+                .collect(),
             merchants: merchants.collect(),
             waits: Waits::scaled(options.reply_timeout),
             in_turns: options.upheaval.reloads > 0,
@@ -158,6 +164,7 @@ impl World {
         };
         let mut gateway = Gateway::prepare(settings, clock)?;
         gateway.start().await?;
+        sign_ons(&capture, layout).await;
         let connections = connect(&gateway)?;
         let surroundings = Surroundings {
             public_address: public_address(options.port),
@@ -172,7 +179,18 @@ impl World {
             merchants.push(Arc::new(Merchant::new(profile, key, &surroundings)));
         }
         let gateway = Mutex::new(gateway);
-        Ok(Self { folder, clock, plan, capture, history, bank, gateway, connections, merchants })
+        Ok(Self {
+            folder,
+            clock,
+            plan,
+            capture,
+            history,
+            layout,
+            banks,
+            gateway,
+            connections,
+            merchants,
+        })
     }
 
     /// Where everything lies.
@@ -215,18 +233,29 @@ impl World {
         Ok(self.gateway.lock().await.stop().await?)
     }
 
+    /// The books of all banks.
+    /// # Errors
+    /// If a bank has stopped because its disk failed.
+    pub async fn books(&self) -> anyhow::Result<Vec<Books>> {
+        let mut all = Vec::new();
+        for bank in &self.banks {
+            all.push(bank.books().await.context("a bank has stopped: its disk failed")?);
+        }
+        Ok(all)
+    }
+
     /// Gathers the evidence. The gateway must be stopped; `journal` is its export, if one was made.
     /// # Errors
     /// If the bank or a file failed: evidence that is not whole is none.
     pub async fn evidence(&self) -> anyhow::Result<Evidence> {
-        let books = self.bank.books().await.context("the bank has stopped: its disk failed")?;
         Ok(Evidence {
             history: self.history.events()?,
-            books,
+            books: self.books().await?,
             wire: self.capture.events()?,
             journal: Vec::new(),
             journal_again: None,
             lives: self.gateway.lock().await.lives().to_vec(),
+            layout: self.layout,
             began_wall_us: self.clock.wall_us(0),
         })
     }

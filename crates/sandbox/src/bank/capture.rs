@@ -2,9 +2,10 @@
 //! hidden before anything is kept.
 
 use crate::clock::Clock;
-use crate::iso::Message;
+use crate::iso::{Dialect, Message};
 use crate::token::Tokens;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 use std::fs::File;
 use std::io::{self, BufWriter, Write as _};
 use std::path::Path;
@@ -34,13 +35,30 @@ pub enum Seen {
     Garbage(Sender, usize),
 }
 
+/// A line of a host. Prints as operators write it: `bank/a`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Line {
+    /// The host.
+    pub host: String,
+    /// How the host speaks.
+    pub dialect: Dialect,
+    /// The line's own name.
+    pub name: String,
+}
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.host, self.name)
+    }
+}
+
 /// One thing seen on a line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WireEvent {
     /// Microseconds since the world began.
     pub at_us: u64,
-    /// The line's name.
-    pub line: String,
+    /// The line.
+    pub line: Line,
     /// The connection, numbered through the run.
     pub connection: u32,
     /// What.
@@ -74,7 +92,7 @@ impl Capture {
     }
 
     /// Notes a message down and says when that was.
-    pub fn message(&self, line: &str, connection: u32, sender: Sender, message: &Message) -> u64 {
+    pub fn message(&self, line: &Line, connection: u32, sender: Sender, message: &Message) -> u64 {
         let mut seen = message.masked();
         if let Some(number) = message.fields.get(&2) {
             seen.set(2, self.0.tokens.token(number));
@@ -83,11 +101,11 @@ impl Capture {
     }
 
     /// Notes anything else down.
-    pub fn note(&self, line: &str, connection: u32, seen: Seen) -> u64 {
+    pub fn note(&self, line: &Line, connection: u32, seen: Seen) -> u64 {
         let mut kept = self.0.kept.lock().unwrap_or_else(PoisonError::into_inner);
         // Read under the lock, so that the events are in the order of their times.
         let at_us = self.0.clock.now_us();
-        let event = WireEvent { at_us, line: line.to_owned(), connection, seen };
+        let event = WireEvent { at_us, line: line.clone(), connection, seen };
         if let Some(file) = &mut kept.file
             && let Err(fault) = write_line(file, &event)
         {

@@ -5,7 +5,7 @@ mod weather;
 
 use super::capture::{Capture, Seen, Sender};
 use super::fault::{Fate, Fault, Plan, ReversalFate};
-use super::host::{Extent, Host};
+use super::host::{Extent, Host, reply_type};
 use super::line::{Handle, frame};
 use super::{Books, Settings};
 use crate::clock::{Clock, micros};
@@ -100,7 +100,6 @@ impl Desk {
             capture,
             clock,
             dice: Dice::named(settings.seed, "desk"),
-            settings,
             visits,
             runtime,
             connections: BTreeMap::new(),
@@ -108,9 +107,10 @@ impl Desk {
             attempts: BTreeMap::new(),
             swallowing: BTreeMap::new(),
             refusing_until_us: 0,
-            ticks: 0,
+            ticks: settings.first_tick,
             waits_to_swap: None,
             swaps: 0,
+            settings,
         }
     }
 
@@ -169,7 +169,8 @@ impl Desk {
             Visit::ShowBooks(reply) => {
                 let ledger = self.host.ledger();
                 let balances = ledger.balances().clone();
-                let _ = reply.send(Books { entries: ledger.entries().to_vec(), balances });
+                let (host, entries) = (self.settings.host.clone(), ledger.entries().to_vec());
+                let _ = reply.send(Books { host, entries, balances });
             }
         }
     }
@@ -177,7 +178,9 @@ impl Desk {
     fn read(&mut self, connection: u32, message: Message, out: &mut Vec<Outgoing>) {
         match message.mti.as_str() {
             "0800" => self.network(connection, &message, out),
-            // Nothing financial is heard before the sign-on; the capture keeps it for the checker.
+            // What was not agreed is not heard, and nothing financial before the sign-on; the capture keeps
+            // it for the checker.
+            other if !self.settings.dialect.has(other) => {}
             _ if !self.signed_on.contains(&connection) => {}
             _ => match meaning(&message) {
                 Some(Meaning::Reversal) => self.reversal(connection, &message, out),
@@ -304,7 +307,7 @@ impl Desk {
             return;
         }
         let mut reply = if fate == ReversalFate::Refused {
-            let mut refused = Message::new("0430");
+            let mut refused = Message::new(reply_type(request));
             for field in [3, 4, 7, 11, 37, 41, 42, 49] {
                 refused.set(field, request.get(field));
             }
@@ -356,9 +359,11 @@ impl Desk {
                 return;
             }
             Contents::Message(message) => {
-                message.encode().ok().and_then(|bytes| frame(&bytes)).inspect(|_| {
-                    self.capture.message(&handle.line, connection, Sender::Bank, message);
-                })
+                self.settings.dialect.encode(message).ok().and_then(|bytes| frame(&bytes)).inspect(
+                    |_| {
+                        self.capture.message(&handle.line, connection, Sender::Bank, message);
+                    },
+                )
             }
             Contents::Garbage(bytes) => frame(bytes).inspect(|_| {
                 let seen = Seen::Garbage(Sender::Bank, bytes.len());

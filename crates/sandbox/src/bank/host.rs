@@ -7,6 +7,7 @@
 mod books;
 
 use self::books::{Books, give_back};
+use super::habits::{Habits, UnknownOriginal};
 use super::ledger::{About, Account, Cause, Ledger, Movement};
 use crate::cards::{self, Behaviour};
 use crate::dice::Dice;
@@ -14,24 +15,6 @@ use crate::iso::{Message, additional_parts};
 use crate::operation::{Meaning, Operation, meaning, original_trace};
 use crate::token::Tokens;
 use std::collections::{BTreeMap, BTreeSet};
-
-/// What the bank says to the reversal of an original that it does not know.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum UnknownOriginal {
-    /// 00, and the original is refused should it come later.
-    Remembered,
-    /// 25, unable to locate; an original that comes later is taken.
-    Refused,
-}
-
-/// How the bank behaves where the standard leaves it free.
-#[derive(Debug, Clone, Copy)]
-pub struct Habits {
-    /// See there.
-    pub unknown_original: UnknownOriginal,
-    /// Replies carry no DE 2 and no DE 32.
-    pub terse_replies: bool,
-}
 
 /// How far a purchase is carried out: a bank can fall silent between hold and posting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -170,9 +153,9 @@ impl Host {
         reply
     }
 
-    /// Decides on a reversal (0420, 0421). Any number of repeats gives the money back once.
+    /// Decides on a reversal (0420, 0421, or 0400, 0401). Any number of repeats gives the money back once.
     pub fn reverse(&mut self, at_us: u64, request: &Message) -> Message {
-        let mut reply = self.reply_to(request, "0430");
+        let mut reply = self.reply_to(request, reply_type(request));
         let Some(key) = original_key(request) else {
             reply.set(39, "30");
             return reply;
@@ -347,11 +330,12 @@ fn trace_of(message: &Message) -> Trace {
 }
 
 /// The type of the reply to a request or advice, repeated or not.
-fn reply_type(request: &Message) -> &'static str {
+pub(super) fn reply_type(request: &Message) -> &'static str {
     match request.mti.as_str() {
         "0100" => "0110",
         "0220" | "0221" => "0230",
         "0420" | "0421" => "0430",
+        "0400" | "0401" => "0410",
         _ => "0210",
     }
 }
@@ -394,6 +378,7 @@ fn security_code_in(request: &Message) -> Option<&str> {
 #[allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 pub(crate) mod tests {
     use super::*;
+    use crate::iso::Dialect;
     use crate::operation::original_data;
 
     /// A purchase as the gateway sends it.
@@ -426,7 +411,7 @@ pub(crate) mod tests {
 
     /// A message of another operation, made like a purchase.
     pub(crate) fn asks(operation: Operation, number: &str, stan: u32, minor: i64) -> Message {
-        let (mti, code) = operation.on_the_wire();
+        let (mti, code) = operation.on_the_wire(Dialect::default());
         let mut message = purchase(number, stan, minor);
         message.mti = mti.to_owned();
         message.set(3, code);
@@ -468,10 +453,10 @@ pub(crate) mod tests {
             let request = purchase("4000000000000002", 1, 1234);
             host.authorise(1, &request, extent);
             let mut reversal = reversal(&request);
-            for mti in ["0420", "0421", "0421"] {
+            for (mti, reply_type) in [("0420", "0430"), ("0421", "0430"), ("0401", "0410")] {
                 reversal.mti = mti.to_owned();
                 let reply = host.reverse(2, &reversal);
-                assert_eq!((reply.mti.as_str(), reply.get(39)), ("0430", "00"));
+                assert_eq!((reply.mti.as_str(), reply.get(39)), (reply_type, "00"));
             }
             assert_eq!(merchant_holds(&host), 0);
             let given_back = host.ledger().entries().iter();

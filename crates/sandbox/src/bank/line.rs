@@ -1,8 +1,7 @@
 //! Moves frames: two bytes of length, most significant first, then a message.
 
-use super::capture::{Capture, Seen, Sender};
+use super::capture::{Capture, Line, Seen, Sender};
 use super::desk::Visit;
-use crate::iso::Message;
 use std::io;
 use std::sync::atomic::{AtomicU32, Ordering};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, BufReader};
@@ -18,14 +17,14 @@ const REPLIES_WAITING_MAX: usize = 65_536;
 
 /// A connection as the desk sees it.
 pub(super) struct Handle {
-    pub(super) line: String,
+    pub(super) line: Line,
     pub(super) frames: mpsc::Sender<Vec<u8>>,
     pub(super) hang_up: CancellationToken,
 }
 
 /// Accepts the gateway's connections on one line, for as long as the bank stands.
 pub(super) async fn listen(
-    line: String,
+    line: Line,
     listener: TcpListener,
     visits: mpsc::UnboundedSender<Visit>,
     capture: Capture,
@@ -37,7 +36,7 @@ pub(super) async fn listen(
 }
 
 async fn serve(
-    line: String,
+    line: Line,
     connection: u32,
     stream: TcpStream,
     visits: mpsc::UnboundedSender<Visit>,
@@ -64,7 +63,7 @@ async fn serve(
 }
 
 async fn read(
-    line: &str,
+    line: &Line,
     connection: u32,
     reader: OwnedReadHalf,
     visits: &mpsc::UnboundedSender<Visit>,
@@ -75,7 +74,7 @@ async fn read(
         let length = reader.read_u16().await?;
         let mut frame = vec![0; usize::from(length)];
         reader.read_exact(&mut frame).await?;
-        match Message::decode(&frame) {
+        match line.dialect.decode(&frame) {
             Ok(message) => {
                 capture.message(line, connection, Sender::Gateway, &message);
                 let _ = visits.send(Visit::Message { connection, message });

@@ -7,15 +7,18 @@
 pub mod capture;
 mod desk;
 pub mod fault;
+pub mod habits;
 pub mod host;
 pub mod ledger;
 mod line;
 
 use crate::clock::Clock;
-use capture::Capture;
+use crate::iso::Dialect;
+use capture::{Capture, Line};
 use desk::{Desk, Visit};
 use fault::Plan;
-use host::{Habits, Host};
+use habits::Habits;
+use host::Host;
 use ledger::{Account, Entry, Ledger};
 use std::collections::BTreeMap;
 use std::io;
@@ -28,6 +31,10 @@ use tokio::sync::{mpsc, oneshot};
 
 /// What the bank is started with.
 pub struct Settings {
+    /// The host's name, at the gateway and in the evidence.
+    pub host: String,
+    /// How it speaks.
+    pub dialect: Dialect,
     /// The seed of its approval codes and of its thinking times.
     pub seed: u64,
     /// Where the books are written; `None` keeps them in memory.
@@ -38,10 +45,14 @@ pub struct Settings {
     pub think_time_max: Duration,
     /// How long a reply that is to change places waits for another one.
     pub swap_wait: Duration,
+    /// Where its weather begins, so that several banks' lines do not fall together.
+    pub first_tick: u64,
 }
 
 /// A running bank.
 pub struct Bank {
+    host: String,
+    dialect: Dialect,
     lines: Vec<(String, SocketAddr)>,
     visits: mpsc::UnboundedSender<Visit>,
 }
@@ -49,6 +60,8 @@ pub struct Bank {
 /// The bank's books, whole.
 #[derive(Debug, Clone, Default)]
 pub struct Books {
+    /// Whose.
+    pub host: String,
     /// All entries.
     pub entries: Vec<Entry>,
     /// What each account holds, by account and currency.
@@ -70,6 +83,7 @@ impl Bank {
             Some(path) => Ledger::in_file(path)?,
             None => Ledger::in_memory(),
         };
+        let (host_name, dialect) = (settings.host.clone(), settings.dialect);
         let host = Host::new(ledger, settings.habits, capture.tokens().clone(), settings.seed);
         let (visits, inbox) = mpsc::unbounded_channel();
         let runtime = tokio::runtime::Handle::current();
@@ -79,10 +93,20 @@ impl Bank {
         for name in names {
             let listener = TcpListener::bind("127.0.0.1:0").await?;
             lines.push(((*name).to_owned(), listener.local_addr()?));
-            let (name, visits, capture) = ((*name).to_owned(), visits.clone(), capture.clone());
-            tokio::spawn(line::listen(name, listener, visits, capture));
+            let line = Line { host: host_name.clone(), dialect, name: (*name).to_owned() };
+            tokio::spawn(line::listen(line, listener, visits.clone(), capture.clone()));
         }
-        Ok(Self { lines, visits })
+        Ok(Self { host: host_name, dialect, lines, visits })
+    }
+
+    /// Its name.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// How it speaks.
+    pub fn dialect(&self) -> Dialect {
+        self.dialect
     }
 
     /// The lines and where they listen.

@@ -2,7 +2,9 @@
 
 use crate::bank::Books;
 use crate::bank::capture::WireEvent;
+use crate::bank::ledger::Entry;
 use crate::history::ClientEvent;
+use crate::hosts::Layout;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -11,8 +13,8 @@ use serde_json::Value;
 pub struct Evidence {
     /// What merchants asked and were told (C).
     pub history: Vec<ClientEvent>,
-    /// The bank's books (H).
-    pub books: Books,
+    /// Each bank's books (H).
+    pub books: Vec<Books>,
     /// What passed on the lines (W).
     pub wire: Vec<WireEvent>,
     /// The gateway's exported journal (J); empty if there is none to judge.
@@ -21,8 +23,17 @@ pub struct Evidence {
     pub journal_again: Option<Vec<JournalRecord>>,
     /// The gateway's lives, in order.
     pub lives: Vec<Life>,
+    /// Which hosts there are, and which payments belong to which.
+    pub layout: Layout,
     /// The wall time, in microseconds since 1970, at which the world began.
     pub began_wall_us: i64,
+}
+
+impl Evidence {
+    /// The entries of all banks' books.
+    pub fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.books.iter().flat_map(|books| &books.entries)
+    }
 }
 
 /// From one start of the gateway to its end.

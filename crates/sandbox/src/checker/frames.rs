@@ -62,7 +62,8 @@ pub(super) fn same_content(index: &Index<'_>) -> Findings {
                 let message = sighting.message;
                 let expiry = asked.expiry.get(2..).unwrap_or("").replace('-', "");
                 let currency = CURRENCIES.iter().find(|(letters, _)| *letters == asked.currency);
-                let (mti, code) = asked.operation.on_the_wire();
+                let dialect = sighting.event.line.dialect;
+                let (mti, code) = asked.operation.on_the_wire(dialect);
                 let original = asked.original.map(|it| original_of(index, it));
                 if message.mti.get(..3) != mti.get(..3) {
                     let about = format!("payment {op}, reference {reference}");

@@ -137,7 +137,7 @@ impl<'a> Index<'a> {
         for event in &evidence.wire {
             index.add_sighting(event);
         }
-        for entry in &evidence.books.entries {
+        for entry in evidence.entries() {
             if !entry.about.rrn.is_empty() {
                 index.talks.entry(&entry.about.rrn).or_default().entries.push(entry);
             }
@@ -196,8 +196,8 @@ impl<'a> Index<'a> {
                     if is_repeat(message) { &mut talk.repeats } else { &mut talk.requests }
                 }
             },
-            (Sender::Bank, "0430") if !void => &mut talk.reversal_replies,
-            (Sender::Bank, "0110" | "0210" | "0230" | "0430") => &mut talk.replies,
+            (Sender::Bank, "0410" | "0430") if !void => &mut talk.reversal_replies,
+            (Sender::Bank, "0110" | "0210" | "0230" | "0410" | "0430") => &mut talk.replies,
             (Sender::Bank, _) => return,
         };
         list.push(Sighting { event, message });
@@ -209,20 +209,31 @@ impl<'a> Index<'a> {
                 let talk = self.talks.get(*reference);
                 !talk.is_some_and(|talk| talk.operation.is_some_and(Operation::is_follow_up))
             });
-        let mut traces = BTreeMap::new();
+        // Two hosts may know two payments by the same trace.
+        let mut traces: BTreeMap<_, Vec<(&str, u64)>> = BTreeMap::new();
         for reference in originals {
-            let Some(message) = self.talks.get(reference).and_then(Talk::first) else { continue };
+            let Some(first) = self.talks.get(reference).and_then(Talk::first_seen) else {
+                continue;
+            };
+            let message = first.message;
             let origin = self.join_one(reference, message, None);
             if let Some(origin) = origin.filter(|origin| origin.genuine) {
-                traces.insert((message.get(7), message.get(11), message.get(42)), origin.op);
+                let trace = (message.get(7), message.get(11), message.get(42));
+                traces.entry(trace).or_default().push((&first.event.line.host, origin.op));
             }
         }
         for reference in follow_ups {
-            let Some(message) = self.talks.get(reference).and_then(Talk::first) else { continue };
-            let original = original_trace(message).and_then(|(transmitted, stan)| {
-                traces.get(&(transmitted, stan, message.get(42))).copied()
+            let Some(first) = self.talks.get(reference).and_then(Talk::first_seen) else {
+                continue;
+            };
+            let message = first.message;
+            let named = original_trace(message).and_then(|(transmitted, stan)| {
+                let known = traces.get(&(transmitted, stan, message.get(42)))?;
+                // At another host if at no other: that it moved there is another invariant's business.
+                let here = known.iter().find(|(host, _)| *host == first.event.line.host);
+                here.or(known.first()).map(|(_, op)| *op)
             });
-            self.join_one(reference, message, Some(original));
+            self.join_one(reference, message, Some(named));
         }
     }
 
@@ -298,8 +309,12 @@ fn content(asked: &Asked) -> Content<'_> {
 impl<'a> Talk<'a> {
     /// The first message that the gateway sent in it.
     pub fn first(&self) -> Option<&'a Message> {
-        let all = self.requests.iter().chain(&self.repeats).chain(&self.reversals);
-        all.map(|sighting| sighting.message).next()
+        self.first_seen().map(|sighting| sighting.message)
+    }
+
+    /// The first message that the gateway sent in it, and where.
+    pub fn first_seen(&self) -> Option<Sighting<'a>> {
+        self.requests.iter().chain(&self.repeats).chain(&self.reversals).next().copied()
     }
 
     /// What asked the host for something: requests, advices and their repeats.

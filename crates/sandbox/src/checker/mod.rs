@@ -3,12 +3,13 @@
 //!
 //! Every invariant is one function that returns what violates it. In reading order: [`evidence`] is
 //! what is judged, [`money`] says whose money is where, [`sums`] what a
-//! payment allows afterwards, [`frames`] what the host was sent, [`silence`]
+//! payment allows afterwards, [`frames`] what the host was sent, [`hosts`] which host, [`silence`]
 //! how doubt was ended, [`durable`] what survived, [`merchants`] who was told what.
 
 pub mod durable;
 pub mod evidence;
 pub mod frames;
+pub mod hosts;
 pub mod index;
 pub mod merchants;
 pub mod money;
@@ -82,6 +83,9 @@ pub const INVARIANTS: &[Invariant] = &[
     invariant("D3", "what was acknowledged survives", durable::nothing_forgotten),
     invariant("D4", "recovering twice gives the same", durable::recovery_is_idempotent),
     invariant("D8", "after a restart doubt is reversed first", silence::restart_reverses_first),
+    invariant("H1", "a payment goes to the host that the routes say", hosts::as_routed),
+    invariant("H2", "what belongs together stays at one host", hosts::never_moved),
+    invariant("H3", "a host is spoken to in its own terms", hosts::in_its_own_terms),
     invariant("S1", "the host key is unique", frames::unique_keys),
     invariant("S2", "an answer goes only to its own request", frames::answers_match),
     invariant("S3", "the retrieval reference is unique and kept", frames::references_kept),

@@ -2,6 +2,7 @@
 
 use super::Findings;
 use super::index::{Index, Payment, Talk};
+use crate::bank::Books;
 use crate::bank::ledger::{Account, Cause};
 use crate::history::{Asked, Told};
 use crate::operation::Operation;
@@ -184,14 +185,18 @@ fn to_merchant(index: &Index<'_>, asked: &Asked, minor: i64) -> i64 {
     }
 }
 
-/// M8: every entry takes from one account what it gives to another, the balances are what the entries
-/// add up to, and none was made from nothing.
+/// M8: in each bank's books every entry takes from one account what it gives to another, the balances are
+/// what the entries add up to, and none was made from nothing.
 pub(super) fn money_is_conserved(index: &Index<'_>) -> Findings {
-    let books = &index.evidence.books;
+    index.evidence.books.iter().flat_map(conserved).collect()
+}
+
+fn conserved(books: &Books) -> Findings {
+    let host = &books.host;
     let mut findings = Vec::new();
     let mut added: BTreeMap<(Account, String), i64> = BTreeMap::new();
     for (place, entry) in books.entries.iter().enumerate() {
-        let about = format!("entry {}", entry.number);
+        let about = format!("entry {} of {host}", entry.number);
         if entry.minor <= 0 || entry.debit == entry.credit {
             findings.push((about.clone(), "moves nothing".to_owned()));
         }
@@ -208,15 +213,15 @@ pub(super) fn money_is_conserved(index: &Index<'_>) -> Findings {
         let sum = added.get(account).copied().unwrap_or(0);
         if sum != *balance {
             let found = format!("holds {balance}, its entries add up to {sum}");
-            findings.push((format!("{account:?}"), found));
+            findings.push((format!("{account:?} of {host}"), found));
         }
         if *balance < 0 && account.0 != Account::Bank {
-            findings.push((format!("{account:?}"), format!("is overdrawn: {balance}")));
+            findings.push((format!("{account:?} of {host}"), format!("is overdrawn: {balance}")));
         }
     }
     let total = books.balances.values().fold(0_i64, |sum, balance| sum.saturating_add(*balance));
     if total != 0 {
-        findings.push(("all accounts".to_owned(), format!("add up to {total}")));
+        findings.push((format!("all accounts of {host}"), format!("add up to {total}")));
     }
     findings
 }

@@ -99,7 +99,7 @@ fn in_the_books(index: &Index<'_>) -> Findings {
     let mut held: BTreeMap<&str, i64> = BTreeMap::new();
     let mut posted_at_once: BTreeMap<&str, bool> = BTreeMap::new();
     let mut findings = Vec::new();
-    for entry in &index.evidence.books.entries {
+    for entry in index.evidence.entries() {
         let about = &entry.about;
         if about.original.is_empty() {
             let at_once = posted_at_once.entry(&about.rrn).or_default();

@@ -13,12 +13,14 @@
 use super::evidence::{Evidence, JournalRecord, Life};
 use super::{INVARIANTS, check};
 use crate::bank::Books;
-use crate::bank::capture::{Seen, Sender, WireEvent};
+use crate::bank::capture::{Line, Seen, Sender, WireEvent};
+use crate::bank::habits::{Habits, UnknownOriginal};
 use crate::bank::host::tests::{asks, follow_up, reversal};
-use crate::bank::host::{Extent, Habits, Host, UnknownOriginal};
+use crate::bank::host::{Extent, Host};
 use crate::bank::ledger::{Account, Cause, Entry, Ledger};
 use crate::cards;
 use crate::history::{Act, Amount, Asked, BalanceShown, CardShown, ClientEvent, Phase, Told};
+use crate::hosts::Layout;
 use crate::iso::Message;
 use crate::operation::{Operation, original_data};
 use crate::token::Tokens;
@@ -28,7 +30,8 @@ use std::collections::BTreeSet;
 /// Builds evidence as an honest world leaves it.
 struct Run {
     evidence: Evidence,
-    host: Host,
+    /// One of each dialect.
+    hosts: [Host; 2],
     tokens: Tokens,
     now_us: u64,
 }
@@ -37,12 +40,15 @@ impl Run {
     fn new() -> Self {
         let tokens = Tokens::fresh().unwrap();
         let habits = Habits { unknown_original: UnknownOriginal::Remembered, terse_replies: false };
-        let host = Host::new(Ledger::in_memory(), habits, tokens.clone(), 1);
+        let host = |seed| Host::new(Ledger::in_memory(), habits, tokens.clone(), seed);
+        let hosts = [host(1), host(2)];
         let lives = vec![Life { started_us: 0, ended_us: u64::MAX, killed: false }];
-        let evidence = Evidence { lives, ..Evidence::default() };
-        let mut run = Self { evidence, host, tokens, now_us: 0 };
-        run.seen(Sender::Gateway, &network("0800"));
-        run.seen(Sender::Bank, &network("0810"));
+        let evidence = Evidence { lives, layout: Layout::of(2), ..Evidence::default() };
+        let mut run = Self { evidence, hosts, tokens, now_us: 0 };
+        for op in [1, SECOND] {
+            run.seen(op, Sender::Gateway, &network("0800"));
+            run.seen(op, Sender::Bank, &network("0810"));
+        }
         run
     }
 
@@ -51,14 +57,20 @@ impl Run {
         self.now_us
     }
 
-    fn seen(&mut self, sender: Sender, message: &Message) {
+    fn host(&mut self, op: u64) -> &mut Host {
+        &mut self.hosts[usize::from(op >= SECOND)]
+    }
+
+    /// On the line of the host of a payment.
+    fn seen(&mut self, op: u64, sender: Sender, message: &Message) {
         let mut shown = message.masked();
         if !message.get(2).is_empty() {
             shown.set(2, self.tokens.token(message.get(2)));
         }
         let seen = Seen::Message(sender, shown);
         let at_us = self.tick();
-        self.evidence.wire.push(WireEvent { at_us, line: "a".into(), connection: 1, seen });
+        let connection = 1 + u32::from(op >= SECOND);
+        self.evidence.wire.push(WireEvent { at_us, line: line(op), connection, seen });
     }
 
     fn asked(&self, op: u64) -> Asked {
@@ -113,7 +125,10 @@ impl Run {
             refunded_amount: None,
             voided: None,
             balances: Vec::new(),
-            card: CardShown { bin: "400000".into(), last4: spec(op).number[12..].to_owned() },
+            card: CardShown {
+                bin: spec(op).number[..6].to_owned(),
+                last4: spec(op).number[12..].to_owned(),
+            },
             response_code: reply.map(|reply| reply.get(39).to_owned()),
             approval_code: reply.and_then(|reply| reply.fields.get(&38).cloned()),
             rrn: Some(request(op).get(37).to_owned()),
@@ -140,14 +155,15 @@ impl Run {
         self.journal(op, "accepted", &json!({}));
         self.journal(op, "send_intent", &json!({}));
         let request = request(op);
-        self.seen(Sender::Gateway, &request);
+        self.seen(op, Sender::Gateway, &request);
         request
     }
 
     fn answered(&mut self, op: u64) {
         let request = self.begin(op);
-        let reply = self.host.decide(self.now_us, &request, Extent::Posted).unwrap();
-        self.seen(Sender::Bank, &reply);
+        let now_us = self.now_us;
+        let reply = self.host(op).decide(now_us, &request, Extent::Posted).unwrap();
+        self.seen(op, Sender::Bank, &reply);
         let (class, result) = match reply.get(39) {
             "00" => ("approved", "approved"),
             _ => ("declined", "declined"),
@@ -158,19 +174,23 @@ impl Run {
 
     fn reversed(&mut self, op: u64, why: &str) {
         let request = self.begin(op);
-        let late = self.host.authorise(self.now_us, &request, Extent::Posted);
+        let now_us = self.now_us;
+        let late = self.host(op).authorise(now_us, &request, Extent::Posted);
         self.journal(op, "timed_out", &json!({"why": why}));
         self.journal(op, "reversal_due", &json!({}));
         self.tell(op, Act::Pay, "pending", None);
         let mut reversal = reversal(&request);
-        self.seen(Sender::Gateway, &reversal);
-        self.seen(Sender::Bank, &late);
+        let [first, again] = line(op).dialect.reversal();
+        reversal.mti = first.into();
+        self.seen(op, Sender::Gateway, &reversal);
+        self.seen(op, Sender::Bank, &late);
         self.journal(op, "late_answer", &json!({}));
         self.journal(op, "reversal_repeated", &json!({"attempt": 2}));
-        reversal.mti = "0421".into();
-        self.seen(Sender::Gateway, &reversal);
-        let reply = self.host.reverse(self.now_us, &reversal);
-        self.seen(Sender::Bank, &reply);
+        reversal.mti = again.into();
+        self.seen(op, Sender::Gateway, &reversal);
+        let now_us = self.now_us;
+        let reply = self.host(op).reverse(now_us, &reversal);
+        self.seen(op, Sender::Bank, &reply);
         self.journal(op, "reversal_answered", &json!({}));
         self.journal(op, "reversed", &json!({}));
         self.tell(op, Act::Query, "reversed", None);
@@ -185,9 +205,10 @@ impl Run {
         let told = event.told.as_mut().unwrap();
         (told.reason, told.will_be_approved) = (Some("awaiting_host".into()), None);
         advice.mti.replace_range(3.., "1");
-        self.seen(Sender::Gateway, &advice);
-        let reply = self.host.decide(self.now_us, &advice, Extent::Posted).unwrap();
-        self.seen(Sender::Bank, &reply);
+        self.seen(op, Sender::Gateway, &advice);
+        let now_us = self.now_us;
+        let reply = self.host(op).decide(now_us, &advice, Extent::Posted).unwrap();
+        self.seen(op, Sender::Bank, &reply);
         let amount = json!({"minor": minor(op)});
         self.journal(op, "answered", &json!({"class": "approved", "amount": amount}));
         self.tell(op, Act::Query, "approved", Some(&reply));
@@ -212,12 +233,23 @@ impl Run {
     }
 
     fn finish(mut self) -> Evidence {
-        let ledger = self.host.ledger();
-        let balances = ledger.balances().clone();
-        self.evidence.books = Books { entries: ledger.entries().to_vec(), balances };
+        let books = self.hosts.iter().zip(["bank", "bank-2"]).map(|(host, name)| {
+            let (entries, balances) = (host.ledger().entries(), host.ledger().balances());
+            Books { host: name.into(), entries: entries.to_vec(), balances: balances.clone() }
+        });
+        self.evidence.books = books.collect();
         self.evidence.journal_again = Some(self.evidence.journal.clone());
         self.evidence
     }
+}
+
+/// Payments from this number on go to the second host.
+const SECOND: u64 = 50;
+
+/// The line of a payment.
+fn line(op: u64) -> Line {
+    let host = Layout::of(2).hosts[usize::from(op >= SECOND)];
+    Line { host: host.name.into(), dialect: host.dialect, name: "a".into() }
 }
 
 fn network(mti: &str) -> Message {
@@ -246,10 +278,12 @@ fn spec(op: u64) -> Spec {
         31 => (O::Void, Some(30), 1030),
         40 => (O::BalanceInquiry, None, 0),
         41 => (O::CardVerification, None, 0),
+        53 => (O::Void, Some(52), 1052),
         _ => (O::Purchase, None, own),
     };
     let card = if minor == 0 { u32::try_from(op).unwrap() } else { 7 };
-    Spec { operation, original, minor, number: cards::ordinary(card) }
+    let range = if op < SECOND { cards::FIRST_RANGE } else { cards::SECOND_RANGE };
+    Spec { operation, original, minor, number: cards::ordinary_in(range, card) }
 }
 
 fn order_of(op: u64) -> String {
@@ -263,10 +297,18 @@ fn minor(op: u64) -> i64 {
 fn request(op: u64) -> Message {
     let Spec { operation, original, minor, number } = spec(op);
     let stan = u32::try_from(op).unwrap();
+    let in_terms_of_its_host = |mut message: Message| {
+        let host = Layout::of(2).hosts[usize::from(op >= SECOND)];
+        message.mti = operation.on_the_wire(host.dialect).0.into();
+        message.set(32, host.acquirer);
+        message.fields.extend(host.forwarder.map(|number| (33, number.to_owned())));
+        message
+    };
     if let Some(original) = original {
-        return follow_up(operation, &request(original), stan, minor);
+        let message = follow_up(operation, &request(original), stan, minor);
+        return in_terms_of_its_host(message);
     }
-    let mut request = asks(operation, &number, stan, minor);
+    let mut request = in_terms_of_its_host(asks(operation, &number, stan, minor));
     if op == 2 {
         // Declined: the terminal typed the security code wrongly.
         request.set(48, "CV03000");
@@ -275,7 +317,8 @@ fn request(op: u64) -> Message {
 }
 
 /// 1 approved, 2 declined, 3 reversed after silence, 4 reversed after a restart; 10 and 20 refunded, 20
-/// after a capture, 30 voided; 40 and 41 inquiries; then the attempts of others: 1 again with another amount, a forgery, a replay, a snoop.
+/// after a capture, 30 voided; 40 and 41 inquiries; at the second host 50 approved, 51 reversed, 52 voided
+/// after silence; then the attempts of others: 1 again with another amount, a forgery, a replay, a snoop.
 fn honest() -> Evidence {
     let mut run = Run::new();
     run.answered(1);
@@ -307,6 +350,11 @@ fn honest() -> Evidence {
     ];
     run.evidence.history.last_mut().unwrap().told.as_mut().unwrap().balances = balances;
     run.lapsed(41);
+    run.answered(50);
+    run.reversed(51, "deadline");
+    run.answered(52);
+    run.repeated(53);
+    run.shown(52, 0, 0, true);
     run.event(1, Act::Mismatch, Phase::Invoke).asked.as_mut().unwrap().minor = 77;
     let mismatch = run.event(1, Act::Mismatch, Phase::Fail);
     (mismatch.status, mismatch.note) = (Some(409), Some("idempotency_mismatch".into()));
@@ -367,7 +415,7 @@ const LIES: &[Lie] = &[
         again.set(11, "000099");
         again.set(37, "632600000099");
         let seen = Seen::Message(Sender::Gateway, again);
-        e.wire.push(WireEvent { at_us: 9, line: "a".into(), connection: 1, seen });
+        e.wire.push(WireEvent { at_us: 9, line: line(1), connection: 1, seen });
     }),
     ("M3", "a purchase that nobody asked for", |e| messages(e, "0200")[0].set(4, "000000099999")),
     ("M4", "another content is acted upon", |e| {
@@ -375,35 +423,34 @@ const LIES: &[Lie] = &[
         event.unwrap().phase = Phase::Ok;
     }),
     ("M5", "an approval is taken back", |e| {
-        let back = e.books.entries.iter().find(|entry| entry.cause == Cause::Reversal);
+        let back = e.books[0].entries.iter().find(|entry| entry.cause == Cause::Reversal);
         let mut back = back.unwrap().clone();
         back.about.rrn = request(1).get(37).to_owned();
         back.minor = minor(1);
-        e.books.entries.push(back);
+        e.books[0].entries.push(back);
     }),
     ("M6", "a reversal that gave nothing back", |e| {
-        e.books.entries.retain(|entry| entry.cause != Cause::Reversal);
+        e.books[0].entries.retain(|entry| entry.cause != Cause::Reversal);
     }),
     ("M7", "the journal knows another sum", |e| {
         let answered = e.journal.iter_mut().find(|record| record.kind == "answered");
         answered.unwrap().line["record"]["amount"]["minor"] = json!(1);
     }),
     ("M8", "an account makes money", |e| {
-        let account = e
-            .books
+        let account = e.books[0]
             .balances
             .iter_mut()
             .find(|((account, _), _)| matches!(account, Account::Merchant(_)));
         *account.unwrap().1 += 1;
     }),
     ("M8", "an entry is missing", |e| {
-        e.books.entries.remove(1);
+        e.books[0].entries.remove(1);
     }),
     ("M9", "another terminal", |e| messages(e, "0200")[1].set(41, "TERM0002")),
     ("M9", "another expiry", |e| messages(e, "0200")[1].set(14, "3012")),
     ("M9", "bytes that are no message", |e| {
         let seen = Seen::Garbage(Sender::Gateway, 3);
-        e.wire.push(WireEvent { at_us: 1, line: "a".into(), connection: 1, seen });
+        e.wire.push(WireEvent { at_us: 1, line: line(1), connection: 1, seen });
     }),
     ("M10", "more is told than was approved", |e| told(e, 1)[0].amount.minor += 1),
     ("M11", "a reversal of another amount", |e| messages(e, "0420")[0].set(4, "000000000001")),
@@ -414,24 +461,24 @@ const LIES: &[Lie] = &[
     ("M11", "a repeat with another time", |e| messages(e, "0421")[0].set(7, "1122101531")),
     ("M11", "a reversal with a security code", |e| messages(e, "0420")[0].set(48, "CV03***")),
     ("M12", "given back twice", |e| {
-        let back = e.books.entries.iter().find(|entry| entry.cause == Cause::Reversal);
+        let back = e.books[0].entries.iter().find(|entry| entry.cause == Cause::Reversal);
         let back = back.unwrap().clone();
-        e.books.entries.push(back);
+        e.books[0].entries.push(back);
     }),
     ("M5", "a refund that was told is not in the books", |e| {
-        e.books.entries.retain(|entry| entry.about.rrn != request(11).get(37));
+        e.books[0].entries.retain(|entry| entry.about.rrn != request(11).get(37));
     }),
     ("M5", "an approved capture took another amount", |e| {
         let posting = |entry: &&mut Entry| entry.about.rrn == request(21).get(37);
-        e.books.entries.iter_mut().find(posting).unwrap().minor += 1;
+        e.books[0].entries.iter_mut().find(posting).unwrap().minor += 1;
     }),
     ("M5", "a void gave nothing back", |e| {
-        e.books.entries.retain(|entry| entry.cause != Cause::Void);
+        e.books[0].entries.retain(|entry| entry.cause != Cause::Void);
     }),
     ("M5", "an inquiry took money", |e| {
-        let mut taken = e.books.entries[1].clone();
+        let mut taken = e.books[0].entries[1].clone();
         taken.about.rrn = request(40).get(37).to_owned();
-        e.books.entries.push(taken);
+        e.books[0].entries.push(taken);
     }),
     ("M6", "a declined refund is in the books", |e| {
         for told in told(e, 11) {
@@ -446,7 +493,7 @@ const LIES: &[Lie] = &[
         again.set(11, "000098");
         again.set(37, "632600000098");
         let seen = Seen::Message(Sender::Gateway, again);
-        e.wire.push(WireEvent { at_us: 9, line: "a".into(), connection: 1, seen });
+        e.wire.push(WireEvent { at_us: 9, line: line(1), connection: 1, seen });
     }),
     ("M7", "the journal does not know of a refund", |e| without(e, 22, "answered")),
     ("M9", "a refund of another payment", |e| {
@@ -461,15 +508,15 @@ const LIES: &[Lie] = &[
         messages(e, "0221")[0].set(4, "000000000001");
     }),
     ("M12", "a refund is booked twice", |e| {
-        let refund = e.books.entries.iter().find(|entry| entry.cause == Cause::Refund);
+        let refund = e.books[0].entries.iter().find(|entry| entry.cause == Cause::Refund);
         let again = refund.unwrap().clone();
-        e.books.entries.push(again);
+        e.books[0].entries.push(again);
     }),
     ("M13", "refunds are told above what was taken", |e| {
         told(e, 11)[0].amount.minor = 900;
     }),
     ("M13", "refunds are booked above what was taken", |e| {
-        let refund = e.books.entries.iter_mut().find(|entry| entry.cause == Cause::Refund);
+        let refund = e.books[0].entries.iter_mut().find(|entry| entry.cause == Cause::Refund);
         refund.unwrap().minor = 800;
     }),
     ("M13", "a refund after a void", |e| {
@@ -487,8 +534,7 @@ const LIES: &[Lie] = &[
         }
     }),
     ("M13", "a capture of more than was set aside", |e| {
-        let set_aside = e
-            .books
+        let set_aside = e.books[0]
             .entries
             .iter_mut()
             .find(|entry| entry.cause == Cause::Hold && entry.about.rrn == request(20).get(37));
@@ -502,7 +548,7 @@ const LIES: &[Lie] = &[
         let mut back = reversal(messages(e, "0220")[0]);
         back.mti = "0420".into();
         let seen = Seen::Message(Sender::Gateway, back);
-        e.wire.push(WireEvent { at_us: 9_000_000, line: "a".into(), connection: 1, seen });
+        e.wire.push(WireEvent { at_us: 9_000_000, line: line(1), connection: 1, seen });
     }),
     ("M16", "an inquiry is reversed", |e| {
         let mut all = e.wire.iter().filter_map(|event| match &event.seen {
@@ -512,7 +558,7 @@ const LIES: &[Lie] = &[
         let asked = all.rfind(|message| message.get(37) == request(41).get(37));
         let back = reversal(asked.unwrap());
         let seen = Seen::Message(Sender::Gateway, back);
-        e.wire.push(WireEvent { at_us: 9_000_000, line: "a".into(), connection: 1, seen });
+        e.wire.push(WireEvent { at_us: 9_000_000, line: line(1), connection: 1, seen });
     }),
     ("D1", "an advice is repeated without a record", |e| without(e, 12, "advice_repeated")),
     ("D2", "an inquiry's end is not in the journal", |e| without(e, 41, "lapsed")),
@@ -523,6 +569,40 @@ const LIES: &[Lie] = &[
         for event in e.history.iter_mut().filter(|event| event.op == 11) {
             event.act = Act::Snoop;
         }
+    }),
+    ("H1", "a payment at another host than its route's", |e| at(e, 50, line(1))),
+    ("H1", "a card of the first range at the second host", |e| at(e, 1, line(SECOND))),
+    ("H2", "a void at another host than its original", |e| at(e, 53, line(1))),
+    ("H2", "a repeat at another host", |e| {
+        let moved = e.wire.iter_mut().rfind(|event| is(event, &["0401"]));
+        moved.unwrap().line = line(1);
+    }),
+    ("H2", "a reversal at another host", |e| {
+        let moved = e.wire.iter_mut().find(|event| is(event, &["0420"]));
+        moved.unwrap().line = line(SECOND);
+    }),
+    ("H3", "a reversal in the terms of the other host", |e| {
+        messages(e, "0400")[0].mti = "0420".into();
+    }),
+    ("H3", "a purchase under our number at the other host", |e| {
+        messages(e, "0200")[0].set(32, "654321");
+    }),
+    ("H3", "a host that nobody knows", |e| e.wire[2].line.host = "bank-3".into()),
+    ("M8", "the second bank's books make money", |e| {
+        *e.books[1].balances.values_mut().next().unwrap() += 1;
+    }),
+    ("M9", "a void that goes out in the type of the other dialect", |e| {
+        let void = request(53);
+        for mti in ["0400", "0401"] {
+            let sent = messages(e, mti).into_iter().find(|it| it.get(37) == void.get(37));
+            sent.unwrap().mti.replace_range(..3, "042");
+        }
+    }),
+    ("M11", "a reversal of another amount at the second host", |e| {
+        messages(e, "0401")[0].set(4, "000000000001");
+    }),
+    ("S8", "a repeat goes out as new at the second host", |e| {
+        messages(e, "0401")[0].mti = "0400".into();
     }),
     ("S5", "an advice before the sign-on", |e| {
         let advice = e.wire.iter().position(|event| is(event, &["0220"])).unwrap();
@@ -573,7 +653,8 @@ const LIES: &[Lie] = &[
     }),
     ("D8", "doubt at a restart is left open", |e| without(e, 4, "timed_out")),
     ("D8", "new traffic overtakes the reversal", |e| {
-        let timed_out = e.journal.iter().rfind(|record| record.kind == "timed_out").unwrap();
+        let restarted = |it: &&JournalRecord| it.find("why").as_deref() == Some("restart");
+        let timed_out = e.journal.iter().find(restarted).unwrap();
         let at_us = u64::try_from(timed_out.at_us).unwrap() + 1;
         let first = e.wire.iter().position(|event| is(event, &["0200"])).unwrap();
         e.wire[first].at_us = at_us;
@@ -609,6 +690,16 @@ const LIES: &[Lie] = &[
         e.history[1].note = Some("disbelief: the answer's signature is false".into());
     }),
 ];
+
+/// Moves everything about a payment to another line.
+fn at(evidence: &mut Evidence, op: u64, line: Line) {
+    let wanted = request(op);
+    for event in &mut evidence.wire {
+        if matches!(&event.seen, Seen::Message(_, message) if message.get(37) == wanted.get(37)) {
+            event.line = line.clone();
+        }
+    }
+}
 
 fn is(event: &WireEvent, types: &[&str]) -> bool {
     matches!(&event.seen, Seen::Message(_, message) if types.contains(&message.mti.as_str()))

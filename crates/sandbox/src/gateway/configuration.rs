@@ -2,7 +2,9 @@
 
 use super::second::{Turn, tls_files};
 use super::{PASSPHRASE_NAME, Settings, public_address};
+use crate::hosts::{HostPlan, Rule};
 use crate::merchant::Profile;
+use crate::operation::Operation;
 
 /// The configuration, as an operator would write it.
 pub(super) fn configuration(settings: &Settings, turn: Option<Turn>) -> String {
@@ -39,38 +41,73 @@ public_address = "{address}"
 tls = {{ certificate = {certificate:?}, key = {key:?} }}
 # The sandbox's merchants all come from one address.
 limits = {{ connections_per_source_max = 4096, request_time_ms = 60000, requests_per_connection_max = {requests} }}
-[[host]]
-name = "bank"
-dialect = "iso87-ascii"
-mapping = "iso87-ascii"
+"#,
+        port = settings.port,
+        address = public_address(settings.port),
+        protocols = settings.protocols.display().to_string(),
+        unknown = waits.unknown_original.as_millis(),
+    );
+    text.extend(settings.layout.hosts.iter().map(|plan| host(settings, plan)));
+    let of_merchants = |rule: &&Rule| {
+        let is = |name| settings.merchants.iter().any(|(profile, _)| profile.id == name);
+        rule.merchant.is_none_or(is)
+    };
+    text.extend(settings.layout.rules.iter().filter(of_merchants).map(route));
+    let amount_max = turn.unwrap_or(Turn::First).amount_max();
+    let merchants = settings.merchants.iter();
+    text.extend(merchants.map(|(profile, key)| {
+        merchant(profile, key, settings.layout.home(&profile.id), amount_max)
+    }));
+    text
+}
+
+/// A host's section, with its lines.
+fn host(settings: &Settings, plan: &HostPlan) -> String {
+    let HostPlan { name, dialect, acquirer, forwarder, .. } = plan;
+    let dialect = dialect.name();
+    let forwarder =
+        forwarder.map(|number| format!("forwarder = \"{number}\"\n")).unwrap_or_default();
+    let reply = settings.waits.reply_timeout.as_millis();
+    let mut text = format!(
+        r#"[[host]]
+name = "{name}"
+dialect = "{dialect}"
+mapping = "{dialect}"
 frame = "length-be2"
-acquirer = "00000123456"
-in_flight_max = 4096
+acquirer = "{acquirer}"
+{forwarder}in_flight_max = 4096
 reply_timeout_ms = {reply}
 echo_after_ms = 2000
 sign_on_timeout_ms = 2000
 connect_timeout_ms = 1000
 reconnect_min_ms = 20
 reconnect_max_ms = 500
-"#,
-        port = settings.port,
-        address = public_address(settings.port),
-        protocols = settings.protocols.display().to_string(),
-        unknown = waits.unknown_original.as_millis(),
-        reply = waits.reply_timeout.as_millis(),
+"#
     );
-    let lines = settings.lines.iter();
+    let lines = settings.lines.get(*name).into_iter().flatten();
     text.extend(lines.map(|(name, address)| {
         format!("[[host.line]]\nname = \"{name}\"\naddress = \"{address}\"\n")
     }));
-    let amount_max = turn.unwrap_or(Turn::First).amount_max();
-    let merchants = settings.merchants.iter();
-    text.extend(merchants.map(|(profile, key)| merchant(profile, key, amount_max)));
+    text
+}
+
+/// A route's section.
+fn route(rule: &Rule) -> String {
+    let mut text = format!("[[route]]\nname = \"{}\"\nhost = \"{}\"\n", rule.name, rule.host);
+    let lists = [
+        ("failover", rule.failover),
+        ("bins", rule.card),
+        ("merchants", rule.merchant),
+        ("operations", rule.operation.map(Operation::name)),
+    ];
+    for (key, value) in lists {
+        text.extend(value.map(|value| format!("{key} = [\"{value}\"]\n")));
+    }
     text
 }
 
 /// A merchant's section.
-fn merchant(profile: &Profile, public_key: &str, amount_max: u64) -> String {
+fn merchant(profile: &Profile, public_key: &str, host: &str, amount_max: u64) -> String {
     let Profile { id, name, terminal, acceptor, category, key_id, .. } = profile;
     let partial = profile.partial_approval;
     let (algorithm, answers) = (profile.algorithm.name(), profile.response_algorithm.name());
@@ -83,7 +120,7 @@ category = "{category}"
 terminal = "{terminal}"
 acceptor = "{acceptor}"
 name_location = "{name:<23}Berlin       DE"
-host = "bank"
+host = "{host}"
 currencies = ["EUR"]
 amount_max = {{ EUR = {amount_max} }}
 response_algorithm = "{answers}"

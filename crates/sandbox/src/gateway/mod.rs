@@ -8,6 +8,7 @@ pub mod second;
 
 use crate::checker::evidence::{JournalRecord, Life};
 use crate::clock::Clock;
+use crate::hosts::Layout;
 use crate::merchant::Profile;
 use fault::{GatewayError, io_error};
 use second::Turn;
@@ -72,8 +73,10 @@ pub struct Settings {
     pub port: u16,
     /// The protocol definitions.
     pub protocols: PathBuf,
-    /// The bank's lines.
-    pub lines: Vec<(String, SocketAddr)>,
+    /// The hosts, and the routes to them.
+    pub layout: Layout,
+    /// The lines of each host, by its name.
+    pub lines: BTreeMap<String, Vec<(String, SocketAddr)>>,
     /// The merchants, with their public keys as base64.
     pub merchants: Vec<(Profile, String)>,
     /// How long it waits.

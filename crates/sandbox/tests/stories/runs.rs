@@ -41,6 +41,10 @@ fn the_tour_shows_every_translation_and_no_card_number() {
         "401",
         "captured",
         "0220",
+        "bank-2, which speaks iso87-binary",
+        "16622202 FFFFFF00 07",
+        "0400 void",
+        "0410 reply",
     ] {
         assert!(said.contains(shown), "{shown} is not shown:\n{said}");
     }
@@ -78,6 +82,27 @@ fn every_operation_ends_under_falling_lines() {
     }
     let refused = ["completion", "void", "refund"].map(|it| operations[it]["refused"].as_u64());
     assert!(refused.iter().flatten().sum::<u64>() > 0, "no follow-up was refused: {summary}");
+}
+
+#[test]
+fn two_hosts_of_different_dialects_share_a_gateway_that_is_killed() {
+    let faults = "silence,late,drop-line,flap,refuse-reversal,partial,kill-gateway";
+    let arguments = ["--payments", "300", "--hosts", "2", "--faults", faults, "--seed", "13"];
+    let arguments = [&arguments[..], &["--json", "--reply-timeout", "600"]].concat();
+    let (output, summary) = sandbox(&arguments);
+    all_is_well(&output, &summary);
+    assert!(summary["kills"].as_u64() > Some(0), "{summary}");
+    for host in ["bank", "bank-2"] {
+        assert!(summary["hosts"][host].as_u64() > Some(50), "{summary}");
+    }
+}
+
+#[test]
+fn two_hosts_are_reloaded_and_nobody_notices() {
+    let arguments = ["--payments", "200", "--hosts", "2", "--reloads", "4", "--json"];
+    let (output, summary) = sandbox(&arguments);
+    all_is_well(&output, &summary);
+    assert_eq!(summary["reloads"], 4);
 }
 
 #[test]

@@ -8,10 +8,16 @@ use std::process::Command;
 /// Runs a sabotaged gateway and expects one of the invariants to be found broken.
 #[track_caller]
 fn caught(sabotage: &str, faults: &str, invariants: &[&str]) {
+    caught_among(1, sabotage, faults, invariants);
+}
+
+/// The same with so many hosts.
+#[track_caller]
+fn caught_among(hosts: u8, sabotage: &str, faults: &str, invariants: &[&str]) {
     let arguments = ["--payments", "600", "--reply-timeout", "300", "--seed", "5", "--json"];
     let output = Command::new(env!("CARGO_BIN_EXE_sandbox"))
         .args(arguments)
-        .args(["--faults", faults, "--sabotage", sabotage])
+        .args(["--faults", faults, "--sabotage", sabotage, "--hosts", &hosts.to_string()])
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
@@ -115,6 +121,16 @@ fn another_content_that_is_taken_is_caught() {
 #[test]
 fn a_payment_that_is_shown_to_anyone_is_caught() {
     caught("show-to-anyone", "duplicate-reply", &["S4"]);
+}
+
+#[test]
+fn a_follow_up_at_another_host_than_its_original_is_caught() {
+    caught_among(2, "follow-up-elsewhere", "duplicate-reply", &["H2"]);
+}
+
+#[test]
+fn a_payment_at_another_host_than_its_route_says_is_caught() {
+    caught_among(2, "wrong-host", "duplicate-reply", &["H1"]);
 }
 
 #[test]
