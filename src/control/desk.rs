@@ -1,11 +1,12 @@
 //! Carries operators' commands out: asks the engine, the ledger and the hosts.
 
 use super::socket::Backend;
-use super::{Answer, Command, Resolution};
+use super::{Answer, Command, Resolution, case};
 use crate::engine_task::EngineHandle;
 use crate::gateway::{Hosts, Reloader};
 use crate::routing::{Decline, Declined};
 use crate::store::embedded::JournalStore;
+use crate::store::ledger::{PaymentLine, TimelineEntry};
 use crate::store::{Store, StoreError, export};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -51,6 +52,7 @@ impl Backend for Desk {
         let done = match command {
             Command::Payment { id } => self.payment(&id).await,
             Command::Cases => self.cases().await,
+            Command::Case { id } => self.payment(&id).await,
             Command::RetryCase { id, by, reason } => {
                 self.operate(&id, by, reason, CaseAct::Retry).await
             }
@@ -128,24 +130,31 @@ impl Desk {
             json!({ "at": at, "event": entry.record.name(), "detail": record })
         });
         let events: Vec<_> = events.collect();
-        Ok(json!({ "payment": show(view), "timeline": events }))
+        let case = case::about(&timeline);
+        Ok(json!({ "payment": show(view), "case": case, "timeline": events }))
     }
 
     async fn cases(&self) -> Result<Value, Refused> {
         self.catch_up().await;
-        let cases = self.store.read(|reader| reader.cases()).await?;
-        let mut shown = Vec::new();
-        for case in cases {
-            shown.push(json!({
-                "id": case.id.to_string(),
-                "since": rfc3339(case.accepted_at),
-                "merchant": case.merchant,
-                "order_id": case.order_id,
-                "amount": format!("{} {}", case.amount_minor, case.currency),
-                "reason": case.state,
-            }));
-        }
-        Ok(Value::Array(shown))
+        let cases = self.store.read(|reader| {
+            let lines = reader.cases()?.into_iter();
+            lines.map(|line| Ok((reader.payment_timeline(line.id)?, line))).collect()
+        });
+        let cases: Vec<(Vec<TimelineEntry>, PaymentLine)> = cases.await?;
+        let shown = cases.iter().map(|(timeline, line)| {
+            let case = case::about(timeline);
+            json!({
+                "id": line.id.to_string(),
+                "since": case.get("since"),
+                "merchant": line.merchant,
+                "order_id": line.order_id,
+                "amount": format!("{} {}", line.amount_minor, line.currency),
+                "what": case.get("what"),
+                "reason": case.get("reason"),
+                "proposed": case.pointer("/proposed/by"),
+            })
+        });
+        Ok(Value::Array(shown.collect()))
     }
 
     async fn lines(&self) -> Value {
@@ -263,6 +272,7 @@ impl Desk {
             "oldest_reversal": status.oldest_reversal.map(rfc3339),
             "repeating": status.repeating,
             "oldest_advice": status.oldest_advice.map(rfc3339),
+            "paced": status.paced,
             "cases": status.cases,
             "in_memory": status.in_memory,
             "waiting": status.waiting,

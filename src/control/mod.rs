@@ -4,6 +4,7 @@
 //! The control socket is a Unix socket with mode 0600: whoever may open it may operate the gateway. One
 //! connection carries one [`Command`] as a line of JSON and one answer as a line of JSON.
 
+mod case;
 pub mod client;
 pub mod desk;
 pub mod internal;
@@ -23,6 +24,11 @@ pub enum Command {
     },
     /// All open cases, oldest first.
     Cases,
+    /// One case: why it is one, its history, what may be done.
+    Case {
+        /// The payment.
+        id: String,
+    },
     /// Try the reversal of a case again.
     RetryCase {
         /// The payment.
@@ -104,6 +110,7 @@ impl Command {
         match self {
             Self::Payment { .. } => "payment",
             Self::Cases => "cases",
+            Self::Case { .. } => "case",
             Self::RetryCase { .. } => "retry_case",
             Self::CloseCase { .. } => "close_case",
             Self::Lines => "lines",
@@ -127,7 +134,8 @@ pub enum Resolution {
     Reversed,
     /// The host never posted it: the merchant sees `declined`.
     NeverPosted,
-    /// The host posted a capture, void or refund whose answer never came: approved.
+    /// The host posted a capture, void or refund whose answer never came: approved. Takes the word of two
+    /// people.
     Posted,
 }
 

@@ -229,6 +229,8 @@ fn in_words(judged: &Judged) -> String {
             };
             format!("reversal {verdict} {}", said.response_code)
         }
+        Judged::Deferred(code) => format!("asked for later {code}"),
+        Judged::Refused(code) => format!("advice refused {code}"),
         Judged::UnknownCode(code) => format!("unknown code {code}"),
     }
 }
