@@ -270,7 +270,7 @@ fn settings(config: &Config) -> Settings {
     let host_reply = config.hosts.iter().map(|host| host.reply_timeout).max();
     let pace = |host: &config::Host| {
         let owed_per_second = host.advices_per_second;
-        (host.name.clone(), Pace { owed_per_second, open_max: config.open_max(host) })
+        (host.name.clone(), Pace { owed_per_second, open_max: config.open_max_of(host) })
     };
     Settings {
         paces: config.hosts.iter().map(pace).collect(),
@@ -278,7 +278,7 @@ fn settings(config: &Config) -> Settings {
         reversal_gaps: config.reversal.gaps.clone(),
         reversal_give_up: config.reversal.give_up_after,
         unknown_original_wait: config.reversal.unknown_original_wait,
-        open_payments_max: config.engine.open_payments_max,
+        open_payments_max: config.open_max(),
         recent_payments_max: config.engine.recent_payments_max,
         waiting_max: config.engine.waiters_max,
         waiters_max: 64,

@@ -21,19 +21,24 @@ fn wide(count: usize) -> u64 {
     u64::try_from(count).unwrap_or(u64::MAX)
 }
 
-/// What the end of a payment takes of the journal at least: due, answered, reversed, and a repeat.
+/// What the end of a payment takes of the journal: timed out and due, four repeats, answered and reversed, each in
+/// a batch of its own.
 pub(crate) const OWED_BYTES: u64 = 768;
 
 impl Config {
-    /// How many payments of a host may be without an end: room for the reversal of each is reserved
-    /// before the payment is taken, in memory and, if room is kept at all, on a full disk.
-    pub fn open_max(&self, host: &Host) -> usize {
+    /// How many payments may be without an end: room for the reversal of each is reserved before it is
+    /// taken, in memory and, if room is kept at all, on a full disk.
+    pub fn open_max(&self) -> usize {
         let engine = self.engine.open_payments_max;
-        let own = host.open_payments_max.unwrap_or(engine).min(engine);
         match self.journal.ballast_bytes {
-            0 => own,
-            bytes => own.min(usize::try_from(bytes / OWED_BYTES).unwrap_or(usize::MAX)),
+            0 => engine,
+            bytes => engine.min(usize::try_from(bytes / OWED_BYTES).unwrap_or(usize::MAX)),
         }
+    }
+
+    /// How many of them may be a host's.
+    pub fn open_max_of(&self, host: &Host) -> usize {
+        host.open_payments_max.unwrap_or(usize::MAX).min(self.open_max())
     }
 
     /// The bounds, for the log at start and for `tidegate check`.
@@ -55,7 +60,7 @@ impl Config {
             });
             bounds.push(Bound {
                 name: format!("payments of host {} that may owe a reversal or an advice", host.name),
-                value: wide(self.open_max(host)),
+                value: wide(self.open_max_of(host)),
                 unit: "payments",
                 because: "the least of the host's and the engine's open_payments_max and of the ballast's reversals",
             });

@@ -526,7 +526,7 @@ fn bounds_follow_from_the_limits() {
 fn room_for_reversals_is_the_least_of_what_memory_and_ballast_hold() {
     let open_max = |from: &str, to: &str| {
         let config = Folder::new(&LEAST.replace(from, to)).load(&[]).unwrap();
-        config.open_max(&config.hosts[0])
+        config.open_max_of(&config.hosts[0])
     };
     assert_eq!(open_max("acquirer = ", "open_payments_max = 7\nacquirer = "), 7);
     assert_eq!(open_max("[[host]]", "[engine]\nopen_payments_max = 9\n[[host]]"), 9);
