@@ -4,6 +4,9 @@ use jiff::civil::Time;
 use jiff::tz::TimeZone;
 use tidegate_payment::time::{BusinessDate, LocalTime, Timestamp};
 
+/// How many days a bank may close at a stretch: a cut-over further away is a mistake.
+pub const HOLIDAYS_MAX: u32 = 14;
+
 /// When the bank's business date changes.
 #[derive(Debug, Clone)]
 pub struct BusinessDay {
@@ -23,11 +26,35 @@ impl BusinessDay {
         } else {
             local.date().tomorrow().unwrap_or(local.date())
         };
-        BusinessDate {
-            year: date.year().unsigned_abs(),
-            month: date.month().unsigned_abs(),
-            day: date.day().unsigned_abs(),
-        }
+        business_date(date)
+    }
+
+    /// The business date that a host's cut-over at an instant begins. A message that names none begins
+    /// the date after the nearest midnight: however often it comes, of however many hosts, that is one
+    /// date. A message that names month and day begins the one nearest to that; `None` if there is no
+    /// such day within [`HOLIDAYS_MAX`] days.
+    pub fn cut_over(&self, at: Timestamp, announced: Option<(u8, u8)>) -> Option<BusinessDate> {
+        let half_a_day = jiff::Span::new().hours(12);
+        let nearest = zoned(&self.zone, at).datetime().checked_add(half_a_day).ok()?.date();
+        let Some((month, day)) = announced else { return Some(business_date(nearest)) };
+        let (month, day) = (i8::try_from(month).ok()?, i8::try_from(day).ok()?);
+        let year = nearest.year();
+        let years = [year, year.saturating_sub(1), year.saturating_add(1)].into_iter();
+        let dates = years.filter_map(|year| jiff::civil::Date::new(year, month, day).ok());
+        let away = |date: &jiff::civil::Date| {
+            let span = nearest.until(*date).map(|span| span.get_days().unsigned_abs());
+            span.unwrap_or(u32::MAX)
+        };
+        let date = dates.min_by_key(away)?;
+        (away(&date) <= HOLIDAYS_MAX).then(|| business_date(date))
+    }
+}
+
+fn business_date(date: jiff::civil::Date) -> BusinessDate {
+    BusinessDate {
+        year: date.year().unsigned_abs(),
+        month: date.month().unsigned_abs(),
+        day: date.day().unsigned_abs(),
     }
 }
 
@@ -75,5 +102,31 @@ mod tests {
         let local = local_time(&zone, at("2026-11-22T20:05:06Z"));
         let wanted = LocalTime { month: 11, day: 23, hour: 4, minute: 5, second: 6 };
         assert_eq!(local, wanted);
+    }
+
+    #[test]
+    fn a_cut_over_without_a_date_begins_the_one_after_the_nearest_midnight() {
+        let day = berlin(jiff::civil::time(23, 0, 0, 0));
+        let begins = |text: &str| day.cut_over(at(text), None).unwrap().to_string();
+        for evening_or_night in ["20:00", "23:59", "00:00", "02:30", "10:59"] {
+            let date = if evening_or_night > "11:00" { "2026-11-22" } else { "2026-11-23" };
+            let text = format!("{date}T{evening_or_night}:00Z");
+            assert_eq!(begins(&text), "2026-11-23", "{text}");
+        }
+        assert_eq!(begins("2026-11-23T11:01:00Z"), "2026-11-24");
+    }
+
+    #[test]
+    fn a_cut_over_with_a_date_begins_that_of_the_right_year_and_no_other() {
+        let day = berlin(jiff::civil::time(23, 0, 0, 0));
+        let begins = |text: &str, said| day.cut_over(at(text), Some(said)).map(|it| it.to_string());
+        let evening = "2026-12-31T21:00:00Z";
+        assert_eq!(begins(evening, (1, 1)).as_deref(), Some("2027-01-01"));
+        assert_eq!(begins(evening, (1, 4)).as_deref(), Some("2027-01-04"), "over the holidays");
+        assert_eq!(begins(evening, (12, 31)).as_deref(), Some("2026-12-31"));
+        assert_eq!(begins(evening, (6, 1)), None, "half a year ahead");
+        assert_eq!(begins("2027-01-01T01:00:00Z", (12, 31)).as_deref(), Some("2026-12-31"));
+        assert_eq!(begins("2028-02-28T21:00:00Z", (2, 29)).as_deref(), Some("2028-02-29"));
+        assert_eq!(begins("2026-02-28T21:00:00Z", (2, 29)), None, "no such day");
     }
 }

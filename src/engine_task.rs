@@ -2,9 +2,12 @@
 //! performs its effects. It never waits for anything but the next input: commits and look-ups are
 //! under way beside it, and a full queue comes back to the engine as an input.
 
+mod alarms;
+
 use crate::calendar::BusinessDay;
 use crate::host::Clock as _;
 use crate::store::{Committed, Store, StoreError};
+use alarms::Alarms;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use std::collections::BTreeMap;
@@ -19,7 +22,7 @@ use tidegate_payment::engine::{Engine, Out, Status};
 use tidegate_payment::id::PaymentId;
 use tidegate_payment::input::{Input, LoadKey, Loaded, Waiter};
 use tidegate_payment::record::{Group, GroupSubject};
-use tidegate_payment::time::{Mono, Now, Timestamp};
+use tidegate_payment::time::{BusinessDate, Mono, Now, Timestamp};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
@@ -115,6 +118,12 @@ pub struct EngineParts<S, L> {
     pub clock: Clock,
     /// The rule of the business date.
     pub business_day: BusinessDay,
+    /// Whether the clock moves it. Otherwise a host's cut-over does, and the clock gives the first one.
+    pub by_clock: bool,
+    /// Who hears that it moved, once that is durable.
+    pub date: watch::Sender<Option<BusinessDate>>,
+    /// The age of the oldest reversal or advice from which on an alarm is raised.
+    pub owed_alarm_after: Duration,
     /// Who hears of alarms.
     pub on_alarm: Box<dyn Fn(&Alarm) + Send>,
     /// What the hosts tell: a lane of its own, so that no flood of requests delays an answer.
@@ -139,6 +148,7 @@ pub fn engine_task<S: Store, L: Lines>(
         waiters: BTreeMap::new(),
         under_way: FuturesUnordered::new(),
         out: Out::default(),
+        alarms: Alarms::default(),
     };
     (handle, task.run(stop))
 }
@@ -160,6 +170,7 @@ struct EngineTask<S, L> {
     waiters: BTreeMap<Waiter, oneshot::Sender<Reply>>,
     under_way: FuturesUnordered<UnderWay>,
     out: Out,
+    alarms: Alarms,
 }
 
 impl<S: Store, L: Lines> EngineTask<S, L> {
@@ -176,6 +187,7 @@ impl<S: Store, L: Lines> EngineTask<S, L> {
         self.parts.engine.recover(now, &mut self.out);
         loop {
             self.perform_all();
+            self.tell_date();
             if stopping && self.is_drained() {
                 return Ok(());
             }
@@ -195,9 +207,7 @@ impl<S: Store, L: Lines> EngineTask<S, L> {
                     self.hear(Input::Projected(sequence));
                 }
                 _ = date_watch.tick() => self.look_at_the_date(),
-                _ = status_watch.tick() => {
-                    self.status.send_replace(self.parts.engine.status());
-                }
+                _ = status_watch.tick() => self.look_at_the_status(),
                 () = stop.cancelled(), if !stopping => {
                     stopping = true;
                     self.parts.engine.stop();
@@ -221,10 +231,28 @@ impl<S: Store, L: Lines> EngineTask<S, L> {
     }
 
     fn look_at_the_date(&mut self) {
-        let date = self.parts.business_day.date(self.parts.clock.now().wall);
-        if self.parts.engine.date() != Some(date) {
-            self.hear(Input::Date(date));
+        let now = self.parts.clock.now();
+        let date = self.parts.business_day.date(now.wall);
+        let current = self.parts.engine.date();
+        if self.parts.by_clock || current.is_none() {
+            if current != Some(date) {
+                self.hear(Input::Date(date));
+            }
+        } else if let Some(current) = current {
+            self.alarms.look_at_cut_over(now, current, &self.parts.business_day);
         }
+    }
+
+    fn look_at_the_status(&mut self) {
+        let status = self.parts.engine.status();
+        self.alarms.look_at_owed(self.parts.clock.now(), &status, self.parts.owed_alarm_after);
+        self.status.send_replace(status);
+    }
+
+    /// The date in memory is durable: memory is never ahead of the journal.
+    fn tell_date(&self) {
+        let date = self.parts.engine.date();
+        self.parts.date.send_if_modified(|held| std::mem::replace(held, date) != date);
     }
 
     fn hear_back(&mut self, back: Back) -> Result<(), StoreError> {

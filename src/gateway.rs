@@ -35,12 +35,12 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use tidegate_payment::engine::{Engine, Out, Settings};
+use tidegate_payment::engine::{Engine, Out, Pace, Settings};
 use tidegate_payment::numbering::LeaseSizes;
 use tidegate_payment::time::Timestamp;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch as tokio_watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -111,7 +111,9 @@ impl Gateway {
         binding::check(&config.gateway.data_dir, keys.as_ref())?;
         let store = Arc::new(store);
         let (events, heard) = mpsc::channel(EVENTS_MAX);
-        let hosts = Hosts::start(&config, &definitions, &keys, &events, &recovered, clock)?;
+        let (date, moved) = tokio_watch::channel(recovered.date);
+        let outward = hosts::Outward { keys: &keys, events: &events, date: &moved };
+        let hosts = Hosts::start(&config, &definitions, &outward, &recovered, clock)?;
 
         let stop_engine = CancellationToken::new();
         let parts = EngineParts {
@@ -120,6 +122,9 @@ impl Gateway {
             lines: seams::lines(hosts.clone(), &events),
             clock,
             business_day: business_day(&config),
+            by_clock: config.gateway.business_day == config::DateSource::Clock,
+            date,
+            owed_alarm_after: config.reversal.alarm_after,
             on_alarm: Box::new(|alarm| {
                 tracing::error!(?alarm, alarm = true, "an operator must know")
             }),
@@ -263,12 +268,17 @@ fn restored(config: &Config, recovered: &Recovered) -> anyhow::Result<Engine> {
 fn settings(config: &Config) -> Settings {
     // One engine obeys the longest wait of its hosts; each host refuses what is overdue for itself.
     let host_reply = config.hosts.iter().map(|host| host.reply_timeout).max();
+    let pace = |host: &config::Host| {
+        let owed_per_second = host.advices_per_second;
+        (host.name.clone(), Pace { owed_per_second, open_max: config.open_max_of(host) })
+    };
     Settings {
+        paces: config.hosts.iter().map(pace).collect(),
         host_reply: host_reply.unwrap_or(Duration::from_secs(15)),
         reversal_gaps: config.reversal.gaps.clone(),
         reversal_give_up: config.reversal.give_up_after,
         unknown_original_wait: config.reversal.unknown_original_wait,
-        open_payments_max: config.engine.open_payments_max,
+        open_payments_max: config.open_max(),
         recent_payments_max: config.engine.recent_payments_max,
         waiting_max: config.engine.waiters_max,
         waiters_max: 64,
@@ -276,6 +286,6 @@ fn settings(config: &Config) -> Settings {
     }
 }
 
-fn business_day(config: &Config) -> BusinessDay {
+pub(crate) fn business_day(config: &Config) -> BusinessDay {
     BusinessDay { zone: config.gateway.time_zone.clone(), ends: config.gateway.business_day_ends }
 }

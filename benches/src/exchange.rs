@@ -93,6 +93,7 @@ impl World {
             clock: Arc::new(clock),
             dice: Box::new(|| 0),
             expected: Vec::new(),
+            cut_overs: None,
         })?;
         while !matches!(inputs.recv().await, None | Some(Input::HostUp(_, true))) {}
         Ok(Self { host, inputs, clock, last: 0 })

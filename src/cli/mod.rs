@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 done; 1 refused, failed, or faults were found; 2 the words were not understood.
 
+mod cases;
 mod check;
 mod journal;
 mod keys;
@@ -56,7 +57,7 @@ enum Command {
     Payment(operate::Payment),
     /// What waits for a person's word.
     #[command(subcommand)]
-    Cases(operate::Cases),
+    Cases(cases::Cases),
     /// The lines to the host.
     #[command(subcommand)]
     Line(operate::Line),

@@ -2,7 +2,7 @@
 
 use super::{ConfigFile, print};
 use crate::config;
-use crate::control::{Command, Resolution, client};
+use crate::control::{Command, client};
 use anyhow::Context;
 use clap::{Args, Subcommand};
 use serde_json::Value;
@@ -25,7 +25,11 @@ impl Asked {
     }
 
     /// Asks and prints: JSON if that was wanted, otherwise by `show`.
-    fn print(&self, command: &Command, show: impl Fn(&Value)) -> anyhow::Result<ExitCode> {
+    pub(super) fn print(
+        &self,
+        command: &Command,
+        show: impl Fn(&Value),
+    ) -> anyhow::Result<ExitCode> {
         let value = self.ask(command)?;
         if self.json {
             print::json(&value);
@@ -110,7 +114,7 @@ impl Payment {
     }
 }
 
-fn show_payment(value: &Value) {
+pub(super) fn show_payment(value: &Value) {
     let payment = value.get("payment").unwrap_or(&Value::Null);
     let always = ["id", "merchant", "operation", "order_id", "amount", "card", "result", "reason"];
     // What follows is shown where there is something to show.
@@ -145,81 +149,6 @@ fn show_payment(value: &Value) {
         .map(|event| ["at", "event", "detail"].map(|member| print::text(event, member)).to_vec());
     print::line("");
     print::table(&["at", "event", "detail"], &rows.collect::<Vec<_>>());
-}
-
-/// `tidegate cases …`
-#[derive(Debug, Subcommand)]
-pub(super) enum Cases {
-    /// All open cases, oldest first.
-    #[command(after_help = "Example: tidegate cases list -c FILE")]
-    List {
-        #[command(flatten)]
-        asked: Asked,
-    },
-    /// One case with its timeline.
-    Show {
-        #[command(flatten)]
-        asked: Asked,
-        /// The payment's id.
-        id: String,
-    },
-    /// Try the reversal again.
-    #[command(after_help = "Example: tidegate cases retry -c FILE ID --reason 'host repaired'")]
-    Retry {
-        #[command(flatten)]
-        asked: Asked,
-        /// The payment's id.
-        id: String,
-        /// Why; kept in the journal.
-        #[arg(long)]
-        reason: String,
-    },
-    /// End a case.
-    #[command(
-        after_help = "Example: tidegate cases close -c FILE ID --as reversed --reason 'credit seen'"
-    )]
-    Close {
-        #[command(flatten)]
-        asked: Asked,
-        /// The payment's id.
-        id: String,
-        /// How it ended.
-        #[arg(long = "as", value_enum)]
-        resolution: Resolution,
-        /// Why; kept in the journal.
-        #[arg(long)]
-        reason: String,
-    },
-}
-
-impl Cases {
-    pub(super) fn answer(&self) -> anyhow::Result<ExitCode> {
-        match self {
-            Self::List { asked } => asked.print(&Command::Cases, show_cases),
-            Self::Show { asked, id } => {
-                asked.print(&Command::Payment { id: id.clone() }, show_payment)
-            }
-            Self::Retry { asked, id, reason } => {
-                let (id, by, reason) = (id.clone(), operator(), reason.clone());
-                asked.print(&Command::RetryCase { id, by, reason }, show_payment)
-            }
-            Self::Close { asked, id, resolution, reason } => {
-                let (id, by, reason) = (id.clone(), operator(), reason.clone());
-                let command = Command::CloseCase { id, by, reason, resolution: *resolution };
-                asked.print(&command, show_payment)
-            }
-        }
-    }
-}
-
-/// Who operates: the name of the account, as the journal shall know it.
-fn operator() -> String {
-    let names = ["SUDO_USER", "USER", "LOGNAME"].into_iter();
-    names.filter_map(|name| std::env::var(name).ok()).next().unwrap_or_else(|| "operator".into())
-}
-
-fn show_cases(value: &Value) {
-    show_rows(value, ["id", "since", "merchant", "order_id", "amount", "card", "reason"]);
 }
 
 /// `tidegate line …`
@@ -269,13 +198,13 @@ impl Line {
         match self {
             Self::Status { asked } => asked.print(&Command::Lines, show_lines),
             Self::SignOff(LineAct { asked, line: (host, line), reason }) => {
-                let (host, line, by) = (host.clone(), line.clone(), operator());
-                let command = Command::SignOffLine { host, line, by, reason: reason.clone() };
+                let (host, line) = (host.clone(), line.clone());
+                let command = Command::SignOffLine { host, line, reason: reason.clone() };
                 asked.print(&command, show_lines)
             }
             Self::SignOn(LineAct { asked, line: (host, line), reason }) => {
-                let (host, line, by) = (host.clone(), line.clone(), operator());
-                let command = Command::SignOnLine { host, line, by, reason: reason.clone() };
+                let (host, line) = (host.clone(), line.clone());
+                let command = Command::SignOnLine { host, line, reason: reason.clone() };
                 asked.print(&command, show_lines)
             }
         }
@@ -290,7 +219,7 @@ fn show_lines(value: &Value) {
 }
 
 /// A list of objects as a table of some of their members.
-fn show_rows<const N: usize>(value: &Value, members: [&str; N]) {
+pub(super) fn show_rows<const N: usize>(value: &Value, members: [&str; N]) {
     let rows = value.as_array().map(Vec::as_slice).unwrap_or_default();
     let cell = |row: &Value, member| match row.get(member) {
         Some(Value::Array(names)) => words(names),
@@ -348,12 +277,12 @@ impl Route {
         match self {
             Self::List { asked } => asked.print(&Command::Routes, show),
             Self::Decline(RouteAct { asked, name, reason }) => {
-                let (name, by, reason) = (name.clone(), operator(), reason.clone());
-                asked.print(&Command::DeclineRoute { name, by, reason }, show)
+                let (name, reason) = (name.clone(), reason.clone());
+                asked.print(&Command::DeclineRoute { name, reason }, show)
             }
             Self::Resume(RouteAct { asked, name, reason }) => {
-                let (name, by, reason) = (name.clone(), operator(), reason.clone());
-                asked.print(&Command::ResumeRoute { name, by, reason }, show)
+                let (name, reason) = (name.clone(), reason.clone());
+                asked.print(&Command::ResumeRoute { name, reason }, show)
             }
         }
     }

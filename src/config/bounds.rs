@@ -1,5 +1,6 @@
 //! Bounds that follow from others, so that an operator sees them before the first bad day.
 
+use super::host_values::Host;
 use super::values::Config;
 use serde::Serialize;
 
@@ -20,7 +21,26 @@ fn wide(count: usize) -> u64 {
     u64::try_from(count).unwrap_or(u64::MAX)
 }
 
+/// What the end of a payment takes of the journal: timed out and due, four repeats, answered and reversed, each in
+/// a batch of its own.
+pub(crate) const OWED_BYTES: u64 = 768;
+
 impl Config {
+    /// How many payments may be without an end: room for the reversal of each is reserved before it is
+    /// taken, in memory and, if room is kept at all, on a full disk.
+    pub fn open_max(&self) -> usize {
+        let engine = self.engine.open_payments_max;
+        match self.journal.ballast_bytes {
+            0 => engine,
+            bytes => engine.min(usize::try_from(bytes / OWED_BYTES).unwrap_or(usize::MAX)),
+        }
+    }
+
+    /// How many of them may be a host's.
+    pub fn open_max_of(&self, host: &Host) -> usize {
+        host.open_payments_max.unwrap_or(usize::MAX).min(self.open_max())
+    }
+
     /// The bounds, for the log at start and for `tidegate check`.
     pub fn bounds(&self) -> Vec<Bound> {
         let mut bounds = Vec::new();
@@ -31,6 +51,18 @@ impl Config {
                 value: wide(host.in_flight_max).saturating_mul(1_000) / wait_ms,
                 unit: "payments/s",
                 because: "in_flight_max / reply_timeout_ms",
+            });
+            bounds.push(Bound {
+                name: format!("reversals and repeated advices a second to host {}", host.name),
+                value: host.advices_per_second.get().into(),
+                unit: "messages/s",
+                because: "advices_per_second (default: in_flight_max / 10, at least 20)",
+            });
+            bounds.push(Bound {
+                name: format!("payments of host {} that may owe a reversal or an advice", host.name),
+                value: wide(self.open_max_of(host)),
+                unit: "payments",
+                because: "the least of the host's and the engine's open_payments_max and of the ballast's reversals",
             });
         }
         for channel in &self.channels {
@@ -64,12 +96,11 @@ impl Config {
             unit: "bytes",
             because: "unapplied_max x 2 KiB",
         });
-        // Due, sent, answered: three records of at most 1 KiB.
         bounds.push(Bound {
             name: "reversals that the ballast makes room for".to_owned(),
-            value: self.journal.ballast_bytes / 3_072,
+            value: self.journal.ballast_bytes / OWED_BYTES,
             unit: "reversals",
-            because: "ballast_bytes / 3 KiB",
+            because: "ballast_bytes / 768 bytes",
         });
         bounds
     }

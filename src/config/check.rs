@@ -9,8 +9,8 @@ use super::raw::{
     RawSecret,
 };
 use super::values::{
-    Config, Engine, Gateway, Internal, Journal, Keys, Log, LogFormat, LogLevel, Mode, Reversal,
-    Seams, SecretRef,
+    Config, DateSource, Engine, Gateway, Internal, Journal, Keys, Log, LogFormat, LogLevel, Mode,
+    Reversal, Seams, SecretRef,
 };
 use jiff::civil::Time;
 use jiff::tz::TimeZone;
@@ -176,6 +176,7 @@ impl Checker {
 
     /// The whole configuration, when nothing is wrong with it.
     pub(super) fn config(&mut self, file: PathBuf, raw: RawConfig) -> Option<Config> {
+        let day = (raw.gateway.business_day.clone(), raw.gateway.business_day_host.clone());
         let gateway = self.gateway(raw.gateway);
         let keys = self.keys(raw.keys);
         let internal = self.internal(raw.internal);
@@ -184,6 +185,7 @@ impl Checker {
         let reversal = self.reversal(raw.reversal);
         let channels = self.channels(raw.channel);
         let hosts = self.hosts(raw.host);
+        let business_day = self.business_day(day, hosts.as_deref());
         let merchants = self.merchants(raw.merchant, hosts.as_deref());
         if let (Some(merchants), Some(channels)) = (&merchants, &channels) {
             self.certificates_asked(merchants, channels);
@@ -191,7 +193,7 @@ impl Checker {
         let routes = self.routes(raw.route, hosts.as_deref(), merchants.as_deref());
         Some(Config {
             file,
-            gateway: gateway?,
+            gateway: Gateway { business_day: business_day?, ..gateway? },
             keys: keys?,
             internal: internal?,
             journal,
@@ -233,6 +235,7 @@ impl Checker {
             protocols_dir: self.path(&protocols_dir),
             time_zone: time_zone?,
             business_day_ends: business_day_ends?,
+            business_day: DateSource::Clock,
             drain_timeout,
             seams: seams?,
             log: log?,
@@ -344,7 +347,9 @@ impl Checker {
         let wait = raw.unknown_original_wait_ms;
         let give_up = self.number("reversal.give_up_after_s", give_up, 86_400, 1..=2_592_000);
         let minute = Duration::from_secs(60);
+        let alarm = self.number("reversal.alarm_after_s", raw.alarm_after_s, 900, 1..=2_592_000);
         Reversal {
+            alarm_after: Duration::from_secs(alarm),
             gaps: gaps.into_iter().map(Duration::from_millis).collect(),
             give_up_after: Duration::from_secs(give_up),
             unknown_original_wait: self.millis(

@@ -1,9 +1,11 @@
 //! Checks the lists: channels, hosts and merchants.
 
 use super::check::Checker;
+use super::host_values::{Frame, Host, Line};
 use super::raw::{RawChannel, RawHost, RawLine, RawMerchant};
-use super::values::{Channel, ChannelKind, Frame, Host, Line, Merchant};
+use super::values::{Channel, ChannelKind, Merchant};
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::time::Duration;
 use tidegate_payment::id::{ChannelId, HostId, LineId, MerchantId, TerminalId};
 use tidegate_payment::money::{Currency, Money};
@@ -137,6 +139,11 @@ impl Checker {
         let window = raw.late_answer_window;
         let late_answer_window =
             self.count(&key("late_answer_window"), window, 10_000, 1..=1_000_000);
+        let rate = raw.advices_per_second;
+        let advices_per_second = self.pace(&key("advices_per_second"), rate, in_flight_max);
+        let open_key = key("open_payments_max");
+        let open = raw.open_payments_max;
+        let open_payments_max = open.map(|max| self.count(&open_key, Some(max), 0, 1..=1_000_000));
         Some(Host {
             name: name?,
             dialect: dialect?,
@@ -153,8 +160,17 @@ impl Checker {
             reconnect_min,
             reconnect_max,
             late_answer_window,
+            advices_per_second,
+            open_payments_max,
             lines: lines?,
         })
+    }
+
+    /// By default a tenth of what may be under way, and never a trickle.
+    fn pace(&mut self, key: &str, raw: Option<u64>, in_flight_max: usize) -> NonZeroU32 {
+        let tenth = u64::try_from(in_flight_max / 10).unwrap_or(u64::MAX).clamp(20, 10_000);
+        let rate = u32::try_from(self.number(key, raw.or(Some(tenth)), tenth, 1..=10_000));
+        rate.ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MIN)
     }
 
     fn lines(&mut self, table: &str, raw: Vec<RawLine>) -> Option<Vec<Line>> {

@@ -2,8 +2,9 @@
 
 use super::check::Checker;
 use super::check_lists::{NAME, digits, each};
+use super::host_values::Host;
 use super::raw::RawRoute;
-use super::values::{Host, Merchant};
+use super::values::Merchant;
 use tidegate_payment::id::{HostId, MerchantId};
 use tidegate_payment::request::Operation;
 

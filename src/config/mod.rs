@@ -10,6 +10,8 @@
 
 mod values;
 
+mod host_values;
+
 mod load;
 
 mod fault;
@@ -28,6 +30,8 @@ mod check_routes;
 
 mod check_limits;
 
+mod check_dates;
+
 mod lint;
 
 mod bounds;
@@ -40,10 +44,11 @@ mod stories;
 pub use bounds::Bound;
 pub use check_routes::RouteRule;
 pub use fault::{ConfigErrors, Fault};
+pub use host_values::{Frame, Host, Line};
 pub use load::{control_socket, load, load_with};
 pub use reload::needs_restart;
 pub use values::{
-    Channel, ChannelKind, ClientCertificates, Config, Engine, Frame, Gateway, Host, Internal,
-    Journal, Keys, Line, Log, LogFormat, LogLevel, Merchant, MerchantKey, Mode, Reversal, Seams,
+    Channel, ChannelKind, ClientCertificates, Config, DateSource, Engine, Gateway, Internal,
+    Journal, Keys, Log, LogFormat, LogLevel, Merchant, MerchantKey, Mode, Reversal, Seams,
     SecretError, SecretRef, TlsFiles,
 };

@@ -39,6 +39,8 @@ written! {
         protocols_dir: Text,
         time_zone: Text,
         business_day_ends: Text,
+        business_day: Text,
+        business_day_host: Text,
         drain_timeout_ms: Number,
         seams: Text,
         log: RawLog,
@@ -58,6 +60,7 @@ written! {
         gaps_ms: Option<Vec<u64>>,
         give_up_after_s: Number,
         unknown_original_wait_ms: Number,
+        alarm_after_s: Number,
     }
     RawChannel {
         name: Text,
@@ -116,6 +119,8 @@ written! {
         reconnect_min_ms: Number,
         reconnect_max_ms: Number,
         late_answer_window: Number,
+        advices_per_second: Number,
+        open_payments_max: Number,
         line: Vec<RawLine>,
     }
     RawLine { name: Text, address: Text }

@@ -79,7 +79,7 @@ macro_rules! differ {
 fn name_tables(a: &Config, b: &Config, names: &mut Vec<String>) {
     let before = names.len();
     differ!(names, "gateway", a.gateway, b.gateway; name mode data_dir time_zone business_day_ends
-        seams);
+        business_day seams);
     differ!(names, "gateway.log", a.gateway.log, b.gateway.log; format);
     if names.len() == before && a.gateway != b.gateway {
         names.push("gateway".to_owned());
@@ -91,7 +91,7 @@ fn name_tables(a: &Config, b: &Config, names: &mut Vec<String>) {
     differ!(names, "engine", a.engine, b.engine;
         open_payments_max recent_payments_max waiters_max);
     differ!(names, "reversal", a.reversal, b.reversal;
-        gaps give_up_after unknown_original_wait);
+        gaps give_up_after unknown_original_wait alarm_after);
 }
 
 fn name_lists(a: &Config, b: &Config, names: &mut Vec<String>) {
@@ -112,7 +112,7 @@ fn name_lists(a: &Config, b: &Config, names: &mut Vec<String>) {
         let (table, before) = (format!("host[{index}]"), names.len());
         differ!(names, table, a, b; frame in_flight_max reply_timeout reply_frame_bytes_max
             echo_after sign_on_timeout connect_timeout reconnect_min reconnect_max
-            late_answer_window lines);
+            late_answer_window advices_per_second open_payments_max lines);
         if names.len() == before && a != b {
             names.push(table);
         }

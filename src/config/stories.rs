@@ -5,7 +5,9 @@
     reason = "a test stops at the first surprise"
 )]
 
-use super::{Config, ConfigErrors, Frame, LogFormat, Mode, SecretRef, load_with, needs_restart};
+use super::{
+    Config, ConfigErrors, DateSource, Frame, LogFormat, Mode, SecretRef, load_with, needs_restart,
+};
 use crate::edge::limits::Limits;
 use crate::keys::algorithm::Algorithm;
 use std::collections::BTreeMap;
@@ -13,6 +15,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tempfile::TempDir;
+use tidegate_payment::id::HostId;
 
 /// All that must be set, and nothing else.
 const LEAST: &str = r#"[gateway]
@@ -197,7 +200,7 @@ error: gateway.mode: "prod" is not expected
 3 | mode = "prod"
   |        ^^^^^^ "development" or "production" is wanted
 
-error: gateway.drain_timeout: unknown field `drain_timeout`, expected one of `name`, `mode`, `data_dir`, `protocols_dir`, `time_zone`, `business_day_ends`, `drain_timeout_ms`, `seams`, `log`
+error: gateway.drain_timeout: unknown field `drain_timeout`, expected one of `name`, `mode`, `data_dir`, `protocols_dir`, `time_zone`, `business_day_ends`, `business_day`, `business_day_host`, `drain_timeout_ms`, `seams`, `log`
  --> tidegate.toml:4:1
   |
 4 | drain_timeout = 5
@@ -514,7 +517,47 @@ fn bounds_follow_from_the_limits() {
     let bounds = config.bounds();
     let find = |name: &str| bounds.iter().find(|bound| bound.name.contains(name)).unwrap().value;
     assert_eq!(find("payments a second to host bank"), 34);
+    assert_eq!(find("repeated advices a second to host bank"), 51);
+    assert_eq!(find("host bank that may owe"), 20_000);
     assert_eq!(find("requests of channel rest"), (8_192 + 65_536) * (4_096 + 1_024));
+}
+
+#[test]
+fn room_for_reversals_is_the_least_of_what_memory_and_ballast_hold() {
+    let open_max = |from: &str, to: &str| {
+        let config = Folder::new(&LEAST.replace(from, to)).load(&[]).unwrap();
+        config.open_max_of(&config.hosts[0])
+    };
+    assert_eq!(open_max("acquirer = ", "open_payments_max = 7\nacquirer = "), 7);
+    assert_eq!(open_max("[[host]]", "[engine]\nopen_payments_max = 9\n[[host]]"), 9);
+    assert_eq!(open_max("[[host]]", "[journal]\nballast_bytes = 1048576\n[[host]]"), 1_365);
+    assert_eq!(open_max("[[host]]", "[journal]\nballast_bytes = 0\n[[host]]"), 20_000);
+}
+
+#[test]
+fn the_business_date_is_moved_by_the_clock_or_by_one_host() {
+    let with = |keys: &str| Folder::new(&LEAST.replace("mode = ", &format!("{keys}\nmode = ")));
+    let source = |keys: &str| with(keys).load(&[]).unwrap().gateway.business_day;
+    let bank = HostId::parse("bank").unwrap();
+    assert_eq!(source(""), DateSource::Clock);
+    assert_eq!(source("business_day = \"host\""), DateSource::Host(bank.clone()));
+    let named = "business_day = \"host\"\nbusiness_day_host = \"bank\"";
+    assert_eq!(source(named), DateSource::Host(bank));
+    for (keys, fault) in [
+        ("business_day = \"moon\"", "gateway.business_day: \"moon\" is not expected"),
+        ("business_day_host = \"bank\"", "gateway.business_day_host: moves nothing"),
+        (
+            "business_day = \"host\"\nbusiness_day_host = \"mars\"",
+            "gateway.business_day_host: \"mars\" is no host",
+        ),
+    ] {
+        let shown = with(keys).faults(&[]);
+        assert!(shown.contains(fault), "{fault} in {shown}");
+    }
+    let second = LEAST.split("[[host]]").nth(1).unwrap().replace("bank", "bank-2");
+    let two = LEAST.replace("mode = ", "business_day = \"host\"\nmode = ");
+    let shown = Folder::new(&format!("{two}[[host]]{second}")).faults(&[]);
+    assert!(shown.contains("gateway.business_day_host: is missing"), "{shown}");
 }
 
 #[test]
@@ -566,6 +609,10 @@ fn what_a_running_gateway_can_take_is_told_from_what_needs_a_restart() {
             "limits = { connections_max = 7 }\nkind = ",
             "channel[0].limits.connections_max",
         ),
+        ("mode = ", "business_day = \"host\"\nmode = ", "gateway.business_day"),
+        ("acquirer = ", "advices_per_second = 7\nacquirer = ", "host[0].advices_per_second"),
+        ("acquirer = ", "open_payments_max = 7\nacquirer = ", "host[0].open_payments_max"),
+        ("[[host]]", "[reversal]\nalarm_after_s = 9\n[[host]]", "reversal.alarm_after"),
         ("[[host]]", "[engine]\nwaiters_max = 9\n[[host]]", "engine.waiters_max"),
         ("[[host]]", "[journal]\nballast_bytes = 0\n[[host]]", "journal.ballast_bytes"),
     ] {

@@ -1,6 +1,7 @@
 //! Checked configuration. Whoever holds a [`Config`] need not look twice.
 
 use super::check_routes::RouteRule;
+use super::host_values::Host;
 use crate::channel::client_certificate::CertificateBinding;
 use crate::channel::signature::VerifyingKey;
 use crate::edge::limits::Limits;
@@ -10,7 +11,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
-use tidegate_payment::id::{ChannelId, HostId, LineId, MerchantId, TerminalId};
+use tidegate_payment::id::{ChannelId, HostId, MerchantId, TerminalId};
 use tidegate_payment::money::Currency;
 use tidegate_payment::request::Operation;
 use zeroize::Zeroizing;
@@ -55,14 +56,25 @@ pub struct Gateway {
     pub protocols_dir: PathBuf,
     /// The zone of the business date.
     pub time_zone: TimeZone,
-    /// Local time after which the next date's business begins.
+    /// Local time after which the next date's business begins, by the clock.
     pub business_day_ends: Time,
+    /// Who moves the business date.
+    pub business_day: DateSource,
     /// How long an orderly stop waits for what is under way.
     pub drain_timeout: Duration,
     /// How messages pass between the edge, the core and the lines.
     pub seams: Seams,
     /// `[gateway.log]`.
     pub log: Log,
+}
+
+/// Who moves the business date.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DateSource {
+    /// The clock, at the end of the business day.
+    Clock,
+    /// This host's cut-over.
+    Host(HostId),
 }
 
 /// How messages pass the two seams: edge to channel, core to line.
@@ -231,6 +243,8 @@ pub struct Reversal {
     pub give_up_after: Duration,
     /// How long to wait after "unknown original" before asking once more.
     pub unknown_original_wait: Duration,
+    /// The age of the oldest reversal or advice from which on an alarm is raised.
+    pub alarm_after: Duration,
 }
 
 /// A merchant protocol bound to a listener.
@@ -279,71 +293,6 @@ pub struct ClientCertificates {
     pub ca: PathBuf,
     /// A connection without one is refused.
     pub required: bool,
-}
-
-/// A bank host.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Host {
-    /// Its name.
-    pub name: HostId,
-    /// `dialects/NAME/dialect.toml`.
-    pub dialect: String,
-    /// `mappings/NAME.toml`.
-    pub mapping: String,
-    /// How frames are delimited on its lines.
-    pub frame: Frame,
-    /// Acquiring institution, 1 to 11 digits (ISO 8583 DE 32).
-    pub acquirer: String,
-    /// Forwarding institution, 1 to 11 digits (ISO 8583 DE 33).
-    pub forwarder: Option<String>,
-    /// Financial exchanges under way at once.
-    pub in_flight_max: usize,
-    /// After this the host counts as silent.
-    pub reply_timeout: Duration,
-    /// The longest frame that is read.
-    pub reply_frame_bytes_max: usize,
-    /// Silence on a line after which an echo is sent.
-    pub echo_after: Duration,
-    /// After this an unanswered sign-on or echo closes the line.
-    pub sign_on_timeout: Duration,
-    /// After this a connect counts as failed.
-    pub connect_timeout: Duration,
-    /// The first gap between connects, before jitter.
-    pub reconnect_min: Duration,
-    /// The longest gap between connects, before jitter.
-    pub reconnect_max: Duration,
-    /// How many finished exchanges are remembered, to know a late answer by.
-    pub late_answer_window: usize,
-    /// One or more, their names unique.
-    pub lines: Vec<Line>,
-}
-
-/// How frames are delimited.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Frame {
-    /// Two bytes, big-endian, counting the body.
-    LengthBe2,
-    /// Four ASCII digits, counting the body.
-    LengthAscii4,
-}
-
-impl Frame {
-    /// Its name in configuration.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::LengthBe2 => "length-be2",
-            Self::LengthAscii4 => "length-ascii4",
-        }
-    }
-}
-
-/// A line to a host.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Line {
-    /// Its name.
-    pub name: LineId,
-    /// `host:port`.
-    pub address: String,
 }
 
 /// A merchant.

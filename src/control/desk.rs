@@ -1,11 +1,12 @@
 //! Carries operators' commands out: asks the engine, the ledger and the hosts.
 
 use super::socket::Backend;
-use super::{Answer, Command, Resolution, shown};
+use super::{Answer, Command, Resolution, case, shown};
 use crate::engine_task::EngineHandle;
 use crate::gateway::{Hosts, Reloader};
 use crate::routing::{Decline, Declined};
 use crate::store::embedded::JournalStore;
+use crate::store::ledger::{PaymentLine, TimelineEntry};
 use crate::store::{Store, StoreError, export};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -47,14 +48,15 @@ impl From<StoreError> for Refused {
 }
 
 impl Backend for Desk {
-    async fn answer(&self, command: Command) -> Answer {
+    async fn answer(&self, command: Command, by: &str) -> Answer {
         let done = match command {
             Command::Payment { id } => self.payment(&id).await,
             Command::Cases => self.cases().await,
-            Command::RetryCase { id, by, reason } => {
+            Command::Case { id } => self.payment(&id).await,
+            Command::RetryCase { id, reason } => {
                 self.operate(&id, by, reason, CaseAct::Retry).await
             }
-            Command::CloseCase { id, by, reason, resolution } => {
+            Command::CloseCase { id, reason, resolution } => {
                 let resolution = match resolution {
                     Resolution::Reversed => record::Resolution::Reversed,
                     Resolution::NeverPosted => record::Resolution::DeclinedNeverPosted,
@@ -63,17 +65,17 @@ impl Backend for Desk {
                 self.operate(&id, by, reason, CaseAct::Close(resolution)).await
             }
             Command::Lines => Ok(self.lines().await),
-            Command::SignOffLine { host, line, by, reason } => {
-                self.operate_line((&host, &line), &by, &reason, Act::TakeOut).await
+            Command::SignOffLine { host, line, reason } => {
+                self.operate_line((&host, &line), by, &reason, Act::TakeOut).await
             }
-            Command::SignOnLine { host, line, by, reason } => {
-                self.operate_line((&host, &line), &by, &reason, Act::PutBack).await
+            Command::SignOnLine { host, line, reason } => {
+                self.operate_line((&host, &line), by, &reason, Act::PutBack).await
             }
             Command::Routes => Ok(self.routes()),
-            Command::DeclineRoute { name, by, reason } => {
+            Command::DeclineRoute { name, reason } => {
                 self.operate_route(&name, by, reason, &Act::TakeOut)
             }
-            Command::ResumeRoute { name, by, reason } => {
+            Command::ResumeRoute { name, reason } => {
                 self.operate_route(&name, by, reason, &Act::PutBack)
             }
             Command::Status => Ok(self.status()),
@@ -117,12 +119,13 @@ impl Desk {
     async fn operate(
         &self,
         id: &str,
-        by: String,
+        by: &str,
         reason: String,
         act: CaseAct,
     ) -> Result<Value, Refused> {
         let id = parse_id(id)?;
         check_reason(&reason)?;
+        let by = by.to_owned();
         let act = |waiter| Input::Operator(OperatorAct { waiter, id, by, reason, act });
         let view = view_of(self.engine.ask(act).await)?;
         self.shown(&view).await
@@ -139,24 +142,31 @@ impl Desk {
             json!({ "at": at, "event": entry.record.name(), "detail": record })
         });
         let events: Vec<_> = events.collect();
-        Ok(json!({ "payment": shown::payment(view), "timeline": events }))
+        let case = case::about(&timeline);
+        Ok(json!({ "payment": shown::payment(view), "case": case, "timeline": events }))
     }
 
     async fn cases(&self) -> Result<Value, Refused> {
         self.catch_up().await;
-        let cases = self.store.read(|reader| reader.cases()).await?;
-        let mut shown = Vec::new();
-        for case in cases {
-            shown.push(json!({
-                "id": case.id.to_string(),
-                "since": shown::rfc3339(case.accepted_at),
-                "merchant": case.merchant,
-                "order_id": case.order_id,
-                "amount": shown::amount(case.amount_minor, &case.currency),
-                "reason": case.state,
-            }));
-        }
-        Ok(Value::Array(shown))
+        let cases = self.store.read(|reader| {
+            let lines = reader.cases()?.into_iter();
+            lines.map(|line| Ok((reader.payment_timeline(line.id)?, line))).collect()
+        });
+        let cases: Vec<(Vec<TimelineEntry>, PaymentLine)> = cases.await?;
+        let shown = cases.iter().map(|(timeline, line)| {
+            let case = case::about(timeline);
+            json!({
+                "id": line.id.to_string(),
+                "since": case.get("since"),
+                "merchant": line.merchant,
+                "order_id": line.order_id,
+                "amount": shown::amount(line.amount_minor, &line.currency),
+                "what": case.get("what"),
+                "reason": case.get("reason"),
+                "proposed": case.pointer("/proposed/by"),
+            })
+        });
+        Ok(Value::Array(shown.collect()))
     }
 
     async fn lines(&self) -> Value {
@@ -238,7 +248,7 @@ impl Desk {
     fn operate_route(
         &self,
         name: &str,
-        by: String,
+        by: &str,
         reason: String,
         act: &Act,
     ) -> Result<Value, Refused> {
@@ -251,7 +261,7 @@ impl Desk {
             Act::TakeOut => {
                 tracing::warn!(name, by, reason, "an operator declined a route");
                 let since = jiff::Timestamp::now().to_string();
-                self.declined.decline(name, Decline { by, reason, since })
+                self.declined.decline(name, Decline { by: by.to_owned(), reason, since })
             }
             Act::PutBack => {
                 tracing::warn!(name, by, reason, "an operator resumed a route");
@@ -274,6 +284,7 @@ impl Desk {
             "oldest_reversal": status.oldest_reversal.map(shown::rfc3339),
             "repeating": status.repeating,
             "oldest_advice": status.oldest_advice.map(shown::rfc3339),
+            "paced": status.paced,
             "cases": status.cases,
             "in_memory": status.in_memory,
             "waiting": status.waiting,

@@ -4,6 +4,7 @@
 //! The control socket is a Unix socket with mode 0600: whoever may open it may operate the gateway. One
 //! connection carries one [`Command`] as a line of JSON and one answer as a line of JSON.
 
+mod case;
 pub mod client;
 pub mod desk;
 pub mod internal;
@@ -25,12 +26,15 @@ pub enum Command {
     },
     /// All open cases, oldest first.
     Cases,
+    /// One case: why it is one, its history, what may be done.
+    Case {
+        /// The payment.
+        id: String,
+    },
     /// Try the reversal of a case again.
     RetryCase {
         /// The payment.
         id: String,
-        /// Who says so.
-        by: String,
         /// Why.
         reason: String,
     },
@@ -38,8 +42,6 @@ pub enum Command {
     CloseCase {
         /// The payment.
         id: String,
-        /// Who says so.
-        by: String,
         /// Why.
         reason: String,
         /// How it ended.
@@ -53,8 +55,6 @@ pub enum Command {
         host: String,
         /// Which line.
         line: String,
-        /// Who says so.
-        by: String,
         /// Why.
         reason: String,
     },
@@ -64,8 +64,6 @@ pub enum Command {
         host: String,
         /// Which line.
         line: String,
-        /// Who says so.
-        by: String,
         /// Why.
         reason: String,
     },
@@ -75,8 +73,6 @@ pub enum Command {
     DeclineRoute {
         /// Its name.
         name: String,
-        /// Who says so.
-        by: String,
         /// Why.
         reason: String,
     },
@@ -84,8 +80,6 @@ pub enum Command {
     ResumeRoute {
         /// Its name.
         name: String,
-        /// Who says so.
-        by: String,
         /// Why.
         reason: String,
     },
@@ -109,6 +103,7 @@ impl Command {
         match self {
             Self::Payment { .. } => "payment",
             Self::Cases => "cases",
+            Self::Case { .. } => "case",
             Self::RetryCase { .. } => "retry_case",
             Self::CloseCase { .. } => "close_case",
             Self::Lines => "lines",
@@ -124,29 +119,6 @@ impl Command {
     }
 }
 
-impl Command {
-    /// Puts the account that the system vouches for in the place of the name that the command claims;
-    /// a claim that differs (an account that several people share) stands beside it.
-    fn vouch(&mut self, account: &str) {
-        let by = match self {
-            Self::RetryCase { by, .. }
-            | Self::CloseCase { by, .. }
-            | Self::SignOffLine { by, .. }
-            | Self::SignOnLine { by, .. }
-            | Self::DeclineRoute { by, .. }
-            | Self::ResumeRoute { by, .. } => by,
-            Self::Payment { .. }
-            | Self::Cases
-            | Self::Lines
-            | Self::Routes
-            | Self::Status
-            | Self::Reload { .. }
-            | Self::Totals { .. } => return,
-        };
-        *by = if by == account { account.to_owned() } else { format!("{account} (as {by})") };
-    }
-}
-
 /// How a person ends a case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "snake_case")]
@@ -155,7 +127,8 @@ pub enum Resolution {
     Reversed,
     /// The host never posted it: the merchant sees `declined`.
     NeverPosted,
-    /// The host posted a capture, void or refund whose answer never came: approved.
+    /// The host posted a capture, void or refund whose answer never came: approved. Takes the word of two
+    /// people.
     Posted,
 }
 

@@ -1,13 +1,14 @@
 //! The hosts of a gateway: their definitions, their lines, and where the engine's messages go.
 
-use crate::config::{self, Config};
+use super::business_day;
+use crate::config::{self, Config, DateSource};
 use crate::definitions::{self, DefinitionError, Edition, Shelf};
 use crate::engine_task::{Clock, Lines};
 use crate::host::editions::Editions;
 use crate::host::slot::Slots;
 use crate::host::status::HostStatus;
 use crate::host::wording::{Cards, UnsealError};
-use crate::host::{self, Dice, HostHandle, HostParts, HostSettings, LineSettings};
+use crate::host::{self, CutOverRule, Dice, HostHandle, HostParts, HostSettings, LineSettings};
 use crate::keys::KeyStore;
 use crate::store::recovery::Recovered;
 use anyhow::Context;
@@ -25,7 +26,8 @@ use tidegate_payment::id::{HostId, LineId, PaymentId};
 use tidegate_payment::input::Input;
 use tidegate_payment::payment::Payment;
 use tidegate_payment::record::NotSentReason;
-use tokio::sync::mpsc;
+use tidegate_payment::time::BusinessDate;
+use tokio::sync::{mpsc, watch};
 
 /// The definition of each host.
 pub(super) type DefinitionTable = BTreeMap<HostId, Edition>;
@@ -47,13 +49,21 @@ pub struct Hosts {
     editions: Arc<BTreeMap<HostId, Arc<Editions>>>,
 }
 
+/// What all hosts share of the rest.
+pub(super) struct Outward<'a> {
+    pub(super) keys: &'a Arc<dyn KeyStore>,
+    /// To the engine.
+    pub(super) events: &'a mpsc::Sender<Input>,
+    /// The business date, as far as it is durable.
+    pub(super) date: &'a watch::Receiver<Option<BusinessDate>>,
+}
+
 impl Hosts {
     /// Starts all hosts: their lines connect and sign on at once.
     pub(super) fn start(
         config: &Config,
         definitions: &DefinitionTable,
-        keys: &Arc<dyn KeyStore>,
-        events: &mpsc::Sender<Input>,
+        outward: &Outward<'_>,
         recovered: &Recovered,
         clock: Clock,
     ) -> anyhow::Result<Self> {
@@ -66,13 +76,16 @@ impl Hosts {
             let wording = Editions::new(Arc::clone(&definition.definition), shelf.clone());
             let wording = Arc::new(wording);
             editions.insert(host.name.clone(), Arc::clone(&wording));
+            let leads = config.gateway.business_day == DateSource::Host(host.name.clone());
+            let rule = CutOverRule { day: business_day(config), date: outward.date.clone() };
             let parts = HostParts {
                 settings: settings(host, config.gateway.seams)?,
                 wording,
-                cards: Arc::new(SealedCards(Arc::clone(keys))),
+                cards: Arc::new(SealedCards(Arc::clone(outward.keys))),
                 expected: expected(&host.name, recovered)?,
                 codes: Arc::clone(&secrets),
-                inputs: events.clone(),
+                inputs: outward.events.clone(),
+                cut_overs: leads.then_some(rule),
                 clock: Arc::new(clock),
                 dice: dice(),
             };

@@ -135,12 +135,15 @@ fn show_engine(metrics: &Metrics, engine: &EngineHandle) {
     metrics.open_reversals.set(gauge(status.reversing));
     metrics.cases_open.set(gauge(status.cases));
     metrics.open_advices.set(gauge(status.repeating));
+    metrics.owed_paced.set(gauge(status.paced));
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros();
     let now = i64::try_from(now).unwrap_or(i64::MAX);
     let age =
         |since: Option<Timestamp>| since.map_or(0, |since| now.saturating_sub(since.0) / 1_000_000);
     metrics.oldest_open_reversal_s.set(age(status.oldest_reversal));
     metrics.oldest_open_advice_s.set(age(status.oldest_advice));
+    let oldest = [status.oldest_reversal, status.oldest_advice].into_iter().flatten().min();
+    metrics.oldest_owed_s.set(age(oldest));
 }
 
 fn show_store(metrics: &Metrics, store: &Weak<JournalStore>) {

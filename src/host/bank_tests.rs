@@ -55,7 +55,7 @@ impl Cards for TestCards {
 }
 
 /// Messages are words parted by blanks: a verb, a key, and what else there is to say.
-struct Words;
+pub(super) struct Words;
 
 impl Words {
     fn key_of(out: &Outgoing) -> String {
@@ -101,6 +101,7 @@ impl Wording for Words {
             ["yes", name] => Read::NetworkReply { key: key(name), accepted: true },
             ["no", name] => Read::NetworkReply { key: key(name), accepted: false },
             ["there?", _] => Read::Request(HostRequest::Echo),
+            ["tomorrow!", _] => Read::Request(HostRequest::CutOver),
             _ => Read::Unparsable,
         }
     }
@@ -150,9 +151,19 @@ impl Wording for Words {
         Ok(key(&stan.to_string()))
     }
 
-    fn answer(&self, request: &[u8], _: bool, body: &mut Vec<u8>) -> Result<(), WordingError> {
-        body.extend(format!("here! {}", words(request)[1]).as_bytes());
+    fn answer(&self, request: &[u8], ok: bool, body: &mut Vec<u8>) -> Result<(), WordingError> {
+        let not = if ok { "" } else { "not " };
+        body.extend(format!("{not}here! {}", words(request)[1]).as_bytes());
         Ok(())
+    }
+
+    fn cut_over_date(&self, request: &[u8]) -> Result<Option<(u8, u8)>, WordingError> {
+        match words(request)[1] {
+            "never" => Err(WordingError("no date".into())),
+            "1123" => Ok(Some((11, 23))),
+            "0101" => Ok(Some((1, 1))),
+            _ => Ok(None),
+        }
     }
 }
 
@@ -241,6 +252,16 @@ impl World {
         lines: usize,
         expected: Vec<Durable<Outgoing>>,
     ) -> Self {
+        Self::start_cutting_over(wording, lines, expected, None).await
+    }
+
+    /// Whose cut-over does something.
+    pub(super) async fn start_cutting_over(
+        wording: Arc<dyn Wording>,
+        lines: usize,
+        expected: Vec<Durable<Outgoing>>,
+        cut_overs: Option<CutOverRule>,
+    ) -> Self {
         let mut doors = Vec::new();
         let mut settings = Vec::new();
         for number in 0..lines {
@@ -272,6 +293,7 @@ impl World {
             },
             wording,
             cards: Arc::new(TestCards),
+            cut_overs,
             expected,
             codes: Arc::clone(&codes),
             inputs: inputs_out,
@@ -293,7 +315,7 @@ impl World {
         BankLine(patient(self.doors[line].accept()).await.unwrap().0)
     }
 
-    async fn sign_on(&self, line: usize) -> BankLine {
+    pub(super) async fn sign_on(&self, line: usize) -> BankLine {
         let mut bank = self.accept(line).await;
         let asked = bank.hear().await;
         let stan = asked.strip_prefix("SignOn ").unwrap();
@@ -334,7 +356,7 @@ impl World {
 }
 
 impl BankLine {
-    async fn hear(&mut self) -> String {
+    pub(super) async fn hear(&mut self) -> String {
         patient(self.try_hear()).await.unwrap()
     }
 
@@ -342,7 +364,7 @@ impl BankLine {
         Ok(String::from_utf8(self.try_hear_bytes().await?).unwrap())
     }
 
-    async fn say(&mut self, body: &str) {
+    pub(super) async fn say(&mut self, body: &str) {
         self.say_bytes(body.as_bytes()).await;
     }
 

@@ -7,7 +7,7 @@ use tidegate_line::name::MatchKey;
 use tidegate_payment::card::{Pan, Secrets};
 use tidegate_payment::effect::Outgoing;
 use tidegate_payment::id::{LineId, Stan};
-use tidegate_payment::input::Attempt;
+use tidegate_payment::input::{Attempt, HostSaid};
 use tidegate_payment::time::Timestamp;
 use tidegate_protocol::definition::Definition;
 use tidegate_protocol::encode::EncodeError;
@@ -89,6 +89,12 @@ impl Wording for Definition {
                 Judged::Answer(answer.on(line.clone()))
             }
             Ok(judge::Judged::Reversal(said)) => Judged::Reversal(said.on(line.clone())),
+            Ok(judge::Judged::Deferred(response_code)) => {
+                Judged::Deferred(HostSaid { response_code, line: line.clone() })
+            }
+            Ok(judge::Judged::Refused(response_code)) => {
+                Judged::AdviceRefused(HostSaid { response_code, line: line.clone() })
+            }
             Ok(judge::Judged::UnknownCode(code)) => Judged::UnlistedCode(code),
             Err(disagreement) => Judged::Disagrees(disagreement.to_string()),
         }
@@ -114,6 +120,11 @@ impl Wording for Definition {
         let request = Definition::read(self, request).map_err(|e| WordingError(e.to_string()))?;
         let code = if accept { AGREED } else { NOT_SUPPORTED };
         Ok(self.network_answer(&request, code, body)?)
+    }
+
+    fn cut_over_date(&self, request: &[u8]) -> Result<Option<(u8, u8)>, WordingError> {
+        let request = Definition::read(self, request).map_err(|e| WordingError(e.to_string()))?;
+        Definition::cut_over_date(self, &request).map_err(|e| WordingError(e.to_string()))
     }
 }
 

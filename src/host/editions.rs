@@ -144,6 +144,10 @@ impl Wording for Editions {
     fn answer(&self, request: &[u8], accept: bool, body: &mut Vec<u8>) -> Result<(), WordingError> {
         Wording::answer(&*self.present(), request, accept, body)
     }
+
+    fn cut_over_date(&self, request: &[u8]) -> Result<Option<(u8, u8)>, WordingError> {
+        Wording::cut_over_date(&*self.present(), request)
+    }
 }
 
 #[cfg(test)]

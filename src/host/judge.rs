@@ -51,6 +51,12 @@ impl Judge {
         match self.wording.judge(delivered.frame.body(), out, line, &is_card) {
             Judged::Answer(answer) => return Some(Input::HostAnswered(out.id, answer)),
             Judged::Reversal(answer) => return Some(Input::ReversalAnswered(out.id, answer)),
+            Judged::Deferred(said) => {
+                let (attempt, code) = (out.attempt, &said.response_code);
+                tracing::warn!(payment = %out.id, ?attempt, %line, code, "the host asks for it later");
+                return Some(Input::Deferred(out.id, attempt, said));
+            }
+            Judged::AdviceRefused(said) => return Some(Input::AdviceRefused(out.id, said)),
             Judged::UnlistedCode(code) => {
                 self.judgements.unlisted_code();
                 tracing::error!(

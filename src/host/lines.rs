@@ -1,5 +1,7 @@
 //! The host task: owns the decisions of [`tidegate_line`] and performs what they say.
 
+mod answers;
+
 use super::connection::{Job, Link};
 use super::encode::Encoded;
 use super::exchange::{Exchanges, attempt_of, number_of};
@@ -9,6 +11,7 @@ use super::slot::Slots;
 use super::status::{self, Judgements, Quarantined};
 use super::wording::Wording;
 use super::{Clock, Dice, HostSettings, LineSettings};
+use answers::CutOvers;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,6 +49,7 @@ pub(super) struct HostTask {
     exchanges: Exchanges,
     sockets: BTreeMap<LineIndex, Socket>,
     quarantined: Quarantined,
+    cut_overs: CutOvers,
     /// Of the last network message. Network messages have match keys of their own class, so these
     /// numbers never meet those of payments.
     last_stan: u32,
@@ -86,6 +90,7 @@ impl HostTask {
             exchanges: Exchanges::default(),
             sockets: BTreeMap::new(),
             quarantined: Quarantined::default(),
+            cut_overs: CutOvers::new(None),
             last_stan: 0,
         }
     }
@@ -128,6 +133,10 @@ impl HostTask {
                     self.obey(order.unwrap_or(Order::Stop), &judgements)
                 }
                 () = tokio::time::sleep(wait) => Event::Tick,
+                () = self.cut_overs.date_moved() => {
+                    self.answer_cut_overs();
+                    Event::Tick
+                }
                 _ = wipe.tick() => {
                     self.secrets.expire(self.clock.now().mono);
                     Event::Tick
@@ -222,9 +231,11 @@ impl HostTask {
                         tracing::info!(host = %self.settings.id, up, "host");
                         self.input(Input::HostUp(self.settings.id.clone(), up)).await;
                     }
+                    Output::CutOver(line, frame) => self.cut_over(line, &frame).await,
                     output => heard.extend(self.perform(output, events)),
                 }
             }
+            self.cut_overs.end_of_event();
         }
         life
     }
@@ -240,7 +251,7 @@ impl HostTask {
             }
             Output::Ask(line, connection, ask) => return self.ask(line, connection, ask),
             Output::Answer { line, connection, request, accept } => {
-                self.answer(line, connection, &request, accept);
+                self.answer(line, connection, request, accept);
             }
             Output::Write { to, frame, deadline } => return self.write(to, frame, deadline),
             Output::Quarantined(line, why, frame) => {
@@ -250,10 +261,6 @@ impl HostTask {
                 tracing::warn!(host = %self.settings.id, line, bytes, %why, "frame quarantined");
             }
             Output::Forgotten(exchange) => self.exchanges.forget(exchange),
-            Output::CutOver(line, _) => {
-                let line = self.name(line);
-                tracing::warn!(host = %self.settings.id, line, "the host moved its business date");
-            }
             Output::LineChanged(line, state) => {
                 let line = self.name(line);
                 tracing::info!(host = %self.settings.id, line, state = state.name(), "line");
@@ -262,6 +269,7 @@ impl HostTask {
             | Output::Written(..)
             | Output::NotSent(..)
             | Output::HostUp(_)
+            | Output::CutOver(..)
             | Output::Stopped => {}
         }
         None
@@ -309,19 +317,6 @@ impl HostTask {
             }
         }
         None
-    }
-
-    fn answer(&self, line: LineIndex, connection: Connection, request: &Frame, accept: bool) {
-        let mut body = Vec::new();
-        if let Err(error) = self.wording.answer(request.body(), accept, &mut body) {
-            let (host, line) = (&self.settings.id, self.name(line));
-            tracing::warn!(%host, line, %error, "a network message goes unanswered");
-        } else if let Some(socket) = self.socket(line, connection)
-            && socket.jobs.try_send(Job::Network(Frame::new(body))).is_err()
-        {
-            let (host, line) = (&self.settings.id, self.name(line));
-            tracing::warn!(%host, line, "no room for an answer: the host asks too much");
-        }
     }
 
     fn write(&mut self, to: Written, frame: Frame, deadline: Duration) -> Option<Event> {

@@ -30,12 +30,15 @@ pub mod wording;
 #[cfg(test)]
 mod bank_tests;
 #[cfg(test)]
+mod cut_over_tests;
+#[cfg(test)]
 mod dialect_tests;
 
 use self::order::Order;
 use self::slot::Slots;
 use self::status::{HostStatus, Judgements};
 use self::wording::{Cards, Wording};
+use crate::calendar::BusinessDay;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,8 +50,8 @@ use tidegate_payment::effect::Outgoing;
 use tidegate_payment::id::{HostId, LineId};
 use tidegate_payment::input::Input;
 use tidegate_payment::record::NotSentReason;
-use tidegate_payment::time::Now;
-use tokio::sync::{mpsc, oneshot};
+use tidegate_payment::time::{BusinessDate, Now};
+use tokio::sync::{mpsc, oneshot, watch};
 
 /// Both clocks, read together. The monotonic one must be the one that the engine's deadlines run
 /// on.
@@ -94,6 +97,15 @@ pub struct HostSettings {
     pub encoders: NonZeroUsize,
 }
 
+/// How a host's cut-over moves the gateway's business date.
+#[derive(Debug, Clone)]
+pub struct CutOverRule {
+    /// Which date a message begins.
+    pub day: BusinessDay,
+    /// The gateway's date, as far as it is durable.
+    pub date: watch::Receiver<Option<BusinessDate>>,
+}
+
 /// What a host works with.
 pub struct HostParts {
     /// How it is reached.
@@ -106,6 +118,8 @@ pub struct HostParts {
     pub expected: Vec<Durable<Outgoing>>,
     /// Security codes and authentication values on their way.
     pub codes: Arc<Slots>,
+    /// What its cut-over does; `None`: it moves nothing.
+    pub cut_overs: Option<CutOverRule>,
     /// To the engine.
     pub inputs: mpsc::Sender<Input>,
     /// Time.
@@ -161,7 +175,8 @@ pub struct HostHandle {
 /// # Errors
 /// [`StartError`], naming what cannot be obeyed or started.
 pub fn start(parts: HostParts) -> Result<HostHandle, StartError> {
-    let HostParts { settings, wording, cards, expected, codes, inputs, clock, dice } = parts;
+    let HostParts { settings, wording, cards, expected, codes, cut_overs, inputs, clock, dice } =
+        parts;
     let id = settings.id.clone();
     let count = u16::try_from(settings.lines.len()).map_err(|_| StartError::Lines {
         host: id.clone(),
@@ -202,6 +217,7 @@ pub fn start(parts: HostParts) -> Result<HostHandle, StartError> {
         encoders.push(sender);
     }
     let task = lines::HostTask::new(host, settings, wording, codes, inputs, clock, dice);
+    let task = task.cutting_over(cut_overs);
     tokio::spawn(task.run(expected, lines::Queues { to_send, judged, ordered }, judgements));
     Ok(HostHandle { id, encoders, orders })
 }

@@ -5,7 +5,7 @@ use tidegate_line::name::MatchKey;
 use tidegate_payment::card::{CardRef, Pan, Secrets};
 use tidegate_payment::effect::Outgoing;
 use tidegate_payment::id::{LineId, Stan};
-use tidegate_payment::input::ReversalAnswer;
+use tidegate_payment::input::{HostSaid, ReversalAnswer};
 use tidegate_payment::record::HostAnswer;
 use tidegate_payment::time::Timestamp;
 
@@ -58,6 +58,11 @@ pub trait Wording: Send + Sync + 'static {
     /// # Errors
     /// [`WordingError`] when the message cannot be expressed.
     fn answer(&self, request: &[u8], accept: bool, body: &mut Vec<u8>) -> Result<(), WordingError>;
+
+    /// Month and day of the business date that a cut-over of the host's begins, if it says so.
+    /// # Errors
+    /// [`WordingError`] when what should be the date is none.
+    fn cut_over_date(&self, request: &[u8]) -> Result<Option<(u8, u8)>, WordingError>;
 }
 
 /// What a reply means.
@@ -67,6 +72,10 @@ pub enum Judged {
     Answer(HostAnswer),
     /// It answers the reversal.
     Reversal(ReversalAnswer),
+    /// The host cannot take the reversal or the advice now.
+    Deferred(HostSaid),
+    /// The host will not take the advice.
+    AdviceRefused(HostSaid),
     /// The mapping does not list its response code: it counts as silence, and is alarmed.
     UnlistedCode(String),
     /// It contradicts what was asked, in the named field; never holds the values.

@@ -110,6 +110,10 @@ pub struct Metrics {
     pub open_advices: Gauge,
     /// Age of the oldest of them, in seconds; 0 without one.
     pub oldest_open_advice_s: Gauge,
+    /// Reversals and repeated advices that wait for their turn at a host that is up.
+    pub owed_paced: Gauge,
+    /// Age of the oldest reversal or advice that a host has not taken, in seconds; 0 without one.
+    pub oldest_owed_s: Gauge,
     /// Cases that wait for a person.
     pub cases_open: Gauge,
     /// Free room of the data folder's file system, in bytes.
@@ -130,6 +134,10 @@ impl Shelf {
     fn put<M: Metric + Clone>(&mut self, name: &str, help: &str, metric: M) -> M {
         self.0.register(name, help, metric.clone());
         metric
+    }
+
+    fn age(&mut self, name: &str, help: &str) -> Gauge {
+        self.put_in(name, help, Unit::Seconds, Gauge::default())
     }
 
     fn put_in<M: Metric + Clone>(&mut self, name: &str, help: &str, unit: Unit, metric: M) -> M {
@@ -172,18 +180,15 @@ impl Metrics {
             requests_under_way: s.put("requests_under_way", "Being answered", Gauge::default()),
             open_payments: s.put("open_payments", "Payments without a result", Gauge::default()),
             open_reversals: s.put("open_reversals", "Reversals not accepted", Gauge::default()),
-            oldest_open_reversal_s: s.put_in(
-                "oldest_open_reversal",
-                "Age of the oldest open reversal",
-                Unit::Seconds,
-                Gauge::default(),
-            ),
+            oldest_open_reversal_s: s
+                .age("oldest_open_reversal", "Age of the oldest open reversal"),
             open_advices: s.put("open_advices", "Advices not answered", Gauge::default()),
-            oldest_open_advice_s: s.put_in(
-                "oldest_open_advice",
-                "Age of the oldest advice that is repeated",
-                Unit::Seconds,
-                Gauge::default(),
+            oldest_open_advice_s: s
+                .age("oldest_open_advice", "Age of the oldest advice that is repeated"),
+            owed_paced: s.put("owed_paced", "Owed messages that wait for a turn", Gauge::default()),
+            oldest_owed_s: s.age(
+                "oldest_owed",
+                "Age of the oldest reversal or advice that a host has not taken",
             ),
             cases_open: s.put("cases_open", "Cases that wait for a person", Gauge::default()),
             disk_free_bytes: s.put_in(
@@ -322,6 +327,8 @@ mod tests {
             "tidegate_oldest_open_advice_seconds 0",
             "tidegate_route_declined{route=\"debit\"} 1",
             "tidegate_cases_open 0",
+            "tidegate_owed_paced 0",
+            "tidegate_oldest_owed_seconds 0",
             "tidegate_disk_free_bytes 0",
             "tidegate_projection_lag_records 0",
             "tidegate_edge_connections{listener=\"rest\"} 1",

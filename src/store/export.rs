@@ -16,6 +16,9 @@
 //! | `reversed` | `suspect` |
 //! | `case_retried` | `by`, `reason` |
 //! | `case_closed` | `resolution`, `by`, `reason` |
+//! | `close_proposed` | `resolution`, `by`, `reason` |
+//! | `deferred`, `advice_refused` | `response_code`, `line` |
+//! | `repeat_abandoned` | none |
 //! | `date_moved` | `business_date` |
 //! | `leased` | `space` (`stan` or `rrn`), `host` (`stan` only), `first`, `count` |
 
@@ -31,6 +34,7 @@ use serde_json::{Map, Value, json};
 use std::io::Write;
 use std::path::Path;
 use tidegate_payment::durable::Sequence;
+use tidegate_payment::id::LineId;
 use tidegate_payment::money::{Balance, Money};
 use tidegate_payment::record::{
     AnswerClass, Block, HostAnswer, NotSentReason, ParkReason, Record, Resolution, ReversalVerdict,
@@ -84,7 +88,9 @@ fn further(record: &Record) -> Value {
         Record::NotSent(not_sent) => json!({ "why": not_sent_name(not_sent.why) }),
         Record::Answered(answered) | Record::LateAnswer(answered) => answer(&answered.answer),
         Record::TimedOut(timed_out) => json!({ "why": silence_name(timed_out.why) }),
-        Record::ReversalDue(_) => Value::Null,
+        Record::ReversalDue(_) | Record::RepeatAbandoned(_) => Value::Null,
+        Record::Deferred(deferred) => refused(&deferred.response_code, &deferred.line),
+        Record::AdviceRefused(answer) => refused(&answer.response_code, &answer.line),
         Record::ReversalRepeated(repeated) => json!({ "attempt": repeated.attempt }),
         Record::AdviceRepeated(repeated) => json!({ "attempt": repeated.attempt }),
         Record::AdviceParked(parked) => json!({ "why": park_name(parked.why) }),
@@ -102,6 +108,11 @@ fn further(record: &Record) -> Value {
             "by": closed.by,
             "reason": closed.reason,
         }),
+        Record::CloseProposed(proposed) => json!({
+            "resolution": resolution_name(proposed.resolution),
+            "by": proposed.by,
+            "reason": proposed.reason,
+        }),
         Record::DateMoved(moved) => json!({ "business_date": moved.date.to_string() }),
         Record::Leased(leased) => match &leased.block {
             Block::Stan { host, first, count } => {
@@ -113,6 +124,11 @@ fn further(record: &Record) -> Value {
             }
         },
     }
+}
+
+/// A response code by which the host took nothing.
+fn refused(response_code: &str, line: &LineId) -> Value {
+    json!({ "response_code": response_code, "line": line.as_str() })
 }
 
 fn request(request: &Request) -> Value {

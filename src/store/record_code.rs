@@ -20,9 +20,10 @@ use tidegate_payment::card::Expiry;
 use tidegate_payment::id::{HostId, LineId, PaymentId, Stan};
 use tidegate_payment::money::{Balance, Currency, Money};
 use tidegate_payment::record::{
-    Accepted, AdviceParked, AdviceRepeated, Answered, Block, CaseClosed, CaseRetried, DateMoved,
-    HostAnswer, Lapsed, Leased, NotSent, Record, ReversalAnswered, ReversalDue, ReversalParked,
-    ReversalRepeated, Reversed, SendIntent, TimedOut,
+    Accepted, AdviceParked, AdviceRefused, AdviceRepeated, Answered, Block, CaseClosed,
+    CaseRetried, CloseProposed, DateMoved, Deferred, HostAnswer, Lapsed, Leased, NotSent, Record,
+    RepeatAbandoned, ReversalAnswered, ReversalDue, ReversalParked, ReversalRepeated, Reversed,
+    SendIntent, TimedOut,
 };
 use tidegate_payment::time::{BusinessDate, LocalTime, Timestamp};
 
@@ -30,7 +31,7 @@ use tidegate_payment::time::{BusinessDate, LocalTime, Timestamp};
 pub const VERSION: u8 = 1;
 
 /// How many kinds there are.
-const KINDS: u8 = 18;
+const KINDS: u8 = 22;
 
 const AT: u8 = 1;
 const ID: u8 = 2;
@@ -58,6 +59,10 @@ pub fn kind(record: &Record) -> u8 {
         Record::AdviceRepeated(_) => 16,
         Record::AdviceParked(_) => 17,
         Record::Lapsed(_) => 18,
+        Record::Deferred(_) => 19,
+        Record::AdviceRefused(_) => 20,
+        Record::RepeatAbandoned(_) => 21,
+        Record::CloseProposed(_) => 22,
     }
 }
 
@@ -86,15 +91,18 @@ pub fn encode(record: &Record, body: &mut Vec<u8>) -> Result<(), TooLong> {
         Record::TimedOut(timed_out) => {
             w.u8(CODE, silence_code(timed_out.why));
         }
-        Record::ReversalDue(_) => {}
-        Record::ReversalRepeated(repeated) => {
-            w.u32(CODE, repeated.attempt);
+        Record::ReversalDue(_) | Record::RepeatAbandoned(_) => {}
+        Record::Deferred(Deferred { response_code, line, .. })
+        | Record::AdviceRefused(AdviceRefused { response_code, line, .. }) => {
+            w.text(4, response_code).text(5, line.as_str());
         }
-        Record::AdviceRepeated(repeated) => {
-            w.u32(CODE, repeated.attempt);
+        Record::CloseProposed(proposed) => {
+            w.u8(CODE, resolution_code(proposed.resolution));
+            w.text(4, &proposed.by).text(5, &proposed.reason);
         }
-        Record::AdviceParked(parked) => {
-            w.u8(CODE, park_code(parked.why));
+        Record::ReversalRepeated(ReversalRepeated { attempt, .. })
+        | Record::AdviceRepeated(AdviceRepeated { attempt, .. }) => {
+            w.u32(CODE, *attempt);
         }
         Record::Lapsed(lapsed) => {
             w.u8(CODE, silence_code(lapsed.why));
@@ -102,8 +110,9 @@ pub fn encode(record: &Record, body: &mut Vec<u8>) -> Result<(), TooLong> {
         Record::Reversed(reversed) => {
             w.u8(CODE, u8::from(reversed.suspect));
         }
-        Record::ReversalParked(parked) => {
-            w.u8(CODE, park_code(parked.why));
+        Record::ReversalParked(ReversalParked { why, .. })
+        | Record::AdviceParked(AdviceParked { why, .. }) => {
+            w.u8(CODE, park_code(*why));
         }
         Record::CaseRetried(retried) => {
             w.text(4, &retried.by).text(5, &retried.reason);
@@ -190,6 +199,34 @@ fn read_payment_record(
             Record::AdviceParked(AdviceParked { id, at, why })
         }
         18 => Record::Lapsed(Lapsed { id, at, why: r.code(CODE, "a reason", silence_of)? }),
+        kind => read_later_record(kind, at, id, r)?,
+    })
+}
+
+/// The kinds that were added for store and forward.
+fn read_later_record(
+    kind: u8,
+    at: Timestamp,
+    id: PaymentId,
+    r: &mut FieldReader<'_>,
+) -> Result<Record, DecodeError> {
+    Ok(match kind {
+        19 => {
+            let response_code = r.text(4)?.to_owned();
+            let line = r.parsed(5, "a line name", LineId::parse)?;
+            Record::Deferred(Deferred { id, at, response_code, line })
+        }
+        20 => {
+            let response_code = r.text(4)?.to_owned();
+            let line = r.parsed(5, "a line name", LineId::parse)?;
+            Record::AdviceRefused(AdviceRefused { id, at, response_code, line })
+        }
+        21 => Record::RepeatAbandoned(RepeatAbandoned { id, at }),
+        22 => {
+            let resolution = r.code(CODE, "a resolution", resolution_of)?;
+            let (by, reason) = (r.text(4)?.to_owned(), r.text(5)?.to_owned());
+            Record::CloseProposed(CloseProposed { id, at, resolution, by, reason })
+        }
         kind => return Err(r.fault(0, FieldFault::Kind { kind })),
     })
 }
@@ -333,6 +370,10 @@ fn name_of(kind: u8) -> &'static str {
         "advice_repeated",
         "advice_parked",
         "lapsed",
+        "deferred",
+        "advice_refused",
+        "repeat_abandoned",
+        "close_proposed",
     ];
     let index = usize::from(kind).checked_sub(1);
     index.and_then(|index| NAMES.get(index)).copied().unwrap_or("of unknown kind")

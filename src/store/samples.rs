@@ -9,10 +9,11 @@ use tidegate_payment::id::{
 };
 use tidegate_payment::money::{Balance, BalanceKind, Currency, Money};
 use tidegate_payment::record::{
-    Accepted, AdviceParked, AdviceRepeated, AnswerClass, Answered, Block, CaseClosed, CaseRetried,
-    DateMoved, Group, HostAnswer, Lapsed, Leased, NotSent, NotSentReason, ParkReason, Precondition,
-    Record, Resolution, ReversalAnswered, ReversalDue, ReversalParked, ReversalRepeated,
-    ReversalVerdict, Reversed, SendIntent, SilenceReason, TimedOut,
+    Accepted, AdviceParked, AdviceRefused, AdviceRepeated, AnswerClass, Answered, Block,
+    CaseClosed, CaseRetried, CloseProposed, DateMoved, Deferred, Group, HostAnswer, Lapsed, Leased,
+    NotSent, NotSentReason, ParkReason, Precondition, Record, RepeatAbandoned, Resolution,
+    ReversalAnswered, ReversalDue, ReversalParked, ReversalRepeated, ReversalVerdict, Reversed,
+    SendIntent, SilenceReason, TimedOut,
 };
 use tidegate_payment::request::{
     Acceptor, Definitions, DsTransaction, Eci, Freshness, HostFields, Operation, OriginalFields,
@@ -260,6 +261,26 @@ pub(crate) fn every_kind() -> Vec<Record> {
         advice_repeated(7, 2),
         Record::AdviceParked(AdviceParked { id: id(7), at: at(7), why: ParkReason::Exhausted }),
         Record::Lapsed(Lapsed { id: id(7), at: at(7), why: SilenceReason::Deadline }),
+        Record::Deferred(Deferred {
+            id: id(7),
+            at: at(7),
+            response_code: "91".into(),
+            line: line(),
+        }),
+        Record::AdviceRefused(AdviceRefused {
+            id: id(7),
+            at: at(7),
+            response_code: "30".into(),
+            line: line(),
+        }),
+        Record::RepeatAbandoned(RepeatAbandoned { id: id(7), at: at(7) }),
+        Record::CloseProposed(CloseProposed {
+            id: id(7),
+            at: at(7),
+            resolution: Resolution::Posted,
+            by: "anna".into(),
+            reason: "seen in the host's file".into(),
+        }),
     ]
 }
 

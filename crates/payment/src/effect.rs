@@ -113,6 +113,9 @@ pub enum Refusal {
     /// Only a capture, void or refund can be closed as posted.
     #[error("only a capture, void or refund that waits for its answer can be closed as posted")]
     NotAnAdvice,
+    /// The end that an operator wants takes a second person, and this one spoke already.
+    #[error("another person must say the same: you proposed it already")]
+    SecondPersonWanted,
     /// The gateway stopped before it answered: whether the request was accepted is not known here. A
     /// retry with the same key learns it.
     #[error("the gateway stopped before it answered")]

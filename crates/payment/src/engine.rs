@@ -10,10 +10,15 @@
 
 mod apply;
 mod book;
+mod case;
+mod date;
 mod decide;
 mod follow_up;
+mod owed;
+mod pace;
 mod recover;
 mod sequencer;
+mod status;
 
 #[cfg(test)]
 mod tests;
@@ -23,16 +28,19 @@ use crate::effect::{Alarm, Effect, Refusal, Reply};
 use crate::id::{HostId, PaymentId};
 use crate::input::{Attempt, Input, LoadKey, Loaded, Query, QueryBy, Waiter};
 use crate::numbering::{LeaseSizes, Numbering};
-use crate::payment::{Payment, State};
-use crate::record::{DateMoved, Group, GroupSubject, NotSentReason, Precondition, Record};
-use crate::time::{BusinessDate, Mono, Now, Timestamp};
+use crate::payment::Payment;
+use crate::record::{Group, GroupSubject, NotSentReason, Precondition, Record};
+use crate::time::{BusinessDate, Mono, Now};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use book::Book;
 use core::time::Duration;
+use pace::Lanes;
 use sequencer::{Sequencer, Subject, Turn, UnderWay};
 
 pub use book::Entry;
+pub use pace::Pace;
+pub use status::Status;
 
 /// How soon a reversal that met a full queue is handed over again: the host is there, only busy.
 const FULL_QUEUE_WAIT: Duration = Duration::from_millis(250);
@@ -49,6 +57,8 @@ pub struct Settings {
     /// The host's longest time to process a request: between two answers "unknown original" at least
     /// this long must pass before they count.
     pub unknown_original_wait: Duration,
+    /// What may be asked of each host; [`Pace::default`] of one that is not named.
+    pub paces: BTreeMap<HostId, Pace>,
     /// Payments that are not settled, at most.
     pub open_payments_max: usize,
     /// Settled payments kept in memory for quick answers, at most.
@@ -70,27 +80,6 @@ pub struct Out {
     pub effects: Vec<Effect>,
 }
 
-/// How much of everything there is; for operators and metrics.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Status {
-    /// Payments in memory.
-    pub in_memory: usize,
-    /// Payments that wait for the host's answer.
-    pub awaiting_host: usize,
-    /// Reversals under way.
-    pub reversing: usize,
-    /// Since when the oldest of them is owed.
-    pub oldest_reversal: Option<Timestamp>,
-    /// Advices that are repeated.
-    pub repeating: usize,
-    /// Since when the oldest of them waits for an answer.
-    pub oldest_advice: Option<Timestamp>,
-    /// Cases open.
-    pub cases: usize,
-    /// Inputs that wait for a group under way or for something to be loaded.
-    pub waiting: usize,
-}
-
 /// The decisions of one gateway.
 #[derive(Debug)]
 pub struct Engine {
@@ -98,6 +87,7 @@ pub struct Engine {
     book: Book,
     sequencer: Sequencer,
     numbers: Numbering,
+    lanes: Lanes,
     loading: BTreeMap<LoadKey, Loading>,
     projected: Sequence,
     hosts_up: BTreeSet<HostId>,
@@ -117,12 +107,15 @@ struct Loading {
 impl Engine {
     /// An engine that knows nothing yet: see [`Engine::restore`], then [`Engine::recover`].
     pub fn new(settings: Settings, hosts: impl IntoIterator<Item = HostId>) -> Self {
+        let hosts: Vec<HostId> = hosts.into_iter().collect();
+        let lanes = Lanes::new(&hosts, &settings.paces);
         let numbers = Numbering::new(hosts, settings.leases);
         Self {
             settings,
             book: Book::default(),
             sequencer: Sequencer::default(),
             numbers,
+            lanes,
             loading: BTreeMap::new(),
             projected: Sequence::default(),
             hosts_up: BTreeSet::new(),
@@ -139,6 +132,7 @@ impl Engine {
     /// Hears one input.
     pub fn handle(&mut self, now: Now, input: Input, out: &mut Out) {
         self.take_turn(now, Turn::Heard(input), out);
+        self.send_paced(now, out);
         self.renew_leases(now, out);
     }
 
@@ -146,8 +140,13 @@ impl Engine {
     pub fn settled(&mut self, now: Now, group: Durable<Group>, out: &mut Out) {
         let way = self.sequencer.finish(group.get().subject());
         let subjects = way.as_ref().map(|way| way.subjects.clone()).unwrap_or_default();
+        let begun = way.as_ref().and_then(|way| way.number.clone());
         self.apply(now, group, way, out);
+        if let Some((host, _)) = begun {
+            self.lanes.begun(&host);
+        }
         self.release_all(now, &subjects, out);
+        self.send_paced(now, out);
         self.renew_leases(now, out);
     }
 
@@ -155,8 +154,9 @@ impl Engine {
     /// waits for it is told to come again; whoever waits behind it is heard.
     pub fn not_written(&mut self, now: Now, subject: GroupSubject, out: &mut Out) {
         let Some(way) = self.sequencer.finish(subject) else { return };
-        if let Some((host, stan)) = &way.number {
-            self.numbers.release(host, *stan);
+        if let (Some((host, stan)), GroupSubject::Payment(id)) = (&way.number, subject) {
+            self.numbers.release(id, host, *stan);
+            self.lanes.begun(host);
         }
         if let Some(waiter) = way.waiter {
             refuse(waiter, Refusal::Busy, out);
@@ -166,39 +166,10 @@ impl Engine {
 
     /// When to call [`Engine::handle`] with [`Input::Tick`].
     pub fn next_deadline(&self) -> Option<Mono> {
-        self.book.next_timer()
-    }
-
-    /// The business date.
-    pub fn date(&self) -> Option<BusinessDate> {
-        self.date
-    }
-
-    /// How much of everything there is.
-    pub fn status(&self) -> Status {
-        let mut status = Status {
-            in_memory: self.book.len(),
-            waiting: self.sequencer.waiting(),
-            ..Status::default()
-        };
-        for entry in self.book.open() {
-            match entry.payment.state {
-                State::MaybeSent => status.awaiting_host = status.awaiting_host.saturating_add(1),
-                State::Parked(_) => status.cases = status.cases.saturating_add(1),
-                State::Repeating(_) => {
-                    status.repeating = status.repeating.saturating_add(1);
-                    let owed = entry.payment.owed_at;
-                    status.oldest_advice = [status.oldest_advice, owed].into_iter().flatten().min();
-                }
-                _ => {
-                    status.reversing = status.reversing.saturating_add(1);
-                    let due = entry.payment.owed_at;
-                    status.oldest_reversal =
-                        [status.oldest_reversal, due].into_iter().flatten().min();
-                }
-            }
-        }
-        status
+        [self.book.next_timer(), self.lanes.next_deadline(&self.hosts_up)]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     fn take_turn(&mut self, now: Now, turn: Turn, out: &mut Out) {
@@ -207,7 +178,7 @@ impl Engine {
             Turn::Heard(Input::Query(query)) => self.query(query, out),
             Turn::Heard(Input::Loaded(loaded)) => self.loaded(now, loaded, out),
             Turn::Heard(Input::Written(id, attempt)) => self.written(now, id, attempt),
-            Turn::Heard(Input::HostUp(host, up)) => self.host_up(now, host, up, out),
+            Turn::Heard(Input::HostUp(host, up)) => self.host_up(now, host, up),
             Turn::Heard(Input::Date(date)) => self.date_moved(now, date, out),
             Turn::Heard(Input::Projected(sequence)) => self.forget_settled(sequence),
             Turn::Heard(Input::Tick) => {
@@ -251,7 +222,7 @@ impl Engine {
                 let preconditions = alloc::vec![Precondition::AtVersion(id, version)];
                 self.commit(Group { records, preconditions }, way, out);
             }
-            (Ok(_), Turn::Due(id)) => self.send_owed(now, id, out),
+            (Ok(_), Turn::Due(id)) => self.send_owed(now, id),
             (Ok(_), Turn::Heard(Input::NotSent(id, attempt, why)))
                 if attempt != Attempt::Original =>
             {
@@ -361,20 +332,6 @@ impl Engine {
             }
         };
         out.effects.push(Effect::Reply(query.waiter, reply));
-    }
-
-    fn date_moved(&mut self, now: Now, date: BusinessDate, out: &mut Out) {
-        // The date never goes back: a wall clock that was set back waits until it has caught up.
-        if self.date.is_some_and(|current| date <= current) {
-            return;
-        }
-        let turn = Turn::Heard(Input::Date(date));
-        if self.sequencer.in_turn(&Subject::Date, turn).is_none() {
-            return;
-        }
-        let records = alloc::vec![Record::DateMoved(DateMoved { at: now.wall, date })];
-        let way = UnderWay { subjects: alloc::vec![Subject::Date], ..UnderWay::default() };
-        self.commit(Group { records, preconditions: Vec::new() }, way, out);
     }
 
     fn renew_leases(&mut self, now: Now, out: &mut Out) {

@@ -30,6 +30,10 @@ pub enum Input {
     HostAnswered(PaymentId, HostAnswer),
     /// The host answered a reversal of this payment.
     ReversalAnswered(PaymentId, ReversalAnswer),
+    /// The host answered that it cannot take the reversal or the advice now.
+    Deferred(PaymentId, Attempt, HostSaid),
+    /// The host refuses the advice: repeating it is of no use.
+    AdviceRefused(PaymentId, HostSaid),
     /// A message was provably not sent.
     NotSent(PaymentId, Attempt, NotSentReason),
     /// A message was written to a signed-on line.
@@ -192,6 +196,15 @@ pub struct ReversalAnswer {
     pub response_code: String,
     /// What it means by the mapping file.
     pub verdict: ReversalVerdict,
+    /// On which line it came.
+    pub line: crate::id::LineId,
+}
+
+/// A response code by which the host took nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostSaid {
+    /// DE 39.
+    pub response_code: String,
     /// On which line it came.
     pub line: crate::id::LineId,
 }

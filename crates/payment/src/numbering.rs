@@ -1,10 +1,11 @@
 //! STANs and RRNs from durable leases: a number that was given out once is never given out again
 //! inside its space until the space has wrapped, whatever crashes in between.
 
-use crate::id::{HostId, Rrn, Stan};
+use crate::id::{HostId, PaymentId, Rrn, Stan};
 use crate::record::{Block, Leased, Record};
 use crate::time::{BusinessDate, Timestamp};
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeMap;
+use alloc::collections::btree_map::Entry;
 use alloc::format;
 
 /// How many numbers are leased at a time.
@@ -22,7 +23,8 @@ pub struct Numbering {
     sizes: LeaseSizes,
     stans: BTreeMap<HostId, Space>,
     rrns: Space,
-    in_use: BTreeSet<(HostId, Stan)>,
+    /// Who holds a number: only its holder gives it back.
+    in_use: BTreeMap<(HostId, Stan), PaymentId>,
 }
 
 /// A circle of numbers `low ..= high`, of which a block may be given out.
@@ -93,7 +95,7 @@ impl Numbering {
             sizes,
             stans: stans.collect(),
             rrns: Space::new(0, 99_999_999),
-            in_use: BTreeSet::new(),
+            in_use: BTreeMap::new(),
         }
     }
 
@@ -137,26 +139,38 @@ impl Numbering {
         }
     }
 
-    /// Gives out a STAN of the host and an RRN of the date. STANs of payments that are still open
-    /// or owe an advice are skipped. `None` when nothing is leased.
-    pub fn take(&mut self, host: &HostId, date: BusinessDate) -> Option<(Stan, Rrn)> {
+    /// Gives a payment a STAN of the host and an RRN of the date. STANs of payments that are still
+    /// open or owe an advice are skipped. `None` when nothing is leased.
+    pub fn take(
+        &mut self,
+        holder: PaymentId,
+        host: &HostId,
+        date: BusinessDate,
+    ) -> Option<(Stan, Rrn)> {
         let stan = loop {
             let stan = Stan::new(self.stans.get_mut(host)?.take()?).ok()?;
-            if self.in_use.insert((host.clone(), stan)) {
+            if self.hold(holder, host, stan) {
                 break stan;
             }
         };
         let Some(sequence) = self.rrns.take() else {
-            self.release(host, stan);
+            self.release(holder, host, stan);
             return None;
         };
         let rrn = format!("{}{:03}{sequence:08}", date.year % 10, date.day_of_year());
         Some((stan, Rrn::parse(&rrn).ok()?))
     }
 
-    /// A STAN is in use by a payment from before a restart.
-    pub fn hold(&mut self, host: &HostId, stan: Stan) {
-        self.in_use.insert((host.clone(), stan));
+    /// A STAN is in use by a payment, from before a restart or again: `false` if another one holds
+    /// it by now.
+    pub fn hold(&mut self, holder: PaymentId, host: &HostId, stan: Stan) -> bool {
+        match self.in_use.entry((host.clone(), stan)) {
+            Entry::Vacant(place) => {
+                place.insert(holder);
+                true
+            }
+            Entry::Occupied(held) => *held.get() == holder,
+        }
     }
 
     /// How many STANs are in use.
@@ -164,9 +178,13 @@ impl Numbering {
         self.in_use.len()
     }
 
-    /// A payment owes nothing any more: its STAN may be given out again when its turn comes.
-    pub fn release(&mut self, host: &HostId, stan: Stan) {
-        self.in_use.remove(&(host.clone(), stan));
+    /// A payment owes nothing any more: its STAN may be given out again when its turn comes. What
+    /// another payment holds by now stays held.
+    pub fn release(&mut self, holder: PaymentId, host: &HostId, stan: Stan) {
+        let number = (host.clone(), stan);
+        if self.in_use.get(&number) == Some(&holder) {
+            self.in_use.remove(&number);
+        }
     }
 }
 
@@ -174,7 +192,11 @@ impl Numbering {
 #[allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 mod tests {
     use super::*;
+    use alloc::collections::BTreeSet;
     use std::vec::Vec;
+
+    const PAYMENT: PaymentId = PaymentId(1);
+    const OTHER: PaymentId = PaymentId(2);
 
     fn host() -> HostId {
         HostId::parse("bank").unwrap()
@@ -199,9 +221,9 @@ mod tests {
     #[test]
     fn nothing_is_given_out_before_a_lease_is_durable() {
         let mut numbering = numbering();
-        assert_eq!(numbering.take(&host(), DATE), None);
+        assert_eq!(numbering.take(PAYMENT, &host(), DATE), None);
         assert_eq!(lease(&mut numbering), 2);
-        let (stan, rrn) = numbering.take(&host(), DATE).unwrap();
+        let (stan, rrn) = numbering.take(PAYMENT, &host(), DATE).unwrap();
         assert_eq!((stan.number(), rrn.as_str()), (1, "606000000000"));
     }
 
@@ -211,7 +233,7 @@ mod tests {
         let mut seen = Vec::new();
         lease(&mut numbering);
         for _ in 0..40 {
-            let (stan, _) = numbering.take(&host(), DATE).unwrap();
+            let (stan, _) = numbering.take(PAYMENT, &host(), DATE).unwrap();
             seen.push(stan);
             lease(&mut numbering);
         }
@@ -225,14 +247,28 @@ mod tests {
         let first = Stan::new(999_998).unwrap();
         numbering.spent(&Block::Stan { host: host(), first, count: 4 });
         lease(&mut numbering);
-        assert_eq!(numbering.take(&host(), DATE).unwrap().0.number(), 3);
+        assert_eq!(numbering.take(PAYMENT, &host(), DATE).unwrap().0.number(), 3);
     }
 
     #[test]
     fn a_wrapped_stan_skips_one_that_is_still_open() {
         let mut numbering = numbering();
         lease(&mut numbering);
-        numbering.hold(&host(), Stan::new(1).unwrap());
-        assert_eq!(numbering.take(&host(), DATE).unwrap().0.number(), 2);
+        numbering.hold(OTHER, &host(), Stan::new(1).unwrap());
+        assert_eq!(numbering.take(PAYMENT, &host(), DATE).unwrap().0.number(), 2);
+    }
+
+    #[test]
+    fn a_stan_is_given_back_by_its_holder_alone() {
+        let mut numbering = numbering();
+        lease(&mut numbering);
+        let (stan, _) = numbering.take(PAYMENT, &host(), DATE).unwrap();
+        numbering.release(PAYMENT, &host(), stan);
+        assert!(numbering.hold(OTHER, &host(), stan));
+        assert!(!numbering.hold(PAYMENT, &host(), stan), "another payment has it by now");
+        numbering.release(PAYMENT, &host(), stan);
+        assert_eq!(numbering.in_use(), 1, "released twice, it is still the other's");
+        numbering.release(OTHER, &host(), stan);
+        assert_eq!(numbering.in_use(), 0);
     }
 }

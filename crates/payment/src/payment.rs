@@ -18,6 +18,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+pub use sums::FollowUps;
+
 /// A payment as its records tell it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Payment {
@@ -44,8 +46,19 @@ pub struct Payment {
     /// After a late approval of what was already reversed: the attempt of the reversal that still
     /// wants an answer.
     pub repeat_owed: Option<u32>,
+    /// How one operator would close its case: another one must say the same.
+    pub proposal: Option<Proposal>,
     /// How many records it has had.
     pub version: u32,
+}
+
+/// One operator's word on how a case shall end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proposal {
+    /// How.
+    pub resolution: Resolution,
+    /// Who.
+    pub by: String,
 }
 
 /// Where a payment stands.
@@ -163,6 +176,7 @@ impl Payment {
             partial_refused: false,
             owed_at: None,
             repeat_owed: None,
+            proposal: None,
             version: 1,
         }
     }
@@ -185,11 +199,25 @@ impl Payment {
                 self.partial_refused = timed_out.why == SilenceReason::PartialRefused;
             }
             Record::ReversalDue(due) => self.owed_at = Some(due.at),
-            Record::CaseRetried(retried) => self.owed_at = Some(retried.at),
+            Record::CaseRetried(retried) => {
+                self.owed_at = Some(retried.at);
+                self.proposal = None;
+            }
+            Record::CloseProposed(proposed) => {
+                let (resolution, by) = (proposed.resolution, proposed.by.clone());
+                self.proposal = Some(Proposal { resolution, by });
+            }
+            Record::RepeatAbandoned(_) => {
+                self.repeat_owed = None;
+                self.suspect = true;
+            }
             Record::AdviceRepeated(repeated) => {
                 self.owed_at.get_or_insert(repeated.at);
             }
             Record::ReversalRepeated(repeated) if self.is_final() => {
+                if self.repeat_owed.is_none() {
+                    self.owed_at = Some(repeated.at);
+                }
                 self.repeat_owed = Some(repeated.attempt);
             }
             Record::ReversalAnswered(answered) if self.repeat_owed.is_some() => {
@@ -327,24 +355,6 @@ impl Payment {
             version: self.version,
         }
     }
-}
-
-/// What followed a payment: the sums over its completions, voids and refunds. Minor units of the
-/// payment's currency. What is under way is reserved: it counts until it is declined or reversed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct FollowUps {
-    /// Completions that were approved.
-    pub captured: i64,
-    /// Completions approved or under way.
-    pub captures_reserved: i64,
-    /// Refunds that were approved.
-    pub refunded: i64,
-    /// Refunds approved or under way.
-    pub refunds_reserved: i64,
-    /// Whether a void was approved.
-    pub voided: bool,
-    /// Whether a void was approved or is under way.
-    pub void_reserved: bool,
 }
 
 /// What may be shown of a payment to its merchant.

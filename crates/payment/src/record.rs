@@ -2,6 +2,8 @@
 //! the state. The store numbers, checks and chains them; it does not interpret them.
 
 mod about;
+mod case;
+mod owed;
 
 use crate::id::{HostId, LineId, PaymentId, Stan};
 use crate::money::{Balance, Money};
@@ -10,6 +12,9 @@ use crate::time::{BusinessDate, Timestamp};
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
+
+pub use case::{CaseClosed, CaseRetried, CloseProposed, Resolution};
+pub use owed::{AdviceParked, AdviceRefused, AdviceRepeated, Deferred, RepeatAbandoned};
 
 /// Records that become durable together or not at all, and what must still be true then.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -88,6 +93,15 @@ pub enum Record {
     AdviceParked(AdviceParked),
     /// An inquiry was not answered in time: declined, nothing more is sent.
     Lapsed(Lapsed),
+    /// The host answered that it cannot take the reversal or the advice now.
+    Deferred(Deferred),
+    /// The host refused an advice.
+    AdviceRefused(AdviceRefused),
+    /// The repeat of a reversal after a late approval was not answered for as long as configuration
+    /// says: the books are in doubt.
+    RepeatAbandoned(RepeatAbandoned),
+    /// An operator proposed to close a case in a way that takes two people.
+    CloseProposed(CloseProposed),
     /// The gateway's business date moved.
     DateMoved(DateMoved),
     /// A block of STANs and RRN sequence numbers was leased.
@@ -224,28 +238,6 @@ pub struct ReversalRepeated {
     pub attempt: u32,
 }
 
-/// An advice goes out again.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AdviceRepeated {
-    /// The payment.
-    pub id: PaymentId,
-    /// When.
-    pub at: Timestamp,
-    /// Which attempt, from 2.
-    pub attempt: u32,
-}
-
-/// An advice waits for a person.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AdviceParked {
-    /// The payment.
-    pub id: PaymentId,
-    /// When.
-    pub at: Timestamp,
-    /// Why.
-    pub why: ParkReason,
-}
-
 /// An inquiry was not answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lapsed {
@@ -312,45 +304,6 @@ pub enum ParkReason {
     Refused,
     /// It was repeated for as long as configuration says.
     Exhausted,
-}
-
-/// An operator had a parked reversal tried again.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CaseRetried {
-    /// The payment.
-    pub id: PaymentId,
-    /// When.
-    pub at: Timestamp,
-    /// Who.
-    pub by: String,
-    /// Why, in the operator's words.
-    pub reason: String,
-}
-
-/// An operator closed a case.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CaseClosed {
-    /// The payment.
-    pub id: PaymentId,
-    /// When.
-    pub at: Timestamp,
-    /// How it ended.
-    pub resolution: Resolution,
-    /// Who.
-    pub by: String,
-    /// Why, in the operator's words.
-    pub reason: String,
-}
-
-/// How a person ended a case.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Resolution {
-    /// The money went back.
-    Reversed,
-    /// The host never posted it.
-    DeclinedNeverPosted,
-    /// The host posted it, though its answer never came: for advices alone.
-    Posted,
 }
 
 /// The business date moved.

@@ -2,7 +2,7 @@
 //! that may not be repeated stands in a reversal, and replies can find their requests.
 
 use tidegate_iso8583::{
-    field::{FieldSpec, Mask},
+    field::{Content, FieldSpec, Length, Mask},
     mti::{Class, Mti},
     pack::Builder,
 };
@@ -213,9 +213,21 @@ fn check_network(dialect: &HostDialect, mapping: &Mapping, faults: &mut Collecto
             faults.add(&code.span, format!("`{}` stands for two things", code.value), "each once");
         }
     }
+    let date = network.business_date.as_ref();
+    if let Some(date) = date.filter(|date| !carries_date(dialect, date.value)) {
+        let message = format!("DE{} does not hold a date of 4 digits", date.value);
+        faults.add(&date.span, message, "an element of `n` with length 4, such as 15 (MMDD)");
+    }
     if network.accepted.is_empty() {
         faults.add(&plan.mti.span, "no response code accepts a network message", "accepted = [..]");
     }
+}
+
+/// Whether an element holds month and day (`MMDD`).
+/// Standard: ISO 8583:1987, DE 15 and DE 17.
+fn carries_date(dialect: &HostDialect, number: u8) -> bool {
+    let spec = dialect.wire.field(number);
+    spec.is_some_and(|spec| spec.content == Content::N && spec.length == Length::Fixed(4))
 }
 
 fn check_answer(dialect: &HostDialect, mapping: &Mapping, faults: &mut Collector<'_>) {
@@ -227,12 +239,13 @@ fn check_answer(dialect: &HostDialect, mapping: &Mapping, faults: &mut Collector
         }
     }
     let answers = mapping.codes.iter().map(|(code, at)| (code, &at.span));
-    let reversals = mapping.reversal_codes.iter().map(|(code, at)| (code, &at.span));
+    let custody = mapping.reversal_codes.codes.iter().chain(&mapping.advice_codes.codes);
+    let custody = custody.map(|(code, at)| (code, &at.span));
     let network = mapping.network.accepted.iter().map(|code| (&code.value, &code.span));
     let reasons = mapping.reasons.iter().map(|(code, reason)| (code, &reason.span));
     let number = mapping.response_code.value;
     let reply = mapping.network.plan.mti.value;
-    for (code, span) in answers.chain(reversals).chain(network).chain(reasons) {
+    for (code, span) in answers.chain(custody).chain(network).chain(reasons) {
         let mut builder = Builder::new(&dialect.wire, reply);
         if let (true, Err(error)) =
             (dialect.wire.field(number).is_some(), builder.set(number, code))

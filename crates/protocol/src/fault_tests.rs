@@ -534,8 +534,8 @@ fn each_code_means_one_thing() {
             (
                 "unknown_original = [\"25\"]",
                 "refused = [\"25\"]",
-                &["m.toml +0:1 unknown key `reversal_codes.refused`, expected accepted or \
-                     unknown_original"],
+                &["m.toml +0:1 unknown key `reversal_codes.refused`, expected one of accepted, \
+                     duplicate, unknown_original, retry, park"],
             ),
             (
                 "\"14\" = \"invalid_card\"",
@@ -560,6 +560,25 @@ fn each_code_means_one_thing() {
                 "\"68\" = \"late\"",
                 &["m.toml +0:8 `68` has a reason but declines nothing, expected a code of \
                      declined or pick_up"],
+            ),
+            (
+                "[reasons]",
+                "[advice_codes]\nretry = [\"91\"]\npark = [\"30\", \"91\", \"301\"]\nlater = []\n[reasons]",
+                &[
+                    "m.toml +2:15 the code `91` has a meaning already, expected each code once",
+                    "m.toml +3:1 unknown key `advice_codes.later`, expected one of done, \
+                     duplicate, retry, park",
+                ],
+            ),
+            (
+                "[reasons]",
+                "[advice_codes]\npark = [\"301\"]\n[reasons]",
+                &["m.toml +1:9 `301` is no response code: DE39: expected a length of 2, found 3"],
+            ),
+            (
+                "[reasons]",
+                "[advice_codes]\n[reasons]",
+                &["m.toml +0:1 `advice_codes` lists no code, expected at least one"],
             ),
             (
                 "accepted = [\"00\", \"08\", \"11\"]\nunknown_original = [\"25\"]",
@@ -609,6 +628,14 @@ fn network_messages_say_what_they_are_about() {
                 "sign_off = \"002\"",
                 "sign_off = \"001\"",
                 &["m.toml +0:12 `001` stands for two things, expected each once"],
+            ),
+            (
+                "accepted = [\"00\"]",
+                "accepted = [\"00\"]\nbusiness_date = 11",
+                &[
+                    "m.toml +1:17 DE11 does not hold a date of 4 digits, expected an element of `n` \
+                     with length 4, such as 15 (MMDD)",
+                ],
             ),
             (
                 "accepted = [\"00\"]",

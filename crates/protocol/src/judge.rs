@@ -8,11 +8,12 @@ use tidegate_payment::{
     input::{Attempt, ReversalAnswer},
     money::{Balance, Money},
     record::{AnswerClass, HostAnswer, ReversalVerdict},
-    request::Operation,
+    request::{Operation, Silence},
 };
 
 use crate::{
     balances::{self, BalanceFault},
+    codes::Custody,
     definition::Definition,
     element::{Meaning, Scratch, unfilled},
     encode::facts,
@@ -28,6 +29,10 @@ pub enum Judged {
     Answer(Answer),
     /// The answer to a reversal.
     Reversal(ReversalSaid),
+    /// The host cannot take the reversal or the advice now: it is to be asked again.
+    Deferred(String),
+    /// The host will not take the advice: repeating it is of no use.
+    Refused(String),
     /// A response code that the mapping does not list: no answer at all. Treated as silence, and
     /// alarmed.
     UnknownCode(String),
@@ -65,7 +70,7 @@ impl Answer {
 pub struct ReversalSaid {
     /// DE 39.
     pub response_code: String,
-    /// What it means by the mapping; a code that the mapping does not list refuses.
+    /// What it means by the mapping.
     pub verdict: ReversalVerdict,
 }
 
@@ -156,13 +161,24 @@ impl Definition {
         let code = message.get(field).ok_or(Disagreement::Missing { field })?.into_owned();
         if matches!(out.attempt, Attempt::Reversal(_)) {
             amount(plan, message, out, None, &code)?;
-            let listed = self.mapping.reversal_codes.get(&code);
-            let verdict = listed.map_or(ReversalVerdict::Refused, |verdict| verdict.value);
-            return Ok(Judged::Reversal(ReversalSaid { response_code: code, verdict }));
+            return Ok(self.reversal_said(code, out.repeat));
         }
+        let is_advice = operation.silence.value == Silence::Advice;
+        let custody = &self.mapping.advice_codes;
+        let taken = if is_advice && custody.lists(&code) {
+            match custody.meaning(&code, out.repeat) {
+                Some(Custody::Later) => return Ok(Judged::Deferred(code)),
+                Some(Custody::Refused) => return Ok(Judged::Refused(code)),
+                None | Some(Custody::UnknownOriginal) => return Ok(Judged::UnknownCode(code)),
+                Some(Custody::Taken | Custody::Duplicate) => Some(AnswerClass::Approved),
+            }
+        } else {
+            None
+        };
         let class = self.mapping.codes.get(&code).map(|class| class.value);
         let in_part = |class: &AnswerClass| *class == AnswerClass::Partial;
         let class = class.filter(|it| out.request.operation.pays_for_order() || !in_part(it));
+        let class = taken.or(class);
         let amount = amount(plan, message, out, class, &code)?;
         Ok(match class {
             None => Judged::UnknownCode(code),
@@ -182,6 +198,21 @@ impl Definition {
                 })
             }
         })
+    }
+
+    fn reversal_said(&self, code: String, repeat: bool) -> Judged {
+        let codes = &self.mapping.reversal_codes;
+        let verdict = match codes.meaning(&code, repeat) {
+            Some(Custody::Taken | Custody::Duplicate) => ReversalVerdict::Accepted,
+            Some(Custody::UnknownOriginal) => ReversalVerdict::UnknownOriginal,
+            Some(Custody::Refused) => ReversalVerdict::Refused,
+            Some(Custody::Later) => return Judged::Deferred(code),
+            None if codes.lists_refusals() || codes.lists(&code) => {
+                return Judged::UnknownCode(code);
+            }
+            None => ReversalVerdict::Refused,
+        };
+        Judged::Reversal(ReversalSaid { response_code: code, verdict })
     }
 
     /// Compares every echoed element but the amount.

@@ -25,6 +25,8 @@ pub mod dialect;
 
 mod mapping;
 
+mod codes;
+
 mod fact;
 
 mod element;

@@ -6,11 +6,12 @@ use std::collections::BTreeMap;
 use sha2::{Digest, Sha256};
 use tidegate_iso8583::mti::Mti;
 use tidegate_payment::{
-    record::{AnswerClass, ReversalVerdict},
+    record::AnswerClass,
     request::{Operation, Silence},
 };
 
 use crate::{
+    codes::{CustodyCodes, read_advices, read_answers, read_reversals},
     dialect::{element, read_mti},
     element::{Meaning, TAGGED_MAX},
     fact::Fact,
@@ -31,7 +32,9 @@ pub(crate) struct Mapping {
     pub(crate) balances: Option<At<u8>>,
     pub(crate) operations: Vec<OperationPlan>,
     pub(crate) codes: BTreeMap<String, At<AnswerClass>>,
-    pub(crate) reversal_codes: BTreeMap<String, At<ReversalVerdict>>,
+    pub(crate) reversal_codes: CustodyCodes,
+    /// What stands here is said of advices by this list, the rest by `codes`.
+    pub(crate) advice_codes: CustodyCodes,
     pub(crate) reasons: BTreeMap<String, At<String>>,
     pub(crate) network: NetworkPlan,
     pub(crate) hash: [u8; 32],
@@ -58,6 +61,8 @@ pub(crate) struct Plan {
 pub(crate) struct NetworkPlan {
     pub(crate) plan: Plan,
     pub(crate) codes: Vec<(NetworkKind, At<String>)>,
+    /// The element of the host's cut-over message that carries the new business date, if it has one.
+    pub(crate) business_date: Option<At<u8>>,
     /// Response codes by which the host agrees.
     pub(crate) accepted: Vec<At<String>>,
 }
@@ -80,12 +85,14 @@ pub(crate) fn read(source: Source<'_>, faults: &mut Collector<'_>) -> Option<Map
     let dialect = root.need("dialect", faults).and_then(|item| item.text(faults));
     let answer = read_answer(&mut root, faults);
     let operations = read_operations(&mut root, faults);
-    let codes = read_codes(&mut root, "response_codes", ANSWERS, faults);
-    let reversal_codes = read_codes(&mut root, "reversal_codes", VERDICTS, faults);
+    let codes = read_answers(&mut root, faults);
+    let reversal_codes = read_reversals(&mut root, faults);
+    let advice_codes = read_advices(&mut root, faults);
     let reasons = read_reasons(&mut root, faults);
     let network = read_network(&mut root, faults);
     root.finish(
-        "one of dialect, answer, operation, response_codes, reversal_codes, reasons, network",
+        "one of dialect, answer, operation, response_codes, reversal_codes, advice_codes, reasons, \
+         network",
         faults,
     );
     let (response_code, approval_code, balances) = answer?;
@@ -98,6 +105,7 @@ pub(crate) fn read(source: Source<'_>, faults: &mut Collector<'_>) -> Option<Map
         operations: operations?,
         codes,
         reversal_codes,
+        advice_codes,
         reasons,
         network: network?,
         hash: Sha256::digest(source.text).into(),
@@ -106,16 +114,6 @@ pub(crate) fn read(source: Source<'_>, faults: &mut Collector<'_>) -> Option<Map
 
 const SILENCE: &[(&str, Silence)] =
     &[("reversal", Silence::Reversal), ("advice", Silence::Advice), ("inquiry", Silence::Inquiry)];
-const ANSWERS: &[(&str, AnswerClass)] = &[
-    ("approved", AnswerClass::Approved),
-    ("partial", AnswerClass::Partial),
-    ("declined", AnswerClass::Declined),
-    ("pick_up", AnswerClass::PickUp),
-];
-const VERDICTS: &[(&str, ReversalVerdict)] = &[
-    ("accepted", ReversalVerdict::Accepted),
-    ("unknown_original", ReversalVerdict::UnknownOriginal),
-];
 const NETWORK: &[(&str, NetworkKind)] = &[
     ("sign_on", NetworkKind::SignOn),
     ("sign_off", NetworkKind::SignOff),
@@ -268,34 +266,6 @@ fn read_tagged(item: &Item<'_>, faults: &mut Collector<'_>) -> Option<Meaning> {
     Some(meaning)
 }
 
-/// Lists of response codes, one list for each meaning. Meanings without a list have no codes.
-fn read_codes<T: Copy>(
-    root: &mut Section<'_>,
-    key: &str,
-    meanings: &[(&str, T)],
-    faults: &mut Collector<'_>,
-) -> BTreeMap<String, At<T>> {
-    let section = root.need(key, faults).and_then(|item| item.section(faults));
-    let Some(mut section) = section else { return BTreeMap::new() };
-    let mut codes = BTreeMap::new();
-    for (name, meaning) in meanings {
-        let list = section.take(name).and_then(|item| item.texts(faults)).unwrap_or_default();
-        for code in list {
-            if codes.insert(code.value.to_owned(), code.with(*meaning)).is_some() {
-                let message = format!("the code `{}` has a meaning already", code.value);
-                faults.add(&code.span, message, "each code once");
-            }
-        }
-    }
-    let names: Vec<_> = meanings.iter().map(|(name, _)| (*name).to_owned()).collect();
-    let span = section.span.clone();
-    section.finish(&one_of(&names), faults);
-    if codes.is_empty() {
-        faults.add(&span, format!("`{key}` lists no code"), "at least one");
-    }
-    codes
-}
-
 fn read_reasons(
     root: &mut Section<'_>,
     faults: &mut Collector<'_>,
@@ -320,7 +290,13 @@ fn read_network(root: &mut Section<'_>, faults: &mut Collector<'_>) -> Option<Ne
     let plan = read_plan(&mut section, faults);
     let accepted = section.need("accepted", faults).and_then(|item| item.texts(faults));
     let codes = section.need("codes", faults).and_then(|item| item.section(faults));
-    section.finish("one of mti, fields, accepted, codes", faults);
+    let date = section.take("business_date");
+    let date = date.map(|item| item.number::<u8>("a number from 2 to 128", faults));
+    section.finish("one of mti, fields, accepted, business_date, codes", faults);
+    let business_date = match date {
+        Some(read) => Some(read?),
+        None => None,
+    };
     let mut table = codes?;
     let mut codes = Vec::new();
     for (name, kind) in NETWORK {
@@ -335,5 +311,5 @@ fn read_network(root: &mut Section<'_>, faults: &mut Collector<'_>) -> Option<Ne
     }
     table.finish("one of sign_on, sign_off, echo, cut_over, key_exchange", faults);
     let accepted = accepted?.iter().map(|code| code.with(code.value.to_owned())).collect();
-    Some(NetworkPlan { plan: plan?, codes, accepted })
+    Some(NetworkPlan { plan: plan?, codes, business_date, accepted })
 }

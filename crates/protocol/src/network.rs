@@ -42,7 +42,34 @@ impl fmt::Display for NetworkKind {
     }
 }
 
+/// The element of a cut-over message that should carry its date holds none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("DE{field}: no date (MMDD)")]
+pub struct NoDate {
+    /// The element.
+    pub field: u8,
+}
+
+/// A month, 1..=12, and a day of it, 1..=31.
+pub type MonthDay = (u8, u8);
+
 impl Definition {
+    /// The business date that a cut-over message of the host begins, if it carries one. `None`: the
+    /// mapping names no element for it, or the message lacks it.
+    ///
+    /// # Errors
+    /// [`NoDate`] when the element holds something else.
+    pub fn cut_over_date(&self, request: &HostMessage<'_>) -> Result<Option<MonthDay>, NoDate> {
+        let Some(field) = self.mapping.network.business_date.as_ref().map(|at| at.value) else {
+            return Ok(None);
+        };
+        let Some(text) = request.message.get(field) else { return Ok(None) };
+        let part = |range: std::ops::Range<usize>| text.get(range)?.parse::<u8>().ok();
+        let date = part(0..2).zip(part(2..4)).filter(|_| text.len() == 4);
+        let date = date.filter(|(month, day)| (1..=12).contains(month) && (1..=31).contains(day));
+        date.map(Some).ok_or(NoDate { field })
+    }
+
     /// Appends the body of a network request to `frame`.
     ///
     /// # Errors

@@ -27,7 +27,7 @@ pub(crate) enum Case {
     Sent { message: SampleMessage, approval_code: Option<String> },
     Reply { to: SampleMessage, says: String },
     Network { kind: NetworkKind, stan: Stan, transmitted: Timestamp },
-    Host { kind: String, answer: Vec<u8> },
+    Host { kind: String, answer: Vec<u8>, begins: Option<String> },
 }
 
 const MESSAGES: &[(&str, SampleMessage)] = &[
@@ -96,8 +96,13 @@ fn read_vector(kind: &str, mut section: Section<'_>, faults: &mut Collector<'_>)
         _ => {
             let kind = need(&mut section, "kind", faults);
             let answer = read_bytes("answer", &mut section, faults);
-            kind.zip(answer)
-                .map(|(kind, answer)| Case::Host { kind: kind.value.to_owned(), answer })
+            let begins = section.take("begins").and_then(|item| item.text(faults));
+            let begins = begins.map(|text| text.value.to_owned());
+            kind.zip(answer).map(|(kind, answer)| Case::Host {
+                kind: kind.value.to_owned(),
+                answer,
+                begins,
+            })
         }
     };
     section.finish(&format!("a key of [[{kind}]]"), faults);

@@ -94,8 +94,9 @@ fn run(
                     Err(error) => Err(error.to_string()),
                 }
             }
-            (Case::Host { kind, answer }, Some(definition), _) => {
+            (Case::Host { kind, answer, begins }, Some(definition), _) => {
                 host(definition, &kind, &answer, &wire)
+                    .and_then(|()| begun(definition, begins.as_deref(), &wire))
             }
             _ => Err("there is no payment that it is about".to_owned()),
         };
@@ -229,6 +230,8 @@ fn in_words(judged: &Judged) -> String {
             };
             format!("reversal {verdict} {}", said.response_code)
         }
+        Judged::Deferred(code) => format!("asked for later {code}"),
+        Judged::Refused(code) => format!("advice refused {code}"),
         Judged::UnknownCode(code) => format!("unknown code {code}"),
     }
 }
@@ -242,6 +245,15 @@ fn host(definition: &Definition, kind: &str, answer: &[u8], wire: &[u8]) -> Resu
     let code = definition.mapping.network.accepted.first().map_or("00", |code| &code.value);
     definition.network_answer(&message, code, &mut found).map_err(|error| error.to_string())?;
     same(&definition.dialect, answer, &found)
+}
+
+/// Whether a cut-over begins the date that the vector names (`MM-DD`), if it names one.
+fn begun(definition: &Definition, begins: Option<&str>, wire: &[u8]) -> Result<(), String> {
+    let Some(begins) = begins else { return Ok(()) };
+    let message = definition.read(wire).map_err(|error| error.to_string())?;
+    let date = definition.cut_over_date(&message).map_err(|error| error.to_string())?;
+    let found = date.map(|(month, day)| format!("{month:02}-{day:02}"));
+    if found.as_deref() == Some(begins) { Ok(()) } else { Err(format!("it begins {found:?}")) }
 }
 
 /// Compares bytes; where both can be read, the first element that differs is named.
@@ -392,6 +404,22 @@ mod tests {
             &format!("[[host]]\nname = \"x\"\nkind = \"k\"\nanswer_text = \"\"\n{bytes}"),
             "it is a `a 0200 was not asked for`",
         );
+    }
+
+    #[test]
+    fn a_cut_over_that_begins_another_date_or_none_is_told() {
+        let cut_over = |date: &str, begins: &str| {
+            let bitmap = if date.is_empty() { "8220" } else { "8222" };
+            format!(
+                "[[host]]\nname = \"x\"\nkind = \"network request: cut-over\"\n\
+                 begins = \"{begins}\"\nanswer_text = \"0810822000000200000004000000000000000101\
+                 00000000000700201\"\nwire_text = \"0800{bitmap}0000000000000400000000000000\
+                 0101000000000007{date}201\""
+            )
+        };
+        fails(&cut_over("0102", "01-03"), "it begins Some(\"01-02\")");
+        fails(&cut_over("", "01-03"), "it begins None");
+        fails(&cut_over("1302", "01-03"), "DE15: no date (MMDD)");
     }
 
     #[test]

@@ -234,9 +234,10 @@ impl From<Refusal> for Problem {
                 Code::OutcomeUnknown,
                 "The gateway stopped while it worked on this. Repeat it with the same key, or ask.",
             ),
-            Refusal::NotFound | Refusal::NoCase | Refusal::NotAnAdvice => {
-                (Code::NotFound, "There is no such payment.")
-            }
+            Refusal::NotFound
+            | Refusal::NoCase
+            | Refusal::NotAnAdvice
+            | Refusal::SecondPersonWanted => (Code::NotFound, "There is no such payment."),
         };
         Self::new(code, detail)
     }

@@ -8,8 +8,8 @@
 use super::*;
 use crate::store::samples;
 use tidegate_payment::input::LoadKey;
-use tidegate_payment::record::ReversalVerdict;
-use tidegate_payment::time::Timestamp;
+use tidegate_payment::record::{DateMoved, ReversalVerdict};
+use tidegate_payment::time::{BusinessDate, Timestamp};
 
 /// Bodies of records with their sequences, as the journal would hand them over.
 struct Feed {
@@ -213,4 +213,38 @@ fn a_second_payment_with_one_key_and_an_orphan_are_refused() {
     assert!(matches!(error, LedgerError::Sqlite(_)), "{error}");
     let error = ledger.apply(&Feed::new(&[samples::approved(9)]).raw(3)).unwrap_err();
     assert!(matches!(error, LedgerError::Orphan { .. }), "{error}");
+}
+
+#[test]
+fn totals_of_each_date_are_right_across_a_cut_over_in_flight() {
+    let next = BusinessDate { day: 23, ..samples::date() };
+    let moved = Record::DateMoved(DateMoved { at: samples::at(10), date: next });
+    let of_next = |number| {
+        let Record::SendIntent(mut intent) = samples::send_intent(number) else { return vec![] };
+        intent.fields.business_date = next;
+        vec![samples::accepted(number), Record::SendIntent(intent)]
+    };
+    let mut files = Files::new();
+    let mut ledger = files.ledger();
+    let records = [
+        vec![samples::date_moved()],
+        samples::begin(1).records,
+        samples::begin(2).records,
+        vec![moved],
+        of_next(3),
+        // Decided after the cut-over, they belong where they began: an answer, and a reversal.
+        vec![samples::approved(1)],
+        samples::silence(2).records,
+        vec![samples::reversal_answered(2, ReversalVerdict::Accepted), samples::reversed(2, false)],
+        vec![samples::approved(3)],
+    ];
+    files.apply(&mut ledger, &records.concat());
+    let reader = files.reader();
+    let of = |date| -> Vec<(String, i64)> {
+        let totals = reader.totals(date).unwrap().into_iter();
+        totals.map(|total| (total.verdict, total.count)).collect()
+    };
+    let told = |verdict: &str, count| (verdict.to_owned(), count);
+    assert_eq!(of(samples::date()), [told("approved", 1), told("reversed", 1)]);
+    assert_eq!(of(next), [told("approved", 1)]);
 }

@@ -1,19 +1,18 @@
 //! Makes a durable group true, and says what may now be shown to the world.
 
 use super::book::Flight;
-use super::decide::gap_after;
+use super::owed::gap_after;
 use super::sequencer::UnderWay;
 use super::{Engine, Out};
 use crate::durable::Durable;
 use crate::effect::{Alarm, Effect, Outgoing};
-use crate::id::{HostId, PaymentId};
+use crate::id::PaymentId;
 use crate::input::Attempt;
 use crate::payment::Payment;
 use crate::record::{AnswerClass, Group, Record, ReversalVerdict};
 use crate::time::{Mono, Now};
 use alloc::boxed::Box;
 use alloc::string::ToString;
-use alloc::vec::Vec;
 
 impl Engine {
     pub(super) fn apply(
@@ -39,7 +38,7 @@ impl Engine {
             self.follow(now, id, record, out);
         }
         self.tell_waiters(id, out);
-        self.free_numbers(id);
+        self.keep_numbers(id);
     }
 
     fn apply_record(&mut self, record: &Record, group: &Durable<Group>, out: &mut Out) {
@@ -83,15 +82,15 @@ impl Engine {
                     self.book.hold_card(id);
                 }
                 self.owe_reversal(now, id);
-                self.new_attempt(now, id, out);
+                self.new_attempt(now, id);
             }
-            Record::ReversalRepeated(_) => self.new_attempt(now, id, out),
+            Record::ReversalRepeated(_) => self.new_attempt(now, id),
             Record::AdviceRepeated(_) => {
                 out.effects.push(Effect::Forget(id));
                 if let Some(entry) = self.book.get_mut(id) {
                     entry.owed_since.get_or_insert(now.mono);
                 }
-                self.new_attempt(now, id, out);
+                self.new_attempt(now, id);
             }
             Record::ReversalAnswered(answered) => {
                 self.book.release_card(id);
@@ -100,6 +99,30 @@ impl Engine {
                 } else {
                     self.book.stop_timer(id);
                 }
+                self.alarm_if_in_doubt(id, out);
+            }
+            Record::LateAnswer(late) => {
+                let refused = self.book.get(id).is_some_and(|entry| entry.payment.partial_refused);
+                let taken =
+                    matches!(late.answer.class, AnswerClass::Approved | AnswerClass::Partial);
+                // What it calls for, if its reversal was done with, has a time of its own.
+                if let Some(entry) = self.book.get_mut(id).filter(|it| it.payment.is_final()) {
+                    entry.owed_since = Some(now.mono);
+                }
+                if taken && !refused {
+                    out.effects.push(Effect::Alarm(Alarm::LateApproval(id)));
+                }
+            }
+            record => self.follow_end(now, id, record, out),
+        }
+    }
+
+    /// As [`Engine::follow`], for what ends or delays a reversal or an advice.
+    fn follow_end(&mut self, now: Now, id: PaymentId, record: &Record, out: &mut Out) {
+        match record {
+            Record::Deferred(_) => self.wait_a_gap(now, id),
+            Record::RepeatAbandoned(_) => {
+                self.book.stop_timer(id);
                 self.alarm_if_in_doubt(id, out);
             }
             Record::Reversed(_) | Record::CaseClosed(_) => {
@@ -111,15 +134,8 @@ impl Engine {
                 self.book.stop_timer(id);
                 out.effects.push(Effect::Alarm(Alarm::CaseOpened(id)));
             }
-            Record::LateAnswer(late) => {
-                let refused = self.book.get(id).is_some_and(|entry| entry.payment.partial_refused);
-                let taken =
-                    matches!(late.answer.class, AnswerClass::Approved | AnswerClass::Partial);
-                if taken && !refused {
-                    out.effects.push(Effect::Alarm(Alarm::LateApproval(id)));
-                }
-            }
-            Record::Accepted(_) | Record::DateMoved(_) | Record::Leased(_) => {}
+            // What the host refused is parked by the record behind it; the others have no more to do.
+            _ => {}
         }
     }
 
@@ -139,6 +155,15 @@ impl Engine {
         self.book.start_timer(id, again);
     }
 
+    /// The host asked for it later. An advice that was never repeated waits for its deadline.
+    fn wait_a_gap(&mut self, now: Now, id: PaymentId) {
+        let Some(attempt) = self.book.get(id).and_then(|entry| entry.payment.owed()) else {
+            return;
+        };
+        self.book.release_card(id);
+        self.book.start_timer(id, gap_after(&self.settings, attempt, now.mono));
+    }
+
     /// A reversal begins, or begins anew by a person's word.
     fn owe_reversal(&mut self, now: Now, id: PaymentId) {
         if let Some(entry) = self.book.get_mut(id) {
@@ -147,38 +172,15 @@ impl Engine {
         }
     }
 
-    fn new_attempt(&mut self, now: Now, id: PaymentId, out: &mut Out) {
+    fn new_attempt(&mut self, now: Now, id: PaymentId) {
         if let Some(entry) = self.book.get_mut(id) {
             entry.flight = Flight::Waiting;
             entry.from_before = false;
         }
-        self.send_owed(now, id, out);
+        self.send_owed(now, id);
     }
 
-    /// Hands the latest attempt of what is owed over, if its host can take it.
-    pub(super) fn send_owed(&mut self, now: Now, id: PaymentId, out: &mut Out) {
-        let Some(entry) = self.book.get_mut(id) else { return };
-        let Some(attempt) = entry.payment.owed() else { return };
-        if entry.flight != Flight::Waiting {
-            return;
-        }
-        let up = entry.host().is_some_and(|host| self.hosts_up.contains(host));
-        let Some(entry) = self.book.get_mut(id) else { return };
-        // Without a line it waits, at no cost, for `HostUp`; the timer stays to find it exhausted.
-        let again = gap_after(&self.settings, attempt, now.mono);
-        let repeat = attempt != Attempt::Reversal(1) || entry.from_before;
-        if up {
-            entry.flight = Flight::HandedOver;
-        }
-        self.book.start_timer(id, again);
-        if up {
-            // It holds its place on the lines for the time of a reply, not for the whole gap.
-            let deadline = again.min(now.mono.after(self.settings.host_reply));
-            self.send(id, attempt, repeat, deadline, out);
-        }
-    }
-
-    fn send(
+    pub(super) fn send(
         &mut self,
         id: PaymentId,
         attempt: Attempt,
@@ -201,34 +203,6 @@ impl Engine {
         out.effects.push(Effect::Send(Box::new(durable)));
     }
 
-    /// A message was written to a signed-on line.
-    pub(super) fn written(&mut self, now: Now, id: PaymentId, attempt: Attempt) {
-        let Some(entry) = self.book.get_mut(id) else { return };
-        if entry.payment.owed() != Some(attempt) || entry.flight != Flight::HandedOver {
-            return;
-        }
-        entry.flight = Flight::Written;
-        self.book.release_card(id);
-        self.book.start_timer(id, gap_after(&self.settings, attempt, now.mono));
-    }
-
-    pub(super) fn host_up(&mut self, now: Now, host: HostId, up: bool, out: &mut Out) {
-        if !up {
-            self.hosts_up.remove(&host);
-            return;
-        }
-        self.hosts_up.insert(host.clone());
-        let waiting = self.book.open().filter(|entry| {
-            entry.flight == Flight::Waiting
-                && entry.host() == Some(&host)
-                && entry.payment.owed().is_some()
-        });
-        let ids: Vec<_> = waiting.map(|entry| entry.payment.id).collect();
-        for id in ids {
-            self.send_owed(now, id, out);
-        }
-    }
-
     /// Everybody who waits hears the outcome once it is more than "in progress".
     fn tell_waiters(&mut self, id: PaymentId, out: &mut Out) {
         use crate::payment::{PendingReason, Verdict};
@@ -243,12 +217,14 @@ impl Engine {
         }
     }
 
-    fn free_numbers(&mut self, id: PaymentId) {
-        let Some(entry) = self.book.get(id).filter(|entry| entry.payment.is_settled()) else {
-            return;
-        };
-        if let Some(fields) = &entry.payment.fields {
-            self.numbers.release(&fields.route.host, fields.stan);
+    /// A payment that owes nothing gives its number back; one that owes something again takes it again.
+    fn keep_numbers(&mut self, id: PaymentId) {
+        let Some(entry) = self.book.get(id) else { return };
+        let Some(fields) = &entry.payment.fields else { return };
+        if entry.payment.is_settled() {
+            self.numbers.release(id, &fields.route.host, fields.stan);
+        } else if entry.payment.repeat_owed.is_some() {
+            self.numbers.hold(id, &fields.route.host, fields.stan);
         }
     }
 }

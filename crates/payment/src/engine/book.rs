@@ -80,7 +80,9 @@ pub(super) struct Book {
     by_order: BTreeMap<Order, BTreeSet<PaymentId>>,
     /// The follow-ups of a payment.
     by_original: BTreeMap<PaymentId, BTreeSet<PaymentId>>,
-    open: BTreeSet<PaymentId>,
+    /// Those that are not settled, each with its host as far as that is known.
+    open: BTreeMap<PaymentId, Option<HostId>>,
+    open_at: BTreeMap<HostId, usize>,
     settled: BTreeSet<(Sequence, PaymentId)>,
     timers: BTreeSet<(Mono, PaymentId)>,
     /// Cards with a reversal that has not been written to a line since it became due.
@@ -101,11 +103,16 @@ impl Book {
     }
 
     pub(super) fn open(&self) -> impl Iterator<Item = &Entry> {
-        self.open.iter().filter_map(|id| self.entries.get(id))
+        self.open.keys().filter_map(|id| self.entries.get(id))
     }
 
     pub(super) fn open_count(&self) -> usize {
         self.open.len()
+    }
+
+    /// How many of them are a host's.
+    pub(super) fn open_at(&self, host: &HostId) -> usize {
+        self.open_at.get(host).copied().unwrap_or(0)
     }
 
     pub(super) fn of_ask(&self, ask: &Ask) -> Option<&Entry> {
@@ -167,11 +174,19 @@ impl Book {
     /// Files a payment under open or settled, after its state or its proof changed.
     pub(super) fn sort(&mut self, id: PaymentId) {
         let Some(entry) = self.entries.get(&id) else { return };
-        if entry.payment.is_settled() {
-            self.open.remove(&id);
+        let host = entry.host().cloned();
+        let was = if entry.payment.is_settled() {
             self.settled.insert((entry.proof.sequence(), id));
+            self.open.remove(&id).flatten()
         } else {
-            self.open.insert(id);
+            if let Some(host) = &host {
+                let count = self.open_at.entry(host.clone()).or_default();
+                *count = count.saturating_add(1);
+            }
+            self.open.insert(id, host).flatten()
+        };
+        if let Some(count) = was.and_then(|host| self.open_at.get_mut(&host)) {
+            *count = count.saturating_sub(1);
         }
     }
 
@@ -191,7 +206,7 @@ impl Book {
             self.settled.remove(&(sequence, id));
             // A late answer may have moved it on since: then a younger line stands for it.
             let current = self.entries.get(&id).map(|entry| entry.proof.sequence());
-            if current == Some(sequence) && !self.open.contains(&id) {
+            if current == Some(sequence) && !self.open.contains_key(&id) {
                 self.remove(id);
             }
         }
@@ -264,6 +279,13 @@ impl Book {
         let Some(entry) = self.entries.get(&id) else { return };
         let card = entry.payment.request.card.hash;
         leave(&mut self.cards_held, &card, id);
+    }
+
+    /// Whether an older reversal of the same card has not left for the same host yet.
+    pub(super) fn is_behind(&self, entry: &Entry) -> bool {
+        let older = self.cards_held.get(&entry.payment.request.card.hash);
+        let older = older.into_iter().flat_map(|ids| ids.range(..entry.payment.id));
+        older.filter_map(|id| self.entries.get(id)).any(|older| older.host() == entry.host())
     }
 
     pub(super) fn is_card_held(&self, card: CardHash) -> bool {

@@ -1,26 +1,22 @@
 //! What to write for one input. Reads the state, changes nothing of it.
 
-use super::book::{Entry, Flight};
+use super::book::Entry;
+use super::owed::{advice_refused, deferred, due, repeat, reversal_answered, reverse};
 use super::sequencer::{Subject, Turn, UnderWay};
-use super::{Engine, Out, Settings, refuse};
+use super::{Engine, Out, Settings, case, refuse};
 use crate::effect::{Effect, Refusal};
 use crate::id::{HostId, Stan};
-use crate::input::{
-    Ask, Attempt, CaseAct, Incoming, Input, LoadKey, OperatorAct, ReversalAnswer, Terms,
-};
+use crate::input::{Ask, Attempt, Incoming, Input, LoadKey, Terms};
 use crate::payment::{PendingReason, State, Verdict};
 use crate::record::{
-    Accepted, AdviceParked, AdviceRepeated, AnswerClass, Answered, CaseClosed, CaseRetried, Group,
-    HostAnswer, Lapsed, NotSent, ParkReason, Precondition, Record, Resolution, ReversalAnswered,
-    ReversalDue, ReversalParked, ReversalRepeated, ReversalVerdict, Reversed, SendIntent,
-    SilenceReason, TimedOut,
+    Accepted, AdviceParked, AnswerClass, Answered, Group, HostAnswer, NotSent, ParkReason,
+    Precondition, Record, SendIntent, SilenceReason,
 };
 use crate::request::{Acceptor, HostFields, OriginalFields, Request, Route, Silence};
-use crate::time::{Mono, Now, Timestamp};
+use crate::time::{Now, Timestamp};
 use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
-use core::time::Duration;
 
 impl Engine {
     /// A request that just arrived: first whether memory knows it, then what the store knows.
@@ -61,8 +57,14 @@ impl Engine {
             }
             return self.release_all(now, &subjects, out);
         }
+        // Each payment belongs to one date: while the date moves, a new one waits for it.
+        if self.sequencer.is_held(&Subject::Date) {
+            self.sequencer.in_turn(&Subject::Date, Turn::Heard(Input::Request(incoming)));
+            return self.release_all(now, &subjects, out);
+        }
         match self.resolve(&incoming).and_then(|opening| self.opening(now, &incoming, opening)) {
             Ok((group, number)) => {
+                self.lanes.reserve(&number.0);
                 let way = UnderWay {
                     subjects,
                     number: Some(number),
@@ -149,7 +151,8 @@ impl Engine {
         }
         // A reversal of this card that has not left yet goes first.
         let held = self.book.is_card_held(opening.request.card.hash);
-        if held || self.book.open_count() >= self.settings.open_payments_max {
+        let full = self.book.open_count() >= self.settings.open_payments_max;
+        if held || full || !self.lanes.has_room(&self.book, &opening.route.host) {
             return Err(Refusal::Busy);
         }
         Ok(())
@@ -165,7 +168,7 @@ impl Engine {
     ) -> Result<(Group, (HostId, Stan)), Refusal> {
         let Opening { request, route, acceptor, original } = opening;
         let date = self.date.ok_or(Refusal::Busy)?;
-        let (stan, rrn) = self.numbers.take(&route.host, date).ok_or(Refusal::Busy)?;
+        let (stan, rrn) = self.numbers.take(incoming.id, &route.host, date).ok_or(Refusal::Busy)?;
         let number = (route.host.clone(), stan);
         let (id, at) = (incoming.id, now.wall);
         let fields = HostFields {
@@ -225,7 +228,9 @@ pub(super) fn about(
             }
             _ => Vec::new(),
         },
-        Turn::Heard(Input::Operator(act)) => operator(now, entry, act)?,
+        Turn::Heard(Input::Deferred(_, _, said)) => deferred(now, entry, said),
+        Turn::Heard(Input::AdviceRefused(_, said)) => advice_refused(now, entry, said),
+        Turn::Heard(Input::Operator(act)) => case::operator(now, entry, act)?,
         Turn::Due(_) => due(settings, now, entry),
         Turn::Heard(_) => Vec::new(),
     })
@@ -266,120 +271,4 @@ fn answered(now: Now, entry: &Entry, answer: &HostAnswer) -> Vec<Record> {
         }
         _ => Vec::new(),
     }
-}
-
-fn reverse(now: Now, entry: &Entry, why: SilenceReason) -> Vec<Record> {
-    let (id, at) = (entry.id(), now.wall);
-    vec![Record::TimedOut(TimedOut { id, at, why }), Record::ReversalDue(ReversalDue { id, at })]
-}
-
-/// The host was silent, or may have answered a gateway that had stopped.
-pub(super) fn silence(now: Now, entry: &Entry, why: SilenceReason) -> Vec<Record> {
-    let (id, at) = (entry.id(), now.wall);
-    match entry.payment.silence() {
-        Silence::Reversal => reverse(now, entry, why),
-        Silence::Advice => vec![Record::AdviceRepeated(AdviceRepeated { id, at, attempt: 2 })],
-        Silence::Inquiry => vec![Record::Lapsed(Lapsed { id, at, why })],
-    }
-}
-
-/// One more attempt. Final payments count on from the attempts of the reversal that closed them.
-fn repeat(now: Now, entry: &Entry) -> Option<Record> {
-    let attempt = entry.payment.reversal_attempt().unwrap_or(1).saturating_add(1);
-    Some(Record::ReversalRepeated(ReversalRepeated { id: entry.id(), at: now.wall, attempt }))
-}
-
-fn reversal_answered(
-    settings: &Settings,
-    now: Now,
-    entry: &Entry,
-    answer: &ReversalAnswer,
-) -> Vec<Record> {
-    let (id, at) = (entry.id(), now.wall);
-    let told = Record::ReversalAnswered(ReversalAnswered {
-        id,
-        at,
-        response_code: answer.response_code.clone(),
-        verdict: answer.verdict,
-        line: answer.line.clone(),
-    });
-    let reversed = |suspect| Record::Reversed(Reversed { id, at, suspect });
-    match (entry.payment.state, answer.verdict) {
-        (State::Reversing(_), ReversalVerdict::Accepted) => vec![told, reversed(false)],
-        (State::Reversing(reversing), ReversalVerdict::UnknownOriginal) => {
-            let waited =
-                entry.unknown_since.map(|since| since.after(settings.unknown_original_wait));
-            match (reversing.unknown_original, waited) {
-                (0, _) => vec![told],
-                (_, Some(end)) if now.mono >= end => vec![told, reversed(true)],
-                // Too soon after the first: the original may still be on its way inside the host.
-                _ => Vec::new(),
-            }
-        }
-        (State::Reversing(_), ReversalVerdict::Refused) => {
-            let why = ParkReason::Refused;
-            vec![told, Record::ReversalParked(ReversalParked { id, at, why })]
-        }
-        (State::Parked(_), ReversalVerdict::Accepted) => vec![told, reversed(false)],
-        (State::Reversed | State::Closed(_), _) if entry.payment.repeat_owed.is_some() => {
-            vec![told]
-        }
-        _ => Vec::new(),
-    }
-}
-
-fn due(settings: &Settings, now: Now, entry: &Entry) -> Vec<Record> {
-    match entry.payment.state {
-        State::MaybeSent => silence(now, entry, SilenceReason::Deadline),
-        State::Reversing(_) if is_exhausted(settings, now, entry) => {
-            let why = ParkReason::Exhausted;
-            vec![Record::ReversalParked(ReversalParked { id: entry.id(), at: now.wall, why })]
-        }
-        State::Repeating(_) if is_exhausted(settings, now, entry) => {
-            let why = ParkReason::Exhausted;
-            vec![Record::AdviceParked(AdviceParked { id: entry.id(), at: now.wall, why })]
-        }
-        _ if entry.payment.is_settled() => Vec::new(),
-        // What came back unsent goes out as it is: only a written attempt counts.
-        _ if entry.flight == Flight::Waiting => Vec::new(),
-        State::Repeating(attempt) => {
-            let attempt = attempt.saturating_add(1);
-            vec![Record::AdviceRepeated(AdviceRepeated { id: entry.id(), at: now.wall, attempt })]
-        }
-        State::Reversing(_) | State::Reversed | State::Closed(_) => {
-            repeat(now, entry).into_iter().collect()
-        }
-        _ => Vec::new(),
-    }
-}
-
-fn is_exhausted(settings: &Settings, now: Now, entry: &Entry) -> bool {
-    entry.owed_since.is_some_and(|since| now.mono >= since.after(settings.reversal_give_up))
-}
-
-fn operator(now: Now, entry: &Entry, act: &OperatorAct) -> Result<Vec<Record>, Refusal> {
-    if !entry.payment.is_case() {
-        return Err(Refusal::NoCase);
-    }
-    // What was reversed is not made approved by one person's word.
-    if act.act == CaseAct::Close(Resolution::Posted) && !entry.payment.is_advice() {
-        return Err(Refusal::NotAnAdvice);
-    }
-    let (id, at) = (entry.id(), now.wall);
-    let (by, reason) = (act.by.clone(), act.reason.clone());
-    Ok(vec![match act.act {
-        CaseAct::Retry => Record::CaseRetried(CaseRetried { id, at, by, reason }),
-        CaseAct::Close(resolution) => {
-            Record::CaseClosed(CaseClosed { id, at, resolution, by, reason })
-        }
-    }])
-}
-
-/// When the next attempt is due after `attempt` was written.
-pub(super) fn gap_after(settings: &Settings, attempt: Attempt, now: Mono) -> Mono {
-    let gaps = &settings.reversal_gaps;
-    let (Attempt::Reversal(number) | Attempt::Repeat(number)) = attempt else { return now };
-    let index = usize::try_from(number.saturating_sub(1)).unwrap_or(usize::MAX);
-    let gap = gaps.get(index).or(gaps.last()).copied().unwrap_or(Duration::from_secs(10));
-    now.after(gap)
 }

@@ -1,7 +1,7 @@
 //! After a start: what the journal says is taken over, and what was left open is brought to an end.
 
 use super::sequencer::{Subject, UnderWay};
-use super::{Engine, Out, decide};
+use super::{Engine, Out, owed};
 use crate::durable::Durable;
 use crate::id::PaymentId;
 use crate::input::Attempt;
@@ -35,7 +35,7 @@ impl Engine {
         for id in open {
             let Some(entry) = self.book.get_mut(id) else { continue };
             if let Some(fields) = &entry.payment.fields {
-                self.numbers.hold(&fields.route.host, fields.stan);
+                self.numbers.hold(id, &fields.route.host, fields.stan);
             }
             match entry.payment.state {
                 State::MaybeSent => {
@@ -43,7 +43,7 @@ impl Engine {
                         self.book.hold_card(id);
                     }
                     let Some(entry) = self.book.get(id) else { continue };
-                    let records = decide::silence(now, entry, SilenceReason::Restart);
+                    let records = owed::silence(now, entry, SilenceReason::Restart);
                     let version = entry.payment.version;
                     let way = UnderWay {
                         subjects: alloc::vec![Subject::Payment(id)],
@@ -60,10 +60,11 @@ impl Engine {
                     if matches!(entry.payment.owed(), Some(Attempt::Reversal(_))) {
                         self.book.hold_card(id);
                     }
-                    self.send_owed(now, id, out);
+                    self.send_owed(now, id);
                 }
             }
         }
+        self.send_paced(now, out);
         self.renew_leases(now, out);
     }
 }

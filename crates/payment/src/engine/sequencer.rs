@@ -45,6 +45,8 @@ impl Turn {
             | Self::Heard(
                 Input::HostAnswered(id, _)
                 | Input::ReversalAnswered(id, _)
+                | Input::Deferred(id, ..)
+                | Input::AdviceRefused(id, _)
                 | Input::NotSent(id, ..)
                 | Input::Written(id, _),
             ) => Some(*id),

@@ -7,8 +7,10 @@
     reason = "a test stops at the first surprise"
 )]
 
+mod cut_over;
 mod follow_ups;
 mod hosts;
+mod store_and_forward;
 
 use super::*;
 use crate::card::{CardHash, CardRef, Expiry};
@@ -20,7 +22,7 @@ use crate::money::{Currency, Money};
 use crate::payment::{DeclineReason, PendingReason, Verdict};
 use crate::record::{AnswerClass, HostAnswer, NotSentReason, Resolution, ReversalVerdict};
 use crate::request::{Acceptor, Definitions, Freshness, Operation, Request, Route, Silence};
-use crate::time::LocalTime;
+use crate::time::{LocalTime, Timestamp};
 use alloc::boxed::Box;
 use alloc::string::{String, ToString};
 use alloc::{format, vec};
@@ -33,6 +35,7 @@ fn settings() -> Settings {
         reversal_gaps: vec![Duration::from_secs(10), Duration::from_secs(30)],
         reversal_give_up: Duration::from_secs(3600),
         unknown_original_wait: Duration::from_secs(20),
+        paces: BTreeMap::new(),
         open_payments_max: 100,
         recent_payments_max: 10,
         waiting_max: 100,
@@ -50,6 +53,7 @@ struct World {
     sent: Vec<Outgoing>,
     alarms: Vec<Alarm>,
     clock_s: u64,
+    clock_ms: u64,
 }
 
 fn host() -> HostId {
@@ -70,6 +74,7 @@ impl World {
             sent: Vec::new(),
             alarms: Vec::new(),
             clock_s: 0,
+            clock_ms: 0,
         };
         world.start();
         world
@@ -109,8 +114,9 @@ impl World {
     }
 
     fn now(&self) -> Now {
-        let micros = i64::try_from(self.clock_s).unwrap() * 1_000_000;
-        Now { mono: Mono(Duration::from_secs(self.clock_s)), wall: Timestamp(micros) }
+        let mono = Duration::from_secs(self.clock_s) + Duration::from_millis(self.clock_ms);
+        let micros = i64::try_from(mono.as_micros()).unwrap();
+        Now { mono: Mono(mono), wall: Timestamp(micros) }
     }
 
     fn hear(&mut self, input: Input) {

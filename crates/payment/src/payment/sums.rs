@@ -1,8 +1,26 @@
 //! The sums over what followed a payment.
 
-use super::{FollowUps, Payment, Verdict};
+use super::{Payment, Verdict};
 use crate::money::Money;
 use crate::request::Operation;
+
+/// What followed a payment: the sums over its completions, voids and refunds. Minor units of the
+/// payment's currency. What is under way is reserved: it counts until it is declined or reversed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct FollowUps {
+    /// Completions that were approved.
+    pub captured: i64,
+    /// Completions approved or under way.
+    pub captures_reserved: i64,
+    /// Refunds that were approved.
+    pub refunded: i64,
+    /// Refunds approved or under way.
+    pub refunds_reserved: i64,
+    /// Whether a void was approved.
+    pub voided: bool,
+    /// Whether a void was approved or is under way.
+    pub void_reserved: bool,
+}
 
 impl FollowUps {
     /// Counts one follow-up in.

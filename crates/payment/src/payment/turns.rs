@@ -56,15 +56,38 @@ impl Payment {
                 state @ (S::Reversing(_) | S::Reversed | S::Parked(_) | S::Closed(_)),
                 R::LateAnswer(_),
             ) => state,
+            (state @ S::Parked(_), R::CloseProposed(_)) => state,
             // After a late approval the reversal is repeated once more, though it was accepted.
             (state @ (S::Reversed | S::Closed(_)), R::ReversalRepeated(_)) => state,
             (state @ (S::Reversed | S::Closed(_) | S::Parked(_)), R::ReversalAnswered(_)) => state,
             // An answer to any attempt closes the reversal, even when a person was called already.
             (S::Parked(_), R::Reversed(_)) => S::Reversed,
+            (state, R::Deferred(_) | R::AdviceRefused(_) | R::RepeatAbandoned(_))
+                if self.may_hear(record) =>
+            {
+                state
+            }
             (state, record) => {
                 return Err(WrongTurn { id: self.id, state, record: record.name() });
             }
         })
+    }
+
+    /// Whether the host may have said so about what is owed to it. None of it leads elsewhere.
+    fn may_hear(&self, record: &Record) -> bool {
+        let awaited = match self.state {
+            State::MaybeSent | State::Repeating(_) => self.is_advice(),
+            _ => false,
+        };
+        let repeat_owed = self.is_final() && self.repeat_owed.is_some();
+        match record {
+            Record::Deferred(_) => {
+                awaited || repeat_owed || matches!(self.state, State::Reversing(_))
+            }
+            Record::AdviceRefused(_) => awaited,
+            Record::RepeatAbandoned(_) => repeat_owed,
+            _ => false,
+        }
     }
 }
 

@@ -32,6 +32,10 @@ impl Record {
             Self::AdviceRepeated(record) => (Some(record.id), record.at),
             Self::AdviceParked(record) => (Some(record.id), record.at),
             Self::Lapsed(record) => (Some(record.id), record.at),
+            Self::Deferred(record) => (Some(record.id), record.at),
+            Self::AdviceRefused(record) => (Some(record.id), record.at),
+            Self::RepeatAbandoned(record) => (Some(record.id), record.at),
+            Self::CloseProposed(record) => (Some(record.id), record.at),
             Self::DateMoved(record) => (None, record.at),
             Self::Leased(record) => (None, record.at),
         }
@@ -56,6 +60,10 @@ impl Record {
             Self::AdviceRepeated(_) => "advice_repeated",
             Self::AdviceParked(_) => "advice_parked",
             Self::Lapsed(_) => "lapsed",
+            Self::Deferred(_) => "deferred",
+            Self::AdviceRefused(_) => "advice_refused",
+            Self::RepeatAbandoned(_) => "repeat_abandoned",
+            Self::CloseProposed(_) => "close_proposed",
             Self::DateMoved(_) => "date_moved",
             Self::Leased(_) => "leased",
         }

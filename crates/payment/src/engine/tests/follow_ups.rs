@@ -340,7 +340,15 @@ fn an_advice_that_the_host_posted_silently_is_closed_as_posted_and_counts() {
     let original = world.purchase(1);
     let refund = world.follow(2, Operation::Refund, original, Some(1000));
     closed(&mut world, refund, Resolution::Posted);
-    assert_eq!(world.told(90), Verdict::Approved);
+    assert_eq!(world.told(90), Verdict::Pending(PendingReason::UnderReview), "one person's word");
+    world.hear(Input::Operator(OperatorAct {
+        waiter: Waiter(91),
+        id: refund,
+        by: "bob".into(),
+        reason: "seen there too".into(),
+        act: CaseAct::Close(Resolution::Posted),
+    }));
+    assert_eq!(world.told(91), Verdict::Approved);
     assert_eq!(world.follow_ups(original).refunded, 1000);
     world.follow(3, Operation::Refund, original, Some(235));
     assert_eq!(world.refused(3), Refusal::OverOriginal);
