@@ -288,7 +288,9 @@ impl Desk {
             self.waits_to_swap = Some((number, connection, reply));
             return;
         };
-        let distinguishable = reply.get(4) != other.get(4);
+        // Of another's partial approval a gateway could not tell that it is not its own.
+        let partial = [&reply, &other].iter().any(|reply| reply.get(39) == "10");
+        let distinguishable = reply.get(4) != other.get(4) && !partial;
         let (mut one, mut two) = (reply.clone(), other.clone());
         if distinguishable {
             for field in [7, 11, 37, 41, 42] {
