@@ -9,6 +9,7 @@
 
 mod follow_ups;
 mod hosts;
+mod in_doubt;
 
 use super::*;
 use crate::card::{CardHash, CardRef, Expiry};
