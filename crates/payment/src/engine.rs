@@ -161,6 +161,9 @@ impl Engine {
         if let Some(waiter) = way.waiter {
             refuse(waiter, Refusal::Busy, out);
         }
+        if let GroupSubject::Payment(id) = subject {
+            self.book.start_timer_if_none(id, now.mono.after(FULL_QUEUE_WAIT));
+        }
         self.release_all(now, &way.subjects, out);
     }
 

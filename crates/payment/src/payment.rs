@@ -191,7 +191,9 @@ impl Payment {
             Record::Answered(answered) => self.answer = Some(answered.answer.clone()),
             Record::LateAnswer(answered) => {
                 let told_other = self.is_advice() && self.verdict() != Verdict::Approved;
-                self.suspect |= told_other && answered.answer.class == AnswerClass::Approved;
+                let class = answered.answer.class;
+                let money_taken = matches!(class, AnswerClass::Approved | AnswerClass::Partial);
+                self.suspect |= told_other && money_taken;
                 self.late_answer = Some(answered.answer.clone());
             }
             Record::Reversed(reversed) => self.suspect = reversed.suspect,

@@ -232,6 +232,14 @@ impl Book {
         }
     }
 
+    /// What was decided of an open payment was not written: without a timer nobody would decide again.
+    pub(super) fn start_timer_if_none(&mut self, id: PaymentId, at: Mono) {
+        let entry = self.entries.get(&id);
+        if entry.is_some_and(|entry| entry.timer.is_none() && !entry.payment.is_settled()) {
+            self.start_timer(id, at);
+        }
+    }
+
     pub(super) fn stop_timer(&mut self, id: PaymentId) {
         let timer = self.entries.get_mut(&id).and_then(|entry| entry.timer.take());
         if let Some(at) = timer {

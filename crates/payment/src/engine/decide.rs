@@ -255,6 +255,8 @@ fn answered(now: Now, entry: &Entry, answer: &HostAnswer) -> Vec<Record> {
         {
             vec![Record::AdviceParked(AdviceParked { id, at, why: ParkReason::Refused })]
         }
+        // A parked one waits for its person, however often the host says half.
+        (State::Parked(_), Silence::Advice) if answer.class == AnswerClass::Partial => Vec::new(),
         (State::MaybeSent | State::Repeating(_), _) | (State::Parked(_), Silence::Advice) => {
             vec![Record::Answered(record())]
         }

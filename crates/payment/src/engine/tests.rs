@@ -11,6 +11,7 @@ mod cut_over;
 mod follow_ups;
 mod hosts;
 mod store_and_forward;
+mod in_doubt;
 
 use super::*;
 use crate::card::{CardHash, CardRef, Expiry};

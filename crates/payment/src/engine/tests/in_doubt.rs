@@ -1,0 +1,93 @@
+//! What the search of everything found: each a way to lose sight of money.
+
+use super::*;
+use crate::request::FollowUp;
+use crate::request::Offer;
+use alloc::sync::Arc;
+
+impl World {
+    /// The store refuses every group of a payment that is under way.
+    fn refuse(&mut self) {
+        let now = self.now();
+        for group in core::mem::take(&mut self.out.groups) {
+            self.engine.not_written(now, group.subject(), &mut self.out);
+        }
+        self.commit();
+    }
+
+    /// A capture, sent as an advice, of which the host says that it took half.
+    fn half_captured(&mut self) -> PaymentId {
+        let original = self.pay_as(1, 1, |request| request.operation = Operation::PreAuthorization);
+        self.answer(original, AnswerClass::Approved);
+        let mut incoming = incoming(2, 2);
+        let Ask::New { request, .. } = incoming.ask else { panic!("a payment is new") };
+        let operation = Operation::Completion;
+        let follow_up = FollowUp {
+            merchant: request.merchant,
+            channel: request.channel,
+            operation,
+            key: request.key,
+            freshness: request.freshness,
+            original,
+            amount: Some(request.amount),
+        };
+        let definitions = Definitions { dialect: [0; 32], mapping: [0; 32] };
+        let operations = [(operation, Silence::Advice)].into();
+        let offers = Arc::new([(host(), Offer { definitions, operations })].into());
+        incoming.ask = Ask::FollowUp { follow_up, offers };
+        let id = incoming.id;
+        self.hear(Input::Request(Box::new(incoming)));
+        self.half(id);
+        id
+    }
+
+    fn half(&mut self, id: PaymentId) {
+        let answer = HostAnswer {
+            response_code: "10".into(),
+            class: AnswerClass::Partial,
+            approval_code: None,
+            amount: Money { minor: 617, ..amount() },
+            line: line(),
+            balances: Vec::new(),
+        };
+        self.hear(Input::HostAnswered(id, answer));
+    }
+}
+
+#[test]
+fn a_time_out_that_was_not_written_is_decided_anew() {
+    let mut world = World::new();
+    let id = world.pay(1);
+    world.clock_s += 15;
+    let now = world.now();
+    world.engine.handle(now, Input::Tick, &mut world.out);
+    world.refuse();
+    assert_eq!(world.verdict(id), Verdict::Pending(PendingReason::InProgress));
+    world.wait(1);
+    assert_eq!(world.told(1), Verdict::Pending(PendingReason::HostTimeout));
+    assert_eq!(world.attempts(id).last(), Some(&(Attempt::Reversal(1), false)));
+}
+
+#[test]
+fn a_parked_advice_is_not_approved_by_half_however_often_the_host_says_so() {
+    let mut world = World::new();
+    let capture = world.half_captured();
+    assert_eq!(world.verdict(capture), Verdict::Pending(PendingReason::UnderReview));
+    world.half(capture);
+    assert_eq!(world.verdict(capture), Verdict::Pending(PendingReason::UnderReview));
+}
+
+#[test]
+fn half_an_approval_after_a_person_said_never_posted_is_suspect() {
+    let mut world = World::new();
+    let capture = world.half_captured();
+    world.hear(Input::Operator(OperatorAct {
+        waiter: Waiter(90),
+        id: capture,
+        by: "ann".into(),
+        reason: "not in the host's books".into(),
+        act: CaseAct::Close(Resolution::DeclinedNeverPosted),
+    }));
+    world.half(capture);
+    assert!(world.engine.book.get(capture).unwrap().payment.suspect);
+}
