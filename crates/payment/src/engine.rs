@@ -37,6 +37,9 @@ pub use book::Entry;
 /// How soon a reversal that met a full queue is handed over again: the host is there, only busy.
 const FULL_QUEUE_WAIT: Duration = Duration::from_millis(250);
 
+/// How soon something owed is decided again of which the store took no record.
+const NOT_WRITTEN_WAIT: Duration = Duration::from_millis(250);
+
 /// The limits and waits that the engine obeys; all from configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
@@ -160,6 +163,10 @@ impl Engine {
         }
         if let Some(waiter) = way.waiter {
             refuse(waiter, Refusal::Busy, out);
+        }
+        if let GroupSubject::Payment(id) = subject {
+            // A timer that called for it is spent.
+            self.book.wake_open(id, now.mono.after(NOT_WRITTEN_WAIT));
         }
         self.release_all(now, &way.subjects, out);
     }

@@ -215,6 +215,14 @@ impl Book {
         }
     }
 
+    /// Has an open payment looked at, if no timer of its own does.
+    pub(super) fn wake_open(&mut self, id: PaymentId, at: Mono) {
+        let asleep = self.get(id).is_some_and(|entry| entry.timer.is_none());
+        if asleep && self.open.contains(&id) {
+            self.start_timer(id, at);
+        }
+    }
+
     pub(super) fn stop_timer(&mut self, id: PaymentId) {
         let timer = self.entries.get_mut(&id).and_then(|entry| entry.timer.take());
         if let Some(at) = timer {

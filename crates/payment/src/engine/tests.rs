@@ -623,6 +623,21 @@ fn a_group_that_was_not_written_leaves_no_trace() {
 }
 
 #[test]
+fn a_silence_that_could_not_be_written_is_decided_again() {
+    let mut world = World::new();
+    let id = world.pay(1);
+    world.clock_s += 15;
+    let now = world.now();
+    let mut out = Out::default();
+    world.engine.handle(now, Input::Tick, &mut out);
+    assert_eq!(out.groups.len(), 1, "the time-out and the reversal");
+    world.engine.not_written(now, out.groups[0].subject(), &mut world.out);
+    world.wait(1);
+    assert_eq!(world.verdict(id), Verdict::Pending(PendingReason::HostTimeout));
+    assert_eq!(world.attempts(id).last(), Some(&(Attempt::Reversal(1), false)));
+}
+
+#[test]
 fn settled_payments_leave_memory_and_are_found_again() {
     let mut world = World::new();
     for number in 1..=20 {
