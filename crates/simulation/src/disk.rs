@@ -76,6 +76,11 @@ impl SimDisk {
         self.inner().used()
     }
 
+    /// How many segments of a journal there are.
+    pub fn segments(&self) -> usize {
+        self.inner().names.keys().filter(|name| name.ends_with(".journal")).count()
+    }
+
     /// The sync that is under way has ended.
     pub fn sync_ended(&self) {
         self.inner().sync_ended();

@@ -31,6 +31,8 @@ pub enum Event {
     ToBank(Wire, Vec<u8>),
     /// The bank sees a connection end.
     BankGone(Wire),
+    /// An answer leaves the bank.
+    Leave(Wire, Vec<u8>),
     /// The bank acts on a message.
     Act(Wire, Box<Message>),
     /// The bank speaks first.

@@ -43,6 +43,9 @@ struct Arguments {
     /// How many seeds at once.
     #[arg(long, default_value_t = 1)]
     threads: u64,
+    /// A failing seed is not made small.
+    #[arg(long)]
+    no_shrink: bool,
     /// Nothing but the last line.
     #[arg(long)]
     json: bool,
@@ -145,6 +148,9 @@ fn tell(
     }
     total.violations = total.violations.saturating_add(1);
     writeln!(out, "{outcome}")?;
+    if arguments.no_shrink {
+        return Ok(());
+    }
     let small = shrink(outcome, cast, TRIES);
     writeln!(out, "the smallest history that still breaks it:\n{small}")
 }

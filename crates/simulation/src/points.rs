@@ -17,8 +17,6 @@ pub enum Point {
     Overtaken,
     /// The bank answered 25 to a reversal, and 00 to its repeat.
     UnknownThenFound,
-    /// A void met no original at the bank.
-    VoidNotFound,
     /// A start cut a torn batch.
     TornTail,
     /// A group survived a crash though nobody was told so.
@@ -141,7 +139,7 @@ pub enum Point {
 
 impl Point {
     /// All of them.
-    pub const ALL: [(Self, &'static str); 67] = [
+    pub const ALL: [(Self, &'static str); 66] = [
         (Self::LateBefore, "late_before"),
         (Self::LateAt, "late_at"),
         (Self::LateAfter, "late_after"),
@@ -149,7 +147,6 @@ impl Point {
         (Self::LateAfterReversed, "late_after_reversed"),
         (Self::Overtaken, "overtaken"),
         (Self::UnknownThenFound, "unknown_then_found"),
-        (Self::VoidNotFound, "void_not_found"),
         (Self::TornTail, "torn_tail"),
         (Self::KeptUnacknowledged, "kept_unacknowledged"),
         (Self::LostUnacknowledged, "lost_unacknowledged"),

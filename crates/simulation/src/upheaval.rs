@@ -12,7 +12,7 @@ use tidegate_payment::record::Resolution;
 /// A day, in microseconds.
 const DAY: u64 = 86_400_000_000;
 /// What the world itself brings.
-const UPHEAVALS: [Fault; 15] = [
+const UPHEAVALS: [Fault; 16] = [
     Fault::Kill,
     Fault::Power,
     Fault::Power,
@@ -22,6 +22,7 @@ const UPHEAVALS: [Fault; 15] = [
     Fault::Cut,
     Fault::Cut,
     Fault::HalfOpen,
+    Fault::Silent,
     Fault::Split,
     Fault::CutOver,
     Fault::Garbage,
@@ -54,6 +55,7 @@ impl World {
             Fault::DiskFull => self.fill_the_disk(),
             Fault::Cut => self.cut_wires(),
             Fault::HalfOpen => self.swallow(),
+            Fault::Silent => self.deafen(),
             Fault::Split => self.jam(),
             Fault::CutOver => self.bank_says(Said::CutOver),
             Fault::Garbage => {
@@ -136,6 +138,13 @@ impl World {
             link.deaf |= both || to_bank;
             link.dumb |= both || !to_bank;
         }
+    }
+
+    /// The bank hears no payment for a while, sometimes for long.
+    fn deafen(&mut self) {
+        let long = self.dice.world.chance(2_000);
+        let wait = self.dice.world.millis(1_000, if long { 240_000 } else { 25_000 });
+        self.bank.deaf_until = self.clock.mono.saturating_add(wait);
     }
 
     /// A socket takes nothing for a while.

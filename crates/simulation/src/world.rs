@@ -138,6 +138,7 @@ impl World {
             Event::Reach(wire) => self.reach(wire),
             Event::ToBank(wire, bytes) => self.bank_reads(wire, &bytes),
             Event::BankGone(wire) => self.bank_sees_end(wire),
+            Event::Leave(wire, bytes) => self.fly_to_gateway(wire, bytes),
             Event::Act(wire, message) => self.bank_acts(wire, &message),
             Event::BankSays(said) => self.bank_says(said),
             Event::Upheaval => self.upheaval(),

@@ -19,14 +19,14 @@ pub struct Bank {
     pub books: Books,
     /// Until when it does not want to be signed on to.
     pub closed_until: Duration,
+    /// Until when it hears no payment at all.
+    pub deaf_until: Duration,
     /// A reply that waits to be put into another one's place.
     pub swapped: Option<(Wire, Message)>,
     /// Its own network messages.
     pub last_stan: u32,
     /// What it said honestly, by key: the code, and the amount if it approved.
     honest: BTreeMap<String, (&'static str, Option<i64>)>,
-    /// Originals that are slow inside the bank, so that their reversals overtake them.
-    pub slow: u64,
 }
 
 impl Bank {
@@ -58,11 +58,12 @@ impl World {
             return self.bank_hears_network(wire, &message);
         }
         let signed_on = self.network.link(wire).is_some_and(|link| link.signed_on);
-        if !signed_on && !self.bank_just_signed_off() {
+        if !signed_on {
             self.checker.breaks("S5", format!("the bank gets a {} before a sign-on", message.mti));
         }
         let odd = self.plan.odd;
-        if self.dice.bank.chance(odd) && self.has(Fault::Silent) {
+        let deaf = self.bank.deaf_until > self.clock.mono;
+        if (self.dice.bank.chance(odd) || deaf) && self.has(Fault::Silent) {
             self.log.note(self.clock.mono, "the bank hears nothing", wire, 0);
             return;
         }
@@ -83,12 +84,13 @@ impl World {
         self.plan_in(wait, Event::Act(wire, Box::new(message)));
     }
 
-    fn bank_just_signed_off(&self) -> bool {
-        let grace = Duration::from_secs(2);
-        self.bank.closed_until.saturating_add(grace) > self.clock.mono
-    }
-
     fn bank_hears_network(&mut self, wire: Wire, message: &Message) {
+        if message.mti == "0810" && message.get(70) == "002" {
+            // Whoever answers a sign-off has heard it, and sends no more.
+            if let Some(link) = self.network.link(wire) {
+                link.signed_on = false;
+            }
+        }
         if message.mti != "0800" {
             return;
         }
@@ -162,7 +164,6 @@ impl World {
             Kind::Void | Kind::Completion | Kind::Refund => {
                 let named = self.bank.books.named(&named(message.get(90)));
                 if named.is_none() {
-                    self.points.hit(Point::VoidNotFound);
                     return "25";
                 }
                 named
@@ -235,12 +236,7 @@ impl World {
                     self.fly_to_gateway(wire, bytes);
                 }
                 Said::Unasked => self.bank_sends_unasked(wire),
-                _ => {
-                    if let Some(link) = self.network.link(wire).filter(|_| said == Said::SignOff) {
-                        link.signed_on = false;
-                    }
-                    self.bank_sends(wire, &message);
-                }
+                _ => self.bank_sends(wire, &message),
             }
         }
     }

@@ -1,11 +1,11 @@
 //! What the bank answers, and how it is spoiled on the way out.
 
+use crate::event::Event;
 use crate::fault::Fault;
 use crate::network::{Wire, framed};
 use crate::points::Point;
 use crate::world::World;
 use sandbox::iso::Message;
-use std::time::Duration;
 
 /// What a reply repeats of its request.
 const ECHOED: [u8; 11] = [2, 3, 4, 7, 11, 12, 13, 32, 37, 41, 42];
@@ -54,6 +54,14 @@ impl World {
             to = self.dice.bank.pick(&others).copied().unwrap_or(wire);
             self.points.hit_if(to != wire, Point::OtherLine);
         }
+        if self.dice.bank.chance(odd / 2) && self.has(Fault::Late) && !reversal {
+            // Posted in time, told late: before, behind or long behind the reversal.
+            if let Ok(body) = reply.encode() {
+                let wait = self.dice.bank.millis(14_000, 45_000);
+                self.plan_in(wait, Event::Leave(to, framed(&body)));
+            }
+            return;
+        }
         self.bank_sends(to, &reply);
         if self.dice.bank.chance(odd) && self.has(Fault::Duplicate) {
             self.bank_sends(to, &reply);
@@ -82,7 +90,6 @@ impl World {
             Ok(body) => self.fly_to_gateway(wire, framed(&body)),
             Err(error) => self.checker.breaks("T", format!("the bank cannot write: {error}")),
         }
-        let _ = Duration::ZERO;
     }
 }
 

@@ -39,6 +39,9 @@ impl World {
             return;
         }
         draft.race = true;
+        if let Some(wish) = self.merchants.wishes.get(&number) {
+            draft.order = wish.order.clone();
+        }
         let other = self.wish(draft);
         if let Some(wish) = self.merchants.wishes.get_mut(&number) {
             wish.race = true;
@@ -115,9 +118,18 @@ impl World {
         for _ in 0..copies {
             self.send(number, AttemptKind::Ask);
         }
-        if mismatch && self.has(Fault::Mismatch) {
+        let differs = self.merchants.wishes.get(&number);
+        let differs = differs.is_some_and(|wish| wish.operation != Operation::Void);
+        if mismatch && differs && self.has(Fault::Mismatch) && self.is_accepted(number) {
             self.send(number, AttemptKind::Mismatch);
         }
+    }
+
+    /// Whether the wish is on record: from then on its key is its own.
+    fn is_accepted(&self, number: u64) -> bool {
+        let Some(wish) = self.merchants.wishes.get(&number) else { return false };
+        let merchant = self.cast.shops.get(wish.shop).map(|shop| shop.merchant.as_str());
+        merchant.is_some_and(|merchant| self.checker.by_key(merchant, &wish.key).is_some())
     }
 
     /// A merchant asks what became of a wish.

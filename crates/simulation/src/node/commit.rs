@@ -10,7 +10,7 @@ use tidegate::store::Conflict;
 use tidegate_payment::durable::{Durable, Sequence};
 use tidegate_payment::effect::Outgoing;
 use tidegate_payment::input::Attempt;
-use tidegate_payment::record::{Group, Precondition, Record};
+use tidegate_payment::record::{Group, ParkReason, Precondition, Record};
 use tidegate_payment::time::Mono;
 
 impl World {
@@ -122,10 +122,10 @@ impl World {
     /// The writer takes what waits; the sync ends later.
     pub(crate) fn write_batch(&mut self) {
         let Some(node) = self.node.as_mut() else { return };
-        let epoch_segment = self.disk.used();
+        let segments = self.disk.segments();
         match node.store.write() {
             Ok(batch) => {
-                self.points.hit_if(self.disk.used() > epoch_segment, Point::SegmentTurned);
+                self.points.hit_if(self.disk.segments() > segments, Point::SegmentTurned);
                 let wait = self.sync_wait(batch.bytes.is_empty());
                 self.log.note(self.clock.mono, "a batch is written", size(&batch), 0);
                 if self.sabotage(Sabotage::AckBeforeSync) {
@@ -164,6 +164,19 @@ impl World {
         self.disk.sync_ended();
         let life = self.life;
         self.checker.durable(batch.raw().into_iter(), life);
+        let records = batch.answers.iter().filter_map(|(_, answer)| answer.as_ref().ok());
+        for record in records.flat_map(|durable| &durable.get().records) {
+            match record {
+                Record::ReversalParked(it) if it.why == ParkReason::Refused => {
+                    self.points.hit(Point::RefusedReversal);
+                }
+                Record::ReversalParked(_) | Record::AdviceParked(_) => {
+                    self.points.hit(Point::Exhausted);
+                }
+                Record::Lapsed(_) => self.points.hit(Point::InquiryLapsed),
+                _ => {}
+            }
+        }
         let drained = batch
             .answers
             .iter()

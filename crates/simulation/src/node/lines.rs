@@ -10,7 +10,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use tidegate::host::exchange::{attempt_of, number_of};
 use tidegate::host::wording::{Judged, Wording};
-use tidegate_line::event::{Ask, Event as LineEvent, NotSent, Output, Quarantine, Send, Written};
+use tidegate_line::event::{
+    Ask, Event as LineEvent, LineState, NotSent, Output, Quarantine, Send, Written,
+};
 use tidegate_line::name::{Connection, ExchangeId, Frame, LineIndex, MatchKey};
 use tidegate_payment::card::{Pan, Secrets};
 use tidegate_payment::durable::Durable;
@@ -125,6 +127,10 @@ impl World {
                 self.points.hit_if(busy, Point::CutOverInFlight);
             }
             Output::LineChanged(line, state) => {
+                let lines = self.node.as_ref().into_iter().flat_map(|node| node.host.lines());
+                let half_open: u64 = lines.map(|line| line.counts.half_open).sum();
+                self.points
+                    .hit_if(half_open > 0 && state == LineState::Closing, Point::HalfOpenFound);
                 let numbers = (u64::from(line.0), state as u64);
                 self.log.note(self.clock.mono, "a line changes", numbers.0, numbers.1);
             }

@@ -22,8 +22,8 @@ use tidegate_line::name::{Connection, LineIndex};
 use tidegate_payment::durable::{Durable, Sequence};
 use tidegate_payment::effect::{Alarm, Effect, Outgoing, Reply};
 use tidegate_payment::engine::{Engine, Out};
-use tidegate_payment::input::{Attempt, Input, Waiter};
-use tidegate_payment::record::NotSentReason;
+use tidegate_payment::input::{Attempt, Input, LoadKey, Waiter};
+use tidegate_payment::record::{Group, NotSentReason, Record};
 
 /// How often the business date is looked at.
 const DATE_EVERY: Duration = Duration::from_secs(1);
@@ -248,8 +248,15 @@ impl World {
         self.plan_node(DATE_EVERY, NodeEvent::Date);
     }
 
-    fn look_up(&mut self, key: tidegate_payment::input::LoadKey) {
+    fn look_up(&mut self, key: LoadKey) {
         let mut loaded = self.projection.load(key);
+        if let LoadKey::Request { key, .. } | LoadKey::FollowUp { key, .. } = &loaded.key {
+            let of_key = |group: &Durable<Group>| match group.get().records.first() {
+                Some(Record::Accepted(accepted)) => accepted.request.key == *key,
+                _ => false,
+            };
+            self.points.hit_if(loaded.found.iter().any(of_key), Point::RetryFromStore);
+        }
         if self.sabotage(Sabotage::ForgetKey) {
             loaded.found.clear();
         }

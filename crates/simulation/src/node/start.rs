@@ -172,7 +172,7 @@ impl World {
         Settings {
             host_reply: HOST_REPLY,
             reversal_gaps: [10, 20, 30].map(Duration::from_secs).to_vec(),
-            reversal_give_up: Duration::from_secs(900),
+            reversal_give_up: Duration::from_secs(120),
             unknown_original_wait: UNKNOWN_WAIT,
             open_payments_max: 300,
             recent_payments_max: self.plan.recent,
