@@ -9,11 +9,11 @@ use tidegate_payment::id::PaymentId;
 use tidegate_payment::input::Attempt;
 
 /// A durable message, shared by those who wait for its reply.
-pub(super) type Sent = Arc<Durable<Outgoing>>;
+pub type Sent = Arc<Durable<Outgoing>>;
 
 /// The exchanges. Bounded by the limits of [`tidegate_line`], which says what it forgets.
 #[derive(Debug, Default)]
-pub(super) struct Exchanges {
+pub struct Exchanges {
     last: u64,
     by_message: BTreeMap<Message, ExchangeId>,
     kept: BTreeMap<ExchangeId, Kept>,
@@ -46,7 +46,7 @@ impl Message {
 impl Exchanges {
     /// The exchange of a message that is about to be sent: that of its earlier attempts, or a new
     /// one.
-    pub(super) fn begin(&mut self, sent: Sent) -> ExchangeId {
+    pub fn begin(&mut self, sent: Sent) -> ExchangeId {
         let message = Message::of(&sent);
         let exchange = self.by_message.get(&message).copied().unwrap_or_else(|| {
             self.last = self.last.saturating_add(1);
@@ -60,7 +60,7 @@ impl Exchanges {
 
     /// The exchange of the original of this reversal, if it is not known yet: it was sent before a
     /// restart, or was forgotten.
-    pub(super) fn begin_original(&mut self, reversal: &Sent) -> Option<ExchangeId> {
+    pub fn begin_original(&mut self, reversal: &Sent) -> Option<ExchangeId> {
         let original = Message::Original(reversal.get().id);
         if self.by_message.contains_key(&original) {
             return None;
@@ -74,26 +74,27 @@ impl Exchanges {
     }
 
     /// What was sent, and where, in this exchange.
-    pub(super) fn sent(&self, exchange: ExchangeId) -> Option<&Sent> {
+    pub fn sent(&self, exchange: ExchangeId) -> Option<&Sent> {
         self.kept.get(&exchange).map(|kept| &kept.sent)
     }
 
     /// The line of an earlier attempt of this message, or of its original: on one connection a repeat
     /// cannot overtake what it repeats.
-    pub(super) fn line_before(&self, sent: &Sent) -> Option<LineIndex> {
+    pub fn line_before(&self, sent: &Sent) -> Option<LineIndex> {
         let line = |message| self.kept.get(self.by_message.get(&message)?)?.line;
         let id = sent.get().id;
         line(Message::Reversal(id)).or_else(|| line(Message::Original(id)))
     }
 
     /// A message of this exchange goes out on this line.
-    pub(super) fn on_line(&mut self, exchange: ExchangeId, line: LineIndex) {
+    pub fn on_line(&mut self, exchange: ExchangeId, line: LineIndex) {
         if let Some(kept) = self.kept.get_mut(&exchange) {
             kept.line = Some(line);
         }
     }
 
-    pub(super) fn forget(&mut self, exchange: ExchangeId) {
+    /// Lets an exchange go of which the lines say that nothing can come any more.
+    pub fn forget(&mut self, exchange: ExchangeId) {
         if let Some(kept) = self.kept.remove(&exchange) {
             self.by_message.remove(&kept.message);
         }
@@ -101,7 +102,7 @@ impl Exchanges {
 }
 
 /// The attempt as the line counts it: 0 is the original.
-pub(super) fn number_of(attempt: Attempt) -> u32 {
+pub fn number_of(attempt: Attempt) -> u32 {
     match attempt {
         Attempt::Original => 0,
         Attempt::Repeat(number) | Attempt::Reversal(number) => number,
@@ -109,7 +110,7 @@ pub(super) fn number_of(attempt: Attempt) -> u32 {
 }
 
 /// The attempt that the line counts so, in an exchange of this message.
-pub(super) fn attempt_of(sent: &Sent, number: u32) -> Attempt {
+pub fn attempt_of(sent: &Sent, number: u32) -> Attempt {
     match (sent.get().attempt, number) {
         (Attempt::Original | Attempt::Repeat(_), 0) => Attempt::Original,
         (Attempt::Original | Attempt::Repeat(_), _) => Attempt::Repeat(number),

@@ -18,7 +18,7 @@ mod connection;
 mod definition;
 pub mod editions;
 mod encode;
-mod exchange;
+pub mod exchange;
 mod frames;
 mod judge;
 mod lines;

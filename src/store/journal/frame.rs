@@ -100,7 +100,7 @@ pub struct RawRecord<'a> {
 }
 
 /// A batch in the making.
-pub(crate) struct BatchWriter {
+pub struct BatchWriter {
     bytes: Vec<u8>,
     records: u32,
     place: Place,
@@ -108,14 +108,14 @@ pub(crate) struct BatchWriter {
 
 impl BatchWriter {
     /// A batch that continues `place`.
-    pub(crate) fn new(place: Place) -> Self {
+    pub fn new(place: Place) -> Self {
         Self { bytes: vec![0; HEAD_BYTES], records: 0, place }
     }
 
     /// Adds all records of a group, or none.
     /// # Errors
     /// [`TooLong`] when one cannot be written.
-    pub(crate) fn add(&mut self, records: &[Record]) -> Result<Sequence, TooLong> {
+    pub fn add(&mut self, records: &[Record]) -> Result<Sequence, TooLong> {
         let (length, count, place) = (self.bytes.len(), self.records, self.place);
         for record in records {
             if let Err(error) = self.add_one(record) {
@@ -150,12 +150,13 @@ impl BatchWriter {
     }
 
     /// How many records it holds.
-    pub(crate) fn records(&self) -> u32 {
+    pub fn records(&self) -> u32 {
         self.records
     }
 
     /// How many bytes it has so far.
-    pub(crate) fn len(&self) -> usize {
+    #[expect(clippy::len_without_is_empty, reason = "a batch has at least its head")]
+    pub fn len(&self) -> usize {
         self.bytes.len()
     }
 
@@ -257,7 +258,7 @@ pub(super) fn read_batch(bytes: &[u8], place: Place, epoch: u32) -> Result<Batch
 }
 
 /// The records of a batch that this process has just written, without checking it again.
-pub(crate) fn records_of(batch: &[u8]) -> Vec<RawRecord<'_>> {
+pub fn records_of(batch: &[u8]) -> Vec<RawRecord<'_>> {
     let Some(head) = BatchHead::read(batch) else { return Vec::new() };
     let mut cursor = Cursor(batch.get(HEAD_BYTES..).unwrap_or(&[]));
     (0..head.records).map_while(|_| cursor.record()).map(|framed| framed.raw).collect()

@@ -48,6 +48,8 @@ struct Shared {
     state: Mutex<State>,
     changed: Condvar,
     short: Arc<AtomicBool>,
+    /// Whether the ballast is known to be there.
+    ballast: AtomicBool,
 }
 
 #[derive(Default)]
@@ -63,14 +65,28 @@ impl Room {
     /// # Errors
     /// When no thread can be started.
     pub fn open(disk: Arc<dyn Disk>, plan: RoomPlan) -> io::Result<Self> {
-        let short = Arc::new(AtomicBool::new(false));
-        let (state, changed) = (Mutex::new(State::default()), Condvar::new());
-        let shared = Arc::new(Shared { disk, plan, state, changed, short });
+        let mut room = Self::by_hand(disk, plan);
         let thread = std::thread::Builder::new().name("journal-room".into()).spawn({
-            let shared = Arc::clone(&shared);
+            let shared = Arc::clone(&room.shared);
             move || shared.keep()
         })?;
-        Ok(Self { shared, thread: Some(thread) })
+        room.thread = Some(thread);
+        Ok(room)
+    }
+
+    /// Room without a thread: it is made when [`Room::make`] is called, or when it is taken.
+    pub fn by_hand(disk: Arc<dyn Disk>, plan: RoomPlan) -> Self {
+        let (short, ballast) = (Arc::new(AtomicBool::new(false)), AtomicBool::new(false));
+        let (state, changed) = (Mutex::new(State::default()), Condvar::new());
+        let shared = Arc::new(Shared { disk, plan, state, changed, short, ballast });
+        Self { shared, thread: None }
+    }
+
+    /// Makes the spare if it is missing and no thread does it.
+    pub fn make(&self) {
+        if self.thread.is_none() && self.shared.lock().spare.is_none() {
+            drop(self.shared.keep_once());
+        }
     }
 
     /// Whether there is no room for a next segment.
@@ -83,6 +99,9 @@ impl Room {
     /// What the system says when there is no room for the ballast's segment either.
     pub fn take(&self) -> io::Result<Fresh> {
         let shared = &self.shared;
+        if !shared.short.load(Ordering::Acquire) {
+            self.make();
+        }
         let waiting = |state: &mut State| {
             state.spare.is_none() && !state.closed && !shared.short.load(Ordering::Acquire)
         };
@@ -117,33 +136,33 @@ impl Drop for Room {
 
 impl Shared {
     fn keep(&self) {
-        let mut ballast = false;
         loop {
             if self.lock().closed {
                 return;
             }
-            let made = self.make(ballast);
-            let mut state = self.lock();
-            match made {
-                Ok(spare) => {
-                    ballast = true;
-                    state.spare = Some(spare);
-                    self.short.store(false, Ordering::Release);
-                    self.changed.notify_all();
-                    let taken = |state: &mut State| state.spare.is_some() && !state.closed;
-                    drop(self.changed.wait_while(state, taken));
-                }
-                Err(error) => {
-                    ballast = false;
-                    tracing::error!(%error, "no room for the next journal segment");
-                    self.short.store(true, Ordering::Release);
-                    self.changed.notify_all();
-                    if !state.closed {
-                        drop(self.changed.wait_timeout(state, self.plan.retry));
-                    }
-                }
+            let (state, made) = self.keep_once();
+            if made {
+                let taken = |state: &mut State| state.spare.is_some() && !state.closed;
+                drop(self.changed.wait_while(state, taken));
+            } else if !state.closed {
+                drop(self.changed.wait_timeout(state, self.plan.retry));
             }
         }
+    }
+
+    /// Makes the spare, and says whether there was room for it.
+    fn keep_once(&self) -> (MutexGuard<'_, State>, bool) {
+        let made = self.make(self.ballast.load(Ordering::Acquire));
+        let mut state = self.lock();
+        let is_made = made.is_ok();
+        match made {
+            Ok(spare) => state.spare = Some(spare),
+            Err(error) => tracing::error!(%error, "no room for the next journal segment"),
+        }
+        self.ballast.store(is_made, Ordering::Release);
+        self.short.store(!is_made, Ordering::Release);
+        self.changed.notify_all();
+        (state, is_made)
     }
 
     /// Makes the spare, and the ballast before it where it may be missing.

@@ -33,18 +33,36 @@ impl Journal {
     /// # Errors
     /// What the system says.
     pub fn open(disk: Arc<dyn Disk>, tail: &Tail, plan: RoomPlan) -> io::Result<Self> {
+        Self::open_with(disk, tail, plan, Room::open)
+    }
+
+    /// As [`Journal::open`], without a thread of its own: room is made by [`Journal::make_room`], when
+    /// the caller says so.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn open_by_hand(disk: Arc<dyn Disk>, tail: &Tail, plan: RoomPlan) -> io::Result<Self> {
+        Self::open_with(disk, tail, plan, |disk, plan| Ok(Room::by_hand(disk, plan)))
+    }
+
+    fn open_with(
+        disk: Arc<dyn Disk>,
+        tail: &Tail,
+        plan: RoomPlan,
+        room: impl FnOnce(Arc<dyn Disk>, RoomPlan) -> io::Result<Room>,
+    ) -> io::Result<Self> {
         let epoch = tail.epoch.saturating_add(1);
         remove_unused(disk.as_ref())?;
         let active = match &tail.segment {
             Some((name, head)) => continue_segment(disk.as_ref(), name, *head, tail)?,
             None => begin_journal(disk.as_ref(), epoch, plan.segment_bytes)?,
         };
-        let room = Room::open(Arc::clone(&disk), plan)?;
+        let room = room(Arc::clone(&disk), plan)?;
         Ok(Self { disk, room, active, place: tail.place, epoch })
     }
 
     /// A batch that continues the journal.
-    pub(crate) fn batch(&self) -> BatchWriter {
+    pub fn batch(&self) -> BatchWriter {
         BatchWriter::new(self.place)
     }
 
@@ -52,7 +70,7 @@ impl Journal {
     ///
     /// # Errors
     /// What the system says. Nothing is known then of this batch, and nothing may be written after it.
-    pub(crate) fn append(&mut self, batch: BatchWriter) -> io::Result<Vec<u8>> {
+    pub fn append(&mut self, batch: BatchWriter) -> io::Result<Vec<u8>> {
         let (bytes, place) = batch.finish(self.epoch);
         let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         if self.active.position.saturating_add(length) > self.active.bytes {
@@ -82,6 +100,11 @@ impl Journal {
     /// True while there is no room for a next segment.
     pub fn short_of_room(&self) -> Arc<AtomicBool> {
         self.room.short()
+    }
+
+    /// Makes the next segment ahead, where it is missing; for a journal opened by hand.
+    pub fn make_room(&self) {
+        self.room.make();
     }
 
     fn next_segment(&self) -> io::Result<Active> {

@@ -10,8 +10,8 @@
 mod cut_over;
 mod follow_ups;
 mod hosts;
-mod store_and_forward;
 mod in_doubt;
+mod store_and_forward;
 
 use super::*;
 use crate::card::{CardHash, CardRef, Expiry};
@@ -657,6 +657,21 @@ fn a_group_that_was_not_written_leaves_no_trace() {
     world.commit();
     assert_eq!(world.refused(1), Refusal::Busy);
     assert_eq!(world.attempts(PaymentId(2)).len(), 1, "the retry behind it is taken as new");
+}
+
+#[test]
+fn a_silence_that_could_not_be_written_is_decided_again() {
+    let mut world = World::new();
+    let id = world.pay(1);
+    world.clock_s += 15;
+    let now = world.now();
+    let mut out = Out::default();
+    world.engine.handle(now, Input::Tick, &mut out);
+    assert_eq!(out.groups.len(), 1, "the time-out and the reversal");
+    world.engine.not_written(now, out.groups[0].subject(), &mut world.out);
+    world.wait(1);
+    assert_eq!(world.verdict(id), Verdict::Pending(PendingReason::HostTimeout));
+    assert_eq!(world.attempts(id).last(), Some(&(Attempt::Reversal(1), false)));
 }
 
 #[test]

@@ -1,0 +1,178 @@
+//! The reckoning: when everything has drained, the bank's books and what merchants were told must be
+//! two tellings of one story. Invariants M1, M5, M6, M7, M8, M12, M13, M14, F3, L1.
+
+use super::Checker;
+use super::journal::Known;
+use crate::bank::books::{Books, Kind, Posting};
+use crate::world::World;
+use std::collections::BTreeMap;
+use std::time::Duration;
+use tidegate_payment::id::PaymentId;
+use tidegate_payment::request::Operation;
+
+impl World {
+    /// How many wishes may stay without a final answer: those that wait for a person.
+    pub(crate) fn allowed_undone(&self) -> u64 {
+        let parked = self.checker.payments().filter(|known| known.parked).count();
+        u64::try_from(parked).unwrap_or(0)
+    }
+
+    /// Everything that is not at its end though nothing went wrong for a long time.
+    pub(crate) fn tell_undone(&mut self) {
+        let Some(node) = self.node.as_ref() else {
+            return self.checker.breaks("L1", "the gateway does not start any more");
+        };
+        let status = node.engine.status();
+        if status.reversing + status.repeating > 0 {
+            let what = format!("{} reversals, {} advices", status.reversing, status.repeating);
+            self.checker.breaks("F3", format!("{what} do not drain"));
+        }
+        if status.awaiting_host > 0 {
+            let what = format!("{} payments wait for the host for ever", status.awaiting_host);
+            self.checker.breaks("M1", what);
+        }
+        let undone = self.merchants.wishes().filter(|wish| !wish.is_done());
+        let undone: Vec<u64> = undone.map(|wish| wish.number).take(5).collect();
+        let parked = self.allowed_undone();
+        if self.merchants.undone > parked {
+            let count = self.merchants.undone;
+            let what = format!("{count} wishes have no final answer, {parked} cases: {undone:?}");
+            self.checker.breaks("M1", what);
+        }
+    }
+
+    /// After the drain: do all tell the same?
+    pub(crate) fn settle_accounts(&mut self) {
+        self.audit_journal();
+        self.checker.reckon(&self.bank.books, self.life, self.clock.mono);
+        for wish in self.merchants.wishes() {
+            let Some(told) = &wish.told else { continue };
+            let outcome = self.checker.known(told.id).and_then(Known::outcome);
+            if outcome != Some((told.what, told.amount)) {
+                let what =
+                    format!("wish {} was told {}, it is {outcome:?}", wish.number, told.what);
+                self.checker.breaks("M2", what);
+                break;
+            }
+        }
+        if self.bank.books.sum() != 0 {
+            self.checker.breaks("M8", "the bank's accounts do not sum to nothing");
+        }
+    }
+}
+
+impl Checker {
+    /// An approval came after the time-out.
+    pub fn saw_late(&mut self, id: PaymentId, at: Duration, life: u64) {
+        if let Some(known) = self.payments.get_mut(&id) {
+            known.late_seen.get_or_insert((at, life));
+        }
+    }
+
+    /// Compares journal and books, payment by payment and in sum.
+    pub fn reckon(&mut self, books: &Books, life: u64, now: Duration) {
+        let postings: BTreeMap<&str, &Posting> =
+            books.all().map(|(wide, posting)| (wide.as_str(), posting)).collect();
+        let mut found = Vec::new();
+        let mut net: BTreeMap<&str, i64> = BTreeMap::new();
+        let mut uncertain = false;
+        for known in self.payments.values() {
+            let posting = postings.get(known.wide.as_str()).copied();
+            found.extend(compare(known, posting));
+            uncertain |= known.outcome().is_none();
+            if let (Some(("approved", amount)), true) = (known.outcome(), moves(known, self)) {
+                let sign = if known.operation == Operation::Purchase
+                    || known.operation == Operation::Completion
+                {
+                    1
+                } else {
+                    -1
+                };
+                *net.entry(known.merchant.as_str()).or_default() += sign * amount;
+            }
+            let unrecorded = known.late_seen.is_some_and(|(at, in_life)| {
+                in_life == life && now.saturating_sub(at) > Duration::from_secs(60)
+            });
+            if unrecorded && !known.late {
+                found.push(("M14", format!("the late approval of {} is not on record", known.id)));
+            }
+        }
+        if !uncertain {
+            for (merchant, amount) in &net {
+                let shop = merchant.replace("m-", "SHOP");
+                let balance = books.balance(&shop);
+                if balance != *amount {
+                    let what =
+                        format!("{merchant} has {amount} by the journal, {balance} at the bank");
+                    found.push(("M7", what));
+                }
+            }
+        }
+        for (wide, posting) in books.all() {
+            found.extend(followed(books, wide, posting));
+            if posting.reversals > 1 {
+                found.push(("M12", format!("{wide} was reversed {} times", posting.reversals)));
+            }
+            if posting.approved.is_some() && !self.by_wide.contains_key(wide) {
+                found.push(("M3", format!("the books hold {wide}, the journal does not")));
+            }
+        }
+        for (invariant, what) in found {
+            self.breaks(invariant, what);
+        }
+    }
+}
+
+/// Whether an approved payment moved money: a void does if its original took some.
+fn moves(known: &Known, checker: &Checker) -> bool {
+    match known.operation {
+        Operation::Purchase | Operation::Completion | Operation::Refund => true,
+        Operation::Void => {
+            let original = known.original.and_then(|id| checker.known(id));
+            original.is_some_and(|original| original.operation == Operation::Purchase)
+        }
+        _ => false,
+    }
+}
+
+/// What was told and what the books hold of one payment.
+fn compare(known: &Known, posting: Option<&Posting>) -> Option<(&'static str, String)> {
+    let id = known.id;
+    let money = known.operation != Operation::BalanceInquiry
+        && known.operation != Operation::CardVerification;
+    let standing = posting.filter(|it| it.approved.is_some() && !it.reversed);
+    match known.outcome() {
+        Some(("approved", amount)) if money => match standing {
+            None => Some(("M5", format!("payment {id} is approved and the books hold nothing"))),
+            Some(posting) if posting.approved != Some(amount) => {
+                let booked = posting.approved;
+                Some(("M5", format!("payment {id} is approved for {amount}, booked {booked:?}")))
+            }
+            Some(_) => None,
+        },
+        Some((what, _)) if money && what != "approved" => standing.map(|posting| {
+            let booked = posting.approved;
+            ("M6", format!("payment {id} is {what} and the books hold {booked:?}"))
+        }),
+        _ => None,
+    }
+}
+
+/// Whether what followed an original stays within it.
+fn followed(books: &Books, wide: &str, posting: &Posting) -> Option<(&'static str, String)> {
+    let approved =
+        posting.approved.filter(|_| matches!(posting.kind, Kind::Purchase | Kind::Hold))?;
+    let (voids, captured, refunded) = books.followed(wide);
+    let takeable = if posting.kind == Kind::Purchase { approved } else { captured };
+    let over = voids > 1
+        || captured > approved
+        || refunded > takeable
+        || voids > 0 && (captured > 0 || refunded > 0);
+    let gone = posting.reversed && (voids > 0 || captured > 0 || refunded > 0);
+    (over || gone).then(|| {
+        let what = format!(
+            "{wide}: {approved} approved, {voids} voids, {captured} captured, {refunded} refunded"
+        );
+        ("M13", what)
+    })
+}
