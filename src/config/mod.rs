@@ -10,6 +10,8 @@
 
 mod values;
 
+mod secret;
+
 mod load;
 
 mod fault;
@@ -42,8 +44,9 @@ pub use check_routes::RouteRule;
 pub use fault::{ConfigErrors, Fault};
 pub use load::{load, load_with};
 pub use reload::needs_restart;
+pub use secret::{SecretError, SecretRef};
 pub use values::{
     Channel, ChannelKind, ClientCertificates, Config, Engine, Frame, Gateway, Host, Internal,
     Journal, Keys, Line, Log, LogFormat, LogLevel, Merchant, MerchantKey, Mode, Reversal, Seams,
-    SecretError, SecretRef, TlsFiles,
+    TlsFiles,
 };

@@ -1,6 +1,7 @@
 //! Checked configuration. Whoever holds a [`Config`] need not look twice.
 
 use super::check_routes::RouteRule;
+use super::secret::SecretRef;
 use crate::channel::client_certificate::CertificateBinding;
 use crate::channel::signature::VerifyingKey;
 use crate::edge::limits::Limits;
@@ -13,7 +14,6 @@ use std::time::Duration;
 use tidegate_payment::id::{ChannelId, HostId, LineId, MerchantId, TerminalId};
 use tidegate_payment::money::Currency;
 use tidegate_payment::request::Operation;
-use zeroize::Zeroizing;
 
 /// The whole configuration of a gateway.
 #[derive(Debug, Clone, PartialEq)]
@@ -138,55 +138,6 @@ pub struct Keys {
     pub passphrase: SecretRef,
 }
 
-/// Where a secret is to be found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SecretRef {
-    /// In a variable of the environment.
-    Env(String),
-    /// In a file; one line end at its end does not count.
-    File(PathBuf),
-}
-
-/// A secret could not be read.
-#[derive(Debug, thiserror::Error)]
-pub enum SecretError {
-    /// The variable is not set, is empty, or is not UTF-8.
-    #[error("the environment variable {name} is not set to a text: set it before the start")]
-    Env {
-        /// The variable.
-        name: String,
-    },
-    /// The file cannot be read.
-    #[error("the secret in {} cannot be read", .path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-}
-
-impl SecretRef {
-    /// Reads the secret.
-    /// # Errors
-    /// [`SecretError`], naming the place, never the content.
-    pub fn read(&self) -> Result<Zeroizing<String>, SecretError> {
-        match self {
-            Self::Env(name) => {
-                let value = std::env::var(name).ok().filter(|value| !value.is_empty());
-                value.map(Zeroizing::new).ok_or_else(|| SecretError::Env { name: name.clone() })
-            }
-            Self::File(path) => {
-                let fault = |source| SecretError::File { path: path.clone(), source };
-                let mut text = std::fs::read_to_string(path).map(Zeroizing::new).map_err(fault)?;
-                let end = text.trim_end_matches(['\r', '\n']).len();
-                text.truncate(end);
-                Ok(text)
-            }
-        }
-    }
-}
-
 /// The inner side: operators and their monitoring.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Internal {
@@ -220,6 +171,8 @@ pub struct Engine {
     pub recent_payments_max: usize,
     /// Requests that wait for an answer, in all.
     pub waiters_max: usize,
+    /// A request that was not accepted so long after it came is refused.
+    pub accept_within: Duration,
 }
 
 /// Reversals.
@@ -296,10 +249,17 @@ pub struct Host {
     pub acquirer: String,
     /// Forwarding institution, 1 to 11 digits (ISO 8583 DE 33).
     pub forwarder: Option<String>,
-    /// Financial exchanges under way at once.
+    /// Financial exchanges under way at once, a fifth of them kept for follow-ups and for merchants
+    /// below their share.
     pub in_flight_max: usize,
     /// After this the host counts as silent.
     pub reply_timeout: Duration,
+    /// A reply that takes longer shows that the host is given too much.
+    pub reply_slow: Duration,
+    /// So many messages in a row without a reply open a breaker.
+    pub breaker_silences: u32,
+    /// How long a breaker stays open before a probe.
+    pub breaker_wait: Duration,
     /// The longest frame that is read.
     pub reply_frame_bytes_max: usize,
     /// Silence on a line after which an echo is sent.
@@ -375,6 +335,8 @@ pub struct Merchant {
     pub one_payment_per_order: bool,
     /// It takes an approval of a part for an approval.
     pub partial_approval: bool,
+    /// How much of the gateway it may take, against others, when everything is taken.
+    pub weight: u32,
     /// How our answers to it are signed.
     pub response_algorithm: Algorithm,
     /// The client certificate that its connections must show.

@@ -1,5 +1,6 @@
 //! The hosts of a gateway: their definitions, their lines, and where the engine's messages go.
 
+use crate::admission::Admission;
 use crate::config::{self, Config};
 use crate::definitions::{self, DefinitionError, Edition, Shelf};
 use crate::engine_task::{Clock, Lines};
@@ -9,6 +10,7 @@ use crate::host::status::HostStatus;
 use crate::host::wording::{Cards, UnsealError};
 use crate::host::{self, Dice, HostHandle, HostParts, HostSettings, LineSettings};
 use crate::keys::KeyStore;
+use crate::lane::ordinary_of;
 use crate::store::recovery::Recovered;
 use anyhow::Context;
 use std::collections::BTreeMap;
@@ -108,6 +110,12 @@ impl Hosts {
         Arc::clone(&self.secrets)
     }
 
+    /// The doors by which new payments come to the hosts.
+    pub(super) fn doors(&self) -> Admission {
+        let rooms = self.hosts.iter().map(|(id, host)| (id.clone(), host.room()));
+        Admission::new(rooms.collect())
+    }
+
     /// What operators see of every host.
     pub async fn status(&self) -> Vec<HostStatus> {
         let mut all = Vec::new();
@@ -182,6 +190,10 @@ fn settings(host: &config::Host, seams: config::Seams) -> anyhow::Result<HostSet
             .collect(),
         limits: Limits {
             in_flight_max,
+            window_max: u32::try_from(ordinary_of(host.in_flight_max))?,
+            reply_slow: host.reply_slow,
+            breaker_silences: host.breaker_silences,
+            breaker_wait: host.breaker_wait,
             owed_in_flight_max: (in_flight_max / 4).max(1),
             late_max: remembered,
             answered_max: remembered,

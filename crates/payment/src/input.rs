@@ -5,7 +5,7 @@ use crate::id::{HostId, IdempotencyKey, MerchantId, OrderId, PaymentId};
 use crate::money::Money;
 use crate::record::{Group, HostAnswer, NotSentReason, Resolution, ReversalVerdict};
 use crate::request::{Acceptor, Fingerprint, FollowUp, Offer, Operation, Request, Route};
-use crate::time::{BusinessDate, LocalTime};
+use crate::time::{BusinessDate, LocalTime, Mono};
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
@@ -60,6 +60,8 @@ pub struct Incoming {
     pub local: LocalTime,
     /// Options of the merchant's profile that the engine obeys.
     pub terms: Terms,
+    /// What is not accepted by then is refused: its merchant waits no longer, or not for much longer.
+    pub accept_by: Mono,
 }
 
 /// What is asked, and where it would go.

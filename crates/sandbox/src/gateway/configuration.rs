@@ -45,9 +45,7 @@ dialect = "iso87-ascii"
 mapping = "iso87-ascii"
 frame = "length-be2"
 acquirer = "00000123456"
-in_flight_max = 4096
-reply_timeout_ms = {reply}
-echo_after_ms = 2000
+{load}echo_after_ms = 2000
 sign_on_timeout_ms = 2000
 connect_timeout_ms = 1000
 reconnect_min_ms = 20
@@ -57,7 +55,7 @@ reconnect_max_ms = 500
         address = public_address(settings.port),
         protocols = settings.protocols.display().to_string(),
         unknown = waits.unknown_original.as_millis(),
-        reply = waits.reply_timeout.as_millis(),
+        load = load(settings),
     );
     let lines = settings.lines.iter();
     text.extend(lines.map(|(name, address)| {
@@ -67,6 +65,16 @@ reconnect_max_ms = 500
     let merchants = settings.merchants.iter();
     text.extend(merchants.map(|(profile, key)| merchant(profile, key, amount_max)));
     text
+}
+
+/// What the bank is given. Silence and long thinking are the sandbox's business: only a dead bank opens the
+/// breaker, and not for long.
+fn load(settings: &Settings) -> String {
+    let (reply, in_flight) = (settings.waits.reply_timeout.as_millis(), settings.in_flight_max);
+    format!(
+        "in_flight_max = {in_flight}\nreply_timeout_ms = {reply}\nreply_slow_ms = {reply}\n\
+         breaker_silences = 50\nbreaker_wait_ms = 100\n"
+    )
 }
 
 /// A merchant's section.
