@@ -136,6 +136,7 @@ impl Gateway {
 
         let stop_inner = CancellationToken::new();
         let declined = Arc::new(Declined::default());
+        let admission = Arc::new(hosts.doors());
         let parts = merchants::Parts {
             config: &config,
             identities,
@@ -144,6 +145,7 @@ impl Gateway {
             engine: handle.clone(),
             secrets: hosts.secrets(),
             declined: Arc::clone(&declined),
+            admission: Arc::clone(&admission),
             metrics: Arc::clone(&metrics),
             nonces: recovered.nonces,
             clock,
@@ -153,7 +155,7 @@ impl Gateway {
         tracing::info!(seams = ?config.gateway.seams, "how messages pass");
         let ports = ports::Ports::write(&config, &edges, inner.address)?;
         let reloader = Reloader::new(config, listening, hosts.clone(), log, &metrics);
-        let watch = watch.over(Arc::clone(&reloader), Arc::clone(&declined));
+        let watch = watch.over(Arc::clone(&reloader), Arc::clone(&declined), admission);
         let desk = Desk::new(handle, store, hosts.clone(), declined, Arc::clone(&reloader));
         inner.serve(watch, desk, &stop_inner);
         tracing::info!(listeners = ?ports.listeners(), epoch = recovered.epoch, "ready");

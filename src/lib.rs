@@ -4,6 +4,7 @@
 //! listens, [`channel`] authenticates, decodes and responds, [`engine_task`] runs the decisions of
 //! `tidegate-payment`, [`store`] makes them durable, [`host`] exchanges frames with the bank.
 
+pub mod admission;
 pub mod bounded_file;
 pub mod calendar;
 pub mod carriage;
@@ -18,6 +19,7 @@ pub mod engine_task;
 pub mod gateway;
 pub mod host;
 pub mod keys;
+pub mod lane;
 pub mod observe;
 pub mod payment_path;
 pub mod routing;

@@ -213,6 +213,7 @@ mod tests {
             operations: Operation::ALL.to_vec(),
             currencies: Vec::new(),
             amount_max: BTreeMap::new(),
+            weight: 1,
             terms: Terms { one_payment_per_order: true, partial_approval: false },
             acceptor: Acceptor {
                 category: "5942".into(),

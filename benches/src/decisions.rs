@@ -53,6 +53,7 @@ impl Sample {
             acceptor: self.acceptor.clone(),
             local: LocalTime { month: 11, day: 22, hour: 13, minute: 0, second: 9 },
             terms: Terms { one_payment_per_order: true, partial_approval: false },
+            accept_by: Mono(Duration::MAX),
         }))
     }
 

@@ -10,7 +10,8 @@ use futures_util::future::BoxFuture;
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use tidegate::admission::Places;
 use tidegate::channel::merchant::{Merchant, MerchantKey, Merchants, Validity};
 use tidegate::channel::replay::ReplayWindow;
 use tidegate::channel::rest::{Core, DecodedRequest, RestParts, RestSettings, Tally};
@@ -51,7 +52,7 @@ pub struct World {
 struct Nobody;
 
 impl Core for Nobody {
-    fn submit(&self, _: DecodedRequest) -> BoxFuture<'_, Reply> {
+    fn submit(&self, _: DecodedRequest, _: Instant) -> BoxFuture<'_, Reply> {
         Box::pin(async { Reply::Refusal(Refusal::Stopping) })
     }
     fn query(&self, _: MerchantId, _: QueryBy) -> BoxFuture<'_, Reply> {
@@ -85,11 +86,15 @@ impl World {
                 address: PublicAddress::parse(ADDRESS)?,
                 signature_window_s: 300,
                 retry_after_s: 5,
+                retry_spread_s: 0,
+                places: Places { ordinary: 64, reserve: 16 },
+                accept_within: Duration::from_secs(60),
             },
             merchants: Merchants::build([profile(pair.public_key().as_ref())?])?,
             keys: Arc::clone(&keys) as Arc<dyn KeyStore>,
             replay: Arc::new(ReplayWindow::new(300, 5_000_000, now_s() - 1)),
             pool: Arc::new(WorkerPool::start("bench", 1, 64)?),
+            shares: Arc::default(),
             core: Arc::new(Nobody),
             tally: Arc::new(Nobody),
             clock: Arc::new(|| Timestamp(now_s() * 1_000_000)),
@@ -234,6 +239,7 @@ fn profile(public_key: &[u8]) -> anyhow::Result<Merchant> {
         operations: vec![Operation::Purchase],
         currencies: vec![eur],
         amount_max: BTreeMap::from([(eur, 500_000)]),
+        weight: 1,
         terms: Terms { one_payment_per_order: true, partial_approval: false },
         acceptor: acceptor()?,
         zone: jiff::tz::TimeZone::UTC,

@@ -12,6 +12,7 @@ use tidegate::channel::rest::{self, Asked, Authenticated, Endpoint};
 use tidegate::edge::seam::{Answer, Received};
 use tidegate::keys::KeyStore;
 use tidegate::keys::algorithm::Algorithm;
+use tidegate::lane::Lane;
 use tidegate_payment::card::Pan;
 use tidegate_payment::effect::Reply;
 use tidegate_payment::request::Request;
@@ -121,13 +122,13 @@ pub fn measure_out(
     let signed = plan.time(|| keys.sign_response(key, base.as_bytes()).is_ok());
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
     let pool = &world.parts.pool;
-    let hop = plan.time_wall(|| runtime.block_on(pool.try_run(|| ())).is_ok());
+    let hop = plan.time_wall(|| runtime.block_on(pool.try_run(Lane::Ordinary, || ())).is_ok());
     let what = "worker pool: an empty job handed over and back";
     let mut lost = 0_u64;
     let hop_cpu = plan.windows(HOPS, || {
         let before = process_cpu();
         for _ in 0..HOPS {
-            lost += u64::from(runtime.block_on(pool.try_run(|| ())).is_err());
+            lost += u64::from(runtime.block_on(pool.try_run(Lane::Ordinary, || ())).is_err());
         }
         process_cpu().saturating_sub(before)
     });

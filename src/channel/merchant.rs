@@ -28,6 +28,8 @@ pub struct Merchant {
     /// The largest amount of one payment, in minor units; a currency without one is bounded by the
     /// host message alone.
     pub amount_max: BTreeMap<Currency, i64>,
+    /// How much of the gateway it may take, against others, when everything is taken; 1 or more.
+    pub weight: u32,
     /// Options that the engine obeys.
     pub terms: Terms,
     /// Who it is to the host.

@@ -50,13 +50,17 @@ pub(super) struct Status {
 impl Status {
     pub(super) fn answer(&self) -> anyhow::Result<ExitCode> {
         self.asked.print(&Command::Status, |value| {
-            for (name, held) in value.as_object().into_iter().flatten() {
+            let members = value.as_object().into_iter().flatten();
+            for (name, held) in members.filter(|(name, _)| *name != "bounds") {
                 let shown = match held {
                     Value::Array(names) => words(names),
                     _ => print::text(value, name),
                 };
                 print::line(format!("{name:<24} {shown}"));
             }
+            print::line("");
+            let bounds = value.get("bounds").unwrap_or(&Value::Null);
+            show_rows(bounds, ["name", "value", "unit", "because"]);
         })
     }
 }
@@ -212,21 +216,23 @@ impl Line {
 }
 
 fn show_lines(value: &Value) {
+    let host = ["host", "host_window", "host_breaker", "line", "state", "breaker"];
     show_rows(
         value,
-        ["host", "line", "state", "signed_off_by_operator", "address", "in_flight", "quarantined"],
+        [&host[..], &["signed_off_by_operator", "address", "in_flight", "quarantined"]].concat(),
     );
 }
 
 /// A list of objects as a table of some of their members.
-pub(super) fn show_rows<const N: usize>(value: &Value, members: [&str; N]) {
+pub(super) fn show_rows(value: &Value, members: impl AsRef<[&'static str]>) {
+    let members = members.as_ref();
     let rows = value.as_array().map(Vec::as_slice).unwrap_or_default();
     let cell = |row: &Value, member| match row.get(member) {
         Some(Value::Array(names)) => words(names),
         _ => print::text(row, member),
     };
-    let rows = rows.iter().map(|row| members.map(|member| cell(row, member)).to_vec());
-    print::table(&members, &rows.collect::<Vec<_>>());
+    let rows = rows.iter().map(|row| members.iter().map(|member| cell(row, member)).collect());
+    print::table(members, &rows.collect::<Vec<_>>());
 }
 
 /// Names in one cell.

@@ -8,9 +8,10 @@ use super::raw::{
     RawConfig, RawEngine, RawGateway, RawInternal, RawJournal, RawKeys, RawLog, RawReversal,
     RawSecret,
 };
+use super::secret::SecretRef;
 use super::values::{
     Config, DateSource, Engine, Gateway, Internal, Journal, Keys, Log, LogFormat, LogLevel, Mode,
-    Reversal, Seams, SecretRef,
+    Reversal, Seams,
 };
 use jiff::civil::Time;
 use jiff::tz::TimeZone;
@@ -190,6 +191,7 @@ impl Checker {
         if let (Some(merchants), Some(channels)) = (&merchants, &channels) {
             self.certificates_asked(merchants, channels);
         }
+        self.inbox(&engine, channels.as_deref().unwrap_or_default());
         let routes = self.routes(raw.route, hosts.as_deref(), merchants.as_deref());
         Some(Config {
             file,
@@ -333,6 +335,12 @@ impl Checker {
                 many.clone(),
             ),
             waiters_max: self.count("engine.waiters_max", raw.waiters_max, 20_000, many),
+            accept_within: self.millis(
+                "engine.accept_within_ms",
+                raw.accept_within_ms,
+                Duration::from_secs(2),
+                10..=60_000,
+            ),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use super::check::Checker;
 use super::raw::RawLimits;
+use super::values::{Channel, Engine};
 use crate::edge::limits::{Http2Limits, Limits};
 use std::ops::RangeInclusive;
 
@@ -59,6 +60,16 @@ impl Checker {
         limits
     }
 
+    /// The engine's inbox takes what all listeners may let in: nobody who came so far is refused there, least of
+    /// all a question.
+    pub(super) fn inbox(&mut self, engine: &Engine, channels: &[Channel]) {
+        let all: usize = channels.iter().map(|it| it.limits.requests_in_flight_max).sum();
+        if engine.waiters_max < all {
+            let wanted = format!("{all} or more is wanted: requests_in_flight_max of all channels");
+            self.fault("engine.waiters_max", "is less than listeners let in", wanted);
+        }
+    }
+
     fn http2_limits(&mut self, table: &str, raw: &RawLimits) -> Http2Limits {
         let default = Http2Limits::default();
         let key = |name: &str| format!("{table}.{name}");
@@ -112,7 +123,7 @@ impl Checker {
     }
 
     /// A number in a range that fits 32 bits, with a default.
-    fn small(
+    pub(super) fn small(
         &mut self,
         key: &str,
         raw: Option<u64>,

@@ -123,6 +123,7 @@ impl Checker {
         let mut millis =
             |name: &str, raw, default| self.millis(&key(name), raw, ms(default), wait.clone());
         let reply_timeout = millis("reply_timeout_ms", raw.reply_timeout_ms, 15_000);
+        let breaker_wait = millis("breaker_wait_ms", raw.breaker_wait_ms, 5_000);
         let echo_after = millis("echo_after_ms", raw.echo_after_ms, 30_000);
         let sign_on_timeout = millis("sign_on_timeout_ms", raw.sign_on_timeout_ms, 5_000);
         let connect_timeout = millis("connect_timeout_ms", raw.connect_timeout_ms, 3_000);
@@ -132,6 +133,9 @@ impl Checker {
             let wanted = "no more than reconnect_max_ms is wanted";
             self.fault(&key("reconnect_min_ms"), "is longer than the longest gap", wanted);
         }
+        let reply_slow = self.slow(&key("reply_slow_ms"), raw.reply_slow_ms, reply_timeout);
+        let silences = key("breaker_silences");
+        let breaker_silences = self.small(&silences, raw.breaker_silences, 10, 1..=100_000);
         let in_flight_max = self.count(&key("in_flight_max"), raw.in_flight_max, 512, 1..=100_000);
         let frame_key = key("reply_frame_bytes_max");
         let frame_max = raw.reply_frame_bytes_max;
@@ -153,6 +157,9 @@ impl Checker {
             forwarder: forwarder?,
             in_flight_max,
             reply_timeout,
+            reply_slow,
+            breaker_silences,
+            breaker_wait,
             reply_frame_bytes_max,
             echo_after,
             sign_on_timeout,
@@ -171,6 +178,17 @@ impl Checker {
         let tenth = u64::try_from(in_flight_max / 10).unwrap_or(u64::MAX).clamp(20, 10_000);
         let rate = u32::try_from(self.number(key, raw.or(Some(tenth)), tenth, 1..=10_000));
         rate.ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MIN)
+    }
+
+    /// From when on a reply is slow: half of what it is waited for, if nothing else is said.
+    fn slow(&mut self, key: &str, raw: Option<u64>, reply_timeout: Duration) -> Duration {
+        let least = Duration::from_millis(10);
+        let slow = self.millis(key, raw, (reply_timeout / 2).max(least), 10..=600_000);
+        if slow > reply_timeout {
+            let wanted = "no more than reply_timeout_ms is wanted";
+            self.fault(key, "is longer than a reply is waited for", wanted);
+        }
+        slow
     }
 
     fn lines(&mut self, table: &str, raw: Vec<RawLine>) -> Option<Vec<Line>> {
@@ -236,6 +254,7 @@ impl Checker {
         let currencies = self.currencies(&key("currencies"), raw.currencies);
         let amounts = key("amount_max");
         let amount_max = self.amounts(&amounts, &raw.amount_max, currencies.as_deref());
+        let weight = self.small(&key("weight"), raw.weight, 1, 1..=1_000);
         let response = key("response_algorithm");
         let response_algorithm = self.response_algorithm(&response, raw.response_algorithm);
         let certificate = key("client_certificate");
@@ -255,6 +274,7 @@ impl Checker {
             amount_max,
             one_payment_per_order: raw.one_payment_per_order.unwrap_or(true),
             partial_approval: raw.partial_approval.unwrap_or(false),
+            weight,
             response_algorithm: response_algorithm?,
             client_certificate: client_certificate?,
             keys: keys?,

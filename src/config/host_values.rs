@@ -23,6 +23,12 @@ pub struct Host {
     pub in_flight_max: usize,
     /// After this the host counts as silent.
     pub reply_timeout: Duration,
+    /// A reply that takes longer shows that the host is given too much.
+    pub reply_slow: Duration,
+    /// So many messages in a row without a reply open a breaker.
+    pub breaker_silences: u32,
+    /// How long a breaker stays open before a probe.
+    pub breaker_wait: Duration,
     /// The longest frame that is read.
     pub reply_frame_bytes_max: usize,
     /// Silence on a line after which an echo is sent.

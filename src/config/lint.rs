@@ -1,7 +1,8 @@
 //! Refuses what no gateway that handles real money may run with. Only in production mode.
 
 use super::check::Checker;
-use super::values::{Config, LogLevel, Mode, SecretRef};
+use super::secret::SecretRef;
+use super::values::{Config, LogLevel, Mode};
 use crate::edge::tls;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;

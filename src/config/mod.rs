@@ -11,6 +11,7 @@
 mod values;
 
 mod host_values;
+mod secret;
 
 mod load;
 
@@ -47,8 +48,9 @@ pub use fault::{ConfigErrors, Fault};
 pub use host_values::{Frame, Host, Line};
 pub use load::{control_socket, load, load_with};
 pub use reload::needs_restart;
+pub use secret::{SecretError, SecretRef};
 pub use values::{
     Channel, ChannelKind, ClientCertificates, Config, DateSource, Engine, Gateway, Internal,
     Journal, Keys, Log, LogFormat, LogLevel, Merchant, MerchantKey, Mode, Reversal, Seams,
-    SecretError, SecretRef, TlsFiles,
+    TlsFiles,
 };

@@ -55,7 +55,12 @@ written! {
         unapplied_max: Number,
         ballast_bytes: Number,
     }
-    RawEngine { open_payments_max: Number, recent_payments_max: Number, waiters_max: Number }
+    RawEngine {
+        open_payments_max: Number,
+        recent_payments_max: Number,
+        waiters_max: Number,
+        accept_within_ms: Number,
+    }
     RawReversal {
         gaps_ms: Option<Vec<u64>>,
         give_up_after_s: Number,
@@ -112,6 +117,9 @@ written! {
         forwarder: Text,
         in_flight_max: Number,
         reply_timeout_ms: Number,
+        reply_slow_ms: Number,
+        breaker_silences: Number,
+        breaker_wait_ms: Number,
         reply_frame_bytes_max: Number,
         echo_after_ms: Number,
         sign_on_timeout_ms: Number,
@@ -146,6 +154,7 @@ written! {
         amount_max: BTreeMap<String, u64>,
         one_payment_per_order: Option<bool>,
         partial_approval: Option<bool>,
+        weight: Number,
         response_algorithm: Text,
         client_certificate: Option<RawClientCertificate>,
         key: Vec<RawMerchantKey>,

@@ -89,7 +89,7 @@ fn name_tables(a: &Config, b: &Config, names: &mut Vec<String>) {
     differ!(names, "journal", a.journal, b.journal;
         segment_bytes batch_records_max unapplied_max ballast_bytes);
     differ!(names, "engine", a.engine, b.engine;
-        open_payments_max recent_payments_max waiters_max);
+        open_payments_max recent_payments_max waiters_max accept_within);
     differ!(names, "reversal", a.reversal, b.reversal;
         gaps give_up_after unknown_original_wait alarm_after);
 }
@@ -110,7 +110,8 @@ fn name_lists(a: &Config, b: &Config, names: &mut Vec<String>) {
     }
     for (index, (a, b)) in a.hosts.iter().zip(&b.hosts).enumerate() {
         let (table, before) = (format!("host[{index}]"), names.len());
-        differ!(names, table, a, b; frame in_flight_max reply_timeout reply_frame_bytes_max
+        differ!(names, table, a, b; frame in_flight_max reply_timeout reply_slow
+            breaker_silences breaker_wait reply_frame_bytes_max
             echo_after sign_on_timeout connect_timeout reconnect_min reconnect_max
             late_answer_window advices_per_second open_payments_max lines);
         if names.len() == before && a != b {

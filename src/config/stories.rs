@@ -516,9 +516,14 @@ fn bounds_follow_from_the_limits() {
     let config = Folder::new(LEAST).load(&[]).unwrap();
     let bounds = config.bounds();
     let find = |name: &str| bounds.iter().find(|bound| bound.name.contains(name)).unwrap().value;
-    assert_eq!(find("payments a second to host bank"), 34);
     assert_eq!(find("repeated advices a second to host bank"), 51);
     assert_eq!(find("host bank that may owe"), 20_000);
+    // 512 in flight, a fifth kept: 409 in 7.5 s, in 15 s.
+    assert_eq!(find("window of host bank"), 409);
+    assert_eq!(find("host bank when its replies are barely in time"), 54);
+    assert_eq!(find("host bank while it is silent"), 27);
+    assert_eq!(find("new requests under way on channel rest"), 819);
+    assert_eq!(find("only questions, voids and refunds"), 205);
     assert_eq!(find("requests of channel rest"), (8_192 + 65_536) * (4_096 + 1_024));
 }
 
@@ -613,7 +618,7 @@ fn what_a_running_gateway_can_take_is_told_from_what_needs_a_restart() {
         ("acquirer = ", "advices_per_second = 7\nacquirer = ", "host[0].advices_per_second"),
         ("acquirer = ", "open_payments_max = 7\nacquirer = ", "host[0].open_payments_max"),
         ("[[host]]", "[reversal]\nalarm_after_s = 9\n[[host]]", "reversal.alarm_after"),
-        ("[[host]]", "[engine]\nwaiters_max = 9\n[[host]]", "engine.waiters_max"),
+        ("[[host]]", "[engine]\nwaiters_max = 1999\n[[host]]", "engine.waiters_max"),
         ("[[host]]", "[journal]\nballast_bytes = 0\n[[host]]", "journal.ballast_bytes"),
     ] {
         assert_eq!(names(&[(from, to)]), [name]);

@@ -2,6 +2,7 @@
 
 use super::check_routes::RouteRule;
 use super::host_values::Host;
+use super::secret::SecretRef;
 use crate::channel::client_certificate::CertificateBinding;
 use crate::channel::signature::VerifyingKey;
 use crate::edge::limits::Limits;
@@ -14,7 +15,6 @@ use std::time::Duration;
 use tidegate_payment::id::{ChannelId, HostId, MerchantId, TerminalId};
 use tidegate_payment::money::Currency;
 use tidegate_payment::request::Operation;
-use zeroize::Zeroizing;
 
 /// The whole configuration of a gateway.
 #[derive(Debug, Clone, PartialEq)]
@@ -150,55 +150,6 @@ pub struct Keys {
     pub passphrase: SecretRef,
 }
 
-/// Where a secret is to be found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SecretRef {
-    /// In a variable of the environment.
-    Env(String),
-    /// In a file; one line end at its end does not count.
-    File(PathBuf),
-}
-
-/// A secret could not be read.
-#[derive(Debug, thiserror::Error)]
-pub enum SecretError {
-    /// The variable is not set, is empty, or is not UTF-8.
-    #[error("the environment variable {name} is not set to a text: set it before the start")]
-    Env {
-        /// The variable.
-        name: String,
-    },
-    /// The file cannot be read.
-    #[error("the secret in {} cannot be read", .path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-}
-
-impl SecretRef {
-    /// Reads the secret.
-    /// # Errors
-    /// [`SecretError`], naming the place, never the content.
-    pub fn read(&self) -> Result<Zeroizing<String>, SecretError> {
-        match self {
-            Self::Env(name) => {
-                let value = std::env::var(name).ok().filter(|value| !value.is_empty());
-                value.map(Zeroizing::new).ok_or_else(|| SecretError::Env { name: name.clone() })
-            }
-            Self::File(path) => {
-                let fault = |source| SecretError::File { path: path.clone(), source };
-                let mut text = std::fs::read_to_string(path).map(Zeroizing::new).map_err(fault)?;
-                let end = text.trim_end_matches(['\r', '\n']).len();
-                text.truncate(end);
-                Ok(text)
-            }
-        }
-    }
-}
-
 /// The inner side: operators and their monitoring.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Internal {
@@ -232,6 +183,8 @@ pub struct Engine {
     pub recent_payments_max: usize,
     /// Requests that wait for an answer, in all.
     pub waiters_max: usize,
+    /// A request that was not accepted so long after it came is refused.
+    pub accept_within: Duration,
 }
 
 /// Reversals.
@@ -324,6 +277,8 @@ pub struct Merchant {
     pub one_payment_per_order: bool,
     /// It takes an approval of a part for an approval.
     pub partial_approval: bool,
+    /// How much of the gateway it may take, against others, when everything is taken.
+    pub weight: u32,
     /// How our answers to it are signed.
     pub response_algorithm: Algorithm,
     /// The client certificate that its connections must show.

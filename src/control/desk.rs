@@ -182,6 +182,11 @@ impl Desk {
                     "since_ms": line.since_ms,
                     "last_received_ms": line.last_received_ms,
                     "in_flight": line.in_flight,
+                    "breaker": line.breaker,
+                    "breaker_opened": line.breaker_opened,
+                    "host_window": host.window,
+                    "host_breaker": host.breaker,
+                    "host_breaker_opened": host.breaker_opened,
                     "signed_on": line.signed_on,
                     "half_open": line.half_open,
                     "received": line.received,
@@ -291,6 +296,7 @@ impl Desk {
             "declined_routes": self.declined.all().keys().collect::<Vec<_>>(),
             "journal_written": gauges.written.0,
             "ledger_applied": gauges.applied.0,
+            "bounds": self.reloader.bounds(),
         })
     }
 

@@ -1,7 +1,7 @@
 //! Carries the edge's messages over its seam as encoded bytes through a socket pair, as they will pass
 //! when the edge is a process of its own.
 
-use super::http::Handle;
+use super::http::{Handle, Lanes};
 use super::limits::Limits;
 use super::refusal::Refusal;
 use super::seam::{Answer, Received};
@@ -41,6 +41,7 @@ fn request_bytes_max(limits: &Limits) -> usize {
 /// What the system says.
 pub fn carried(handler: Arc<dyn Handle>, limits: &Limits) -> io::Result<Arc<dyn Handle>> {
     let (near, far) = UnixStream::pair()?;
+    let lanes = handler.lanes();
     let request_bytes_max = request_bytes_max(limits);
     let in_flight_max = limits.requests_in_flight_max;
     tokio::spawn(behind(far, handler, request_bytes_max, in_flight_max));
@@ -49,7 +50,7 @@ pub fn carried(handler: Arc<dyn Handle>, limits: &Limits) -> io::Result<Arc<dyn 
     let waiting = Waiting::default();
     tokio::spawn(send(to_send, write, request_bytes_max, Arc::clone(&waiting)));
     tokio::spawn(hear(read, Arc::clone(&waiting)));
-    Ok(Arc::new(Near { outbox, waiting, next: AtomicU64::new(0) }))
+    Ok(Arc::new(Near { outbox, waiting, next: AtomicU64::new(0), lanes }))
 }
 
 /// Who waits for which answer; none once the pair is broken.
@@ -60,9 +61,14 @@ struct Near {
     outbox: mpsc::Sender<Numbered<Received>>,
     waiting: Waiting,
     next: AtomicU64,
+    lanes: Lanes,
 }
 
 impl Handle for Near {
+    fn lanes(&self) -> Lanes {
+        self.lanes
+    }
+
     fn handle(&self, received: Received) -> Pin<Box<dyn Future<Output = Answer> + Send>> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let (answer_to, answer) = oneshot::channel();

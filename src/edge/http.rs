@@ -1,6 +1,7 @@
 //! Listens: accepts connections, does their handshakes, reads whole requests under the listener's
 //! limits, hands each to what lies behind the seam and writes its answer.
 
+use super::answer::{refuse, respond};
 use super::gate::{Gate, Notes};
 use super::http2;
 use super::limits::Limits;
@@ -9,13 +10,14 @@ use super::refusal::Refusal;
 use super::seam::{Answer, Received};
 use super::sources::{Place, Sources};
 use super::tls::{self, Identity};
+use crate::lane::{Lane, ordinary_of};
 use crate::observe::Metrics;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::service::service_fn;
-use hyper::{Request, Response, StatusCode};
+use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::convert::Infallible;
 use std::future::Future;
@@ -37,7 +39,15 @@ use tokio_util::task::TaskTracker;
 pub trait Handle: Send + Sync + 'static {
     /// Answers a request. Runs in a task of its own, to its end, whether or not the client waits.
     fn handle(&self, received: Received) -> Pin<Box<dyn Future<Output = Answer> + Send>>;
+
+    /// Says in which lane a request travels, by its method and target alone.
+    fn lanes(&self) -> Lanes {
+        |_, _| Lane::Ordinary
+    }
 }
+
+/// In which lane a request of this method and target travels.
+pub type Lanes = fn(&str, &str) -> Lane;
 
 impl<F, W> Handle for F
 where
@@ -100,7 +110,9 @@ impl Edge {
         let tasks = TaskTracker::new();
         let shared = Arc::new(Shared {
             handshakes: Semaphore::new(limits.handshakes_max),
-            in_flight: Arc::new(Semaphore::new(limits.requests_in_flight_max)),
+            in_flight: Arc::new(Semaphore::new(limits.requests_in_flight_max.max(2))),
+            ordinary: Arc::new(Semaphore::new(ordinary_of(limits.requests_in_flight_max))),
+            lanes: handler.lanes(),
             reading: Semaphore::new(limits.http2.reading_max),
             sources: Sources::new(limits.connections_max, limits.connections_per_source_max),
             serving: RwLock::new(Serving::new(&identity, limits)),
@@ -159,6 +171,9 @@ pub(super) struct Shared {
     sources: Arc<Sources>,
     handshakes: Semaphore,
     in_flight: Arc<Semaphore>,
+    /// Of these, the places that the ordinary lane may take.
+    ordinary: Arc<Semaphore>,
+    lanes: Lanes,
     /// One permit a body that is being read over HTTP/2.
     pub(super) reading: Semaphore,
     handler: Arc<dyn Handle>,
@@ -190,12 +205,18 @@ impl Shared {
         received: Received,
         place: P,
     ) -> Result<Answer, Refusal> {
-        let in_flight = Arc::clone(&self.in_flight).try_acquire_owned();
-        let in_flight = in_flight.map_err(|_| Refusal::Busy)?;
+        let take = |places: &Arc<Semaphore>| {
+            Arc::clone(places).try_acquire_owned().map_err(|_| Refusal::Busy)
+        };
+        let ordinary = match (self.lanes)(&received.method, &received.target) {
+            Lane::Ordinary => Some(take(&self.ordinary)?),
+            Lane::Kept => None,
+        };
+        let in_flight = take(&self.in_flight)?;
         // A task of its own: a client that goes away takes no payment with it.
         let (handler, metrics) = (Arc::clone(&self.handler), Arc::clone(&self.metrics));
         let work = self.tasks.spawn(async move {
-            let _held = (in_flight, place, metrics.request_under_way());
+            let _held = (in_flight, ordinary, place, metrics.request_under_way());
             handler.handle(received).await
         });
         work.await.map_err(|fault| {
@@ -359,31 +380,4 @@ impl Connection {
         };
         shared.hand_over(received, ()).await
     }
-}
-
-pub(super) fn respond(answer: Answer) -> Response<Full<Bytes>> {
-    let Answer { status, headers, body } = answer;
-    let built = headers
-        .iter()
-        .fold(Response::builder().status(status), |response, (name, value)| {
-            response.header(name, value)
-        })
-        .body(Full::new(Bytes::from(body)));
-    built.unwrap_or_else(|fault| {
-        tracing::error!(%fault, "an answer cannot be written as HTTP");
-        refuse(Refusal::Broken)
-    })
-}
-
-pub(super) fn refuse(refusal: Refusal) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from(refusal.body())));
-    *response.status_mut() = StatusCode::from_u16(refusal.status()).unwrap_or_default();
-    let fields = response.headers_mut();
-    let problem = HeaderValue::from_static("application/problem+json");
-    fields.insert(header::CONTENT_TYPE, problem);
-    fields.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    if refusal == Refusal::Busy {
-        fields.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-    }
-    response
 }

@@ -4,8 +4,9 @@
 //! stream; the connection then takes no more (GOAWAY), and ends after what is under way. `:authority`
 //! only stands in for `host`: signatures are checked against configuration, never against either.
 
+use super::answer::{refuse, respond};
 use super::head2;
-use super::http::{Shared, refuse, respond};
+use super::http::Shared;
 use super::limits::Limits;
 use super::pace::Pace;
 use super::peer::Peer;

@@ -10,6 +10,8 @@ mod peer;
 
 pub mod refusal;
 
+mod answer;
+
 pub mod head;
 
 pub mod gate;

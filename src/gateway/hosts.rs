@@ -1,6 +1,7 @@
 //! The hosts of a gateway: their definitions, their lines, and where the engine's messages go.
 
 use super::business_day;
+use crate::admission::Admission;
 use crate::config::{self, Config, DateSource};
 use crate::definitions::{self, DefinitionError, Edition, Shelf};
 use crate::engine_task::{Clock, Lines};
@@ -10,6 +11,7 @@ use crate::host::status::HostStatus;
 use crate::host::wording::{Cards, UnsealError};
 use crate::host::{self, CutOverRule, Dice, HostHandle, HostParts, HostSettings, LineSettings};
 use crate::keys::KeyStore;
+use crate::lane::ordinary_of;
 use crate::store::recovery::Recovered;
 use anyhow::Context;
 use std::collections::BTreeMap;
@@ -121,6 +123,12 @@ impl Hosts {
         Arc::clone(&self.secrets)
     }
 
+    /// The doors by which new payments come to the hosts.
+    pub(super) fn doors(&self) -> Admission {
+        let rooms = self.hosts.iter().map(|(id, host)| (id.clone(), host.room()));
+        Admission::new(rooms.collect())
+    }
+
     /// What operators see of every host.
     pub async fn status(&self) -> Vec<HostStatus> {
         let mut all = Vec::new();
@@ -195,6 +203,10 @@ fn settings(host: &config::Host, seams: config::Seams) -> anyhow::Result<HostSet
             .collect(),
         limits: Limits {
             in_flight_max,
+            window_max: u32::try_from(ordinary_of(host.in_flight_max))?,
+            reply_slow: host.reply_slow,
+            breaker_silences: host.breaker_silences,
+            breaker_wait: host.breaker_wait,
             owed_in_flight_max: (in_flight_max / 4).max(1),
             late_max: remembered,
             answered_max: remembered,

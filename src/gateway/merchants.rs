@@ -2,13 +2,14 @@
 
 use super::hosts::DefinitionTable;
 use super::seams;
+use crate::admission::{Admission, Places, Shares};
 use crate::channel::merchant::{Merchant, MerchantKey, Merchants, Validity};
 use crate::channel::replay::ReplayWindow;
 use crate::channel::rest::{self, RestParts, RestSettings, Tally};
 use crate::channel::signature::PublicAddress;
 use crate::config::{self, Config};
 use crate::edge::carried::carried;
-use crate::edge::http::{Edge, Handle, Opening, Switch};
+use crate::edge::http::{Edge, Handle, Lanes, Opening, Switch};
 use crate::edge::seam::{Answer, Received};
 use crate::edge::tls::{self, Clients, Identity, TlsError};
 use crate::engine_task::{Clock, EngineHandle};
@@ -16,11 +17,13 @@ use crate::host::Clock as _;
 use crate::host::slot::Slots;
 use crate::keys::KeyStore;
 use crate::keys::pool::WorkerPool;
+use crate::lane::{kept_of, ordinary_of};
 use crate::observe::{Metrics, Outcome, Stage};
 use crate::payment_path::PaymentPath;
 use crate::routing::{Declined, Membership, Routing};
 use anyhow::Context;
 use std::collections::BTreeMap;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 use tidegate_payment::id::{MerchantId, Nonce};
@@ -29,8 +32,10 @@ use tidegate_payment::payment::Verdict;
 use tidegate_payment::request::{Acceptor, Offer};
 use tidegate_payment::time::Timestamp;
 
-/// What `Retry-After` says.
-const RETRY_AFTER_S: u32 = 2;
+/// What `Retry-After` says at least, in seconds. It is spread over a few more, so that who was refused together
+/// does not come again together.
+const RETRY_AFTER_S: u32 = 1;
+const RETRY_SPREAD_S: u32 = 3;
 
 /// What the listeners are made of.
 pub(super) struct Parts<'a> {
@@ -41,6 +46,7 @@ pub(super) struct Parts<'a> {
     pub(super) engine: EngineHandle,
     pub(super) secrets: Arc<Slots>,
     pub(super) declined: Arc<Declined>,
+    pub(super) admission: Arc<Admission>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) nonces: Vec<(MerchantId, Nonce, Timestamp)>,
     pub(super) clock: Clock,
@@ -62,6 +68,9 @@ pub(super) struct Listening {
     clock: Clock,
     replay: Arc<ReplayWindow>,
     pools: Vec<Arc<WorkerPool>>,
+    /// Who holds the places of each channel.
+    shares: Vec<Arc<Shares>>,
+    admission: Arc<Admission>,
 }
 
 /// Opens all listeners, in the order of configuration.
@@ -71,7 +80,8 @@ pub(super) async fn open(parts: Parts<'_>) -> anyhow::Result<(Vec<Edge>, Listeni
     let pools = channels.iter().map(|channel| Ok(Arc::new(pool(channel)?)));
     let pools = pools.collect::<anyhow::Result<Vec<_>>>()?;
     let Parts { config, identities, definitions, keys, engine, metrics, clock, .. } = parts;
-    let Parts { secrets, declined, .. } = parts;
+    let Parts { secrets, declined, admission, .. } = parts;
+    let shares = channels.iter().map(|_| Arc::default()).collect();
     let live = Arc::new(RwLock::new(Vec::new()));
     let switches = Vec::new();
     let mut listening = Listening {
@@ -85,6 +95,8 @@ pub(super) async fn open(parts: Parts<'_>) -> anyhow::Result<(Vec<Edge>, Listeni
         clock,
         replay,
         pools,
+        shares,
+        admission,
     };
     let prepared = listening.prepare(config, definitions)?;
     listening.go_live(prepared);
@@ -97,7 +109,8 @@ pub(super) async fn open(parts: Parts<'_>) -> anyhow::Result<(Vec<Edge>, Listeni
             identity,
             limits: channel.limits.clone(),
         };
-        let mut handler = handler(Arc::clone(&listening.live), index);
+        let live = Arc::clone(&listening.live);
+        let mut handler: Arc<dyn Handle> = Arc::new(Handler { live, index });
         if config.gateway.seams == config::Seams::Encoded {
             handler = carried(handler, &channel.limits)?;
         }
@@ -109,18 +122,35 @@ pub(super) async fn open(parts: Parts<'_>) -> anyhow::Result<(Vec<Edge>, Listeni
 }
 
 /// Serves the requests of one channel with what is live when they come.
-fn handler(live: Arc<RwLock<Channels>>, index: usize) -> Arc<dyn Handle> {
-    Arc::new(move |received: Received| {
-        let channels = live.read().unwrap_or_else(PoisonError::into_inner);
-        let rest = channels.get(index).cloned();
+struct Handler {
+    live: Arc<RwLock<Channels>>,
+    index: usize,
+}
+
+impl Handle for Handler {
+    fn handle(&self, received: Received) -> Pin<Box<dyn Future<Output = Answer> + Send>> {
+        let channels = self.live.read().unwrap_or_else(PoisonError::into_inner);
+        let rest = channels.get(self.index).cloned();
         drop(channels);
-        async move {
+        Box::pin(async move {
             match rest {
                 Some(rest) => rest::serve(received, &rest).await,
                 None => Answer { status: 404, headers: Vec::new(), body: Vec::new() },
             }
-        }
-    })
+        })
+    }
+
+    fn lanes(&self) -> Lanes {
+        rest::lane
+    }
+}
+
+/// Of the places that new work has, a part is kept for merchants below their share.
+fn places(channel: &config::Channel) -> anyhow::Result<Places> {
+    let all = u32::try_from(ordinary_of(channel.limits.requests_in_flight_max))?;
+    let reserve = u32::try_from(kept_of(usize::try_from(all)?))?;
+    let ordinary = all.saturating_sub(reserve).max(1);
+    Ok(Places { ordinary, reserve: all.saturating_sub(ordinary) })
 }
 
 impl Listening {
@@ -132,7 +162,8 @@ impl Listening {
     ) -> anyhow::Result<Channels> {
         let core = Arc::new(seams::core(self.path(config, definitions)?));
         let mut channels = Vec::new();
-        for (channel, pool) in config.channels.iter().zip(&self.pools) {
+        let shared = self.pools.iter().zip(&self.shares);
+        for (channel, (pool, shares)) in config.channels.iter().zip(shared) {
             let clock = self.clock;
             channels.push(Arc::new(RestParts {
                 settings: RestSettings {
@@ -140,11 +171,15 @@ impl Listening {
                     address: PublicAddress::parse(&channel.public_address)?,
                     signature_window_s: i64::try_from(channel.signature_window.as_secs())?,
                     retry_after_s: RETRY_AFTER_S,
+                    retry_spread_s: RETRY_SPREAD_S,
+                    places: places(channel)?,
+                    accept_within: config.engine.accept_within,
                 },
                 merchants: Merchants::build(merchants(config, self.keys.as_ref())?)?,
                 keys: Arc::clone(&self.keys),
                 replay: Arc::clone(&self.replay),
                 pool: Arc::clone(pool),
+                shares: Arc::clone(shares),
                 core: Arc::clone(&core) as Arc<_>,
                 tally: Arc::new(Counters(Arc::clone(&self.metrics))),
                 clock: Arc::new(move || clock.now().wall),
@@ -187,6 +222,8 @@ impl Listening {
             secrets: Arc::clone(&self.secrets),
             secrets_lifetime: replies.max().unwrap_or_default(),
             routing: Arc::new(routing(config, definitions, &self.declined)?),
+            admission: Arc::clone(&self.admission),
+            accept_within: config.engine.accept_within,
         })
     }
 }
@@ -279,6 +316,7 @@ fn merchant(merchant: &config::Merchant) -> anyhow::Result<Merchant> {
         operations: merchant.operations.clone(),
         currencies: merchant.currencies.clone(),
         amount_max: merchant.amount_max.clone(),
+        weight: merchant.weight,
         terms: Terms {
             one_payment_per_order: merchant.one_payment_per_order,
             partial_approval: merchant.partial_approval,

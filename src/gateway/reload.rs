@@ -161,6 +161,11 @@ impl Reloader {
         Way::all(&self.running())
     }
 
+    /// The bounds that follow from the configuration in use.
+    pub fn bounds(&self) -> Vec<config::Bound> {
+        self.running().bounds()
+    }
+
     /// How long an orderly stop waits, by the configuration in use.
     pub(super) fn drain_timeout(&self) -> std::time::Duration {
         self.running().gateway.drain_timeout

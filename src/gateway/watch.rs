@@ -2,6 +2,7 @@
 
 use super::hosts::Hosts;
 use super::reload::Reloader;
+use crate::admission::Admission;
 use crate::config::Config;
 use crate::control::internal::Pages;
 use crate::engine_task::EngineHandle;
@@ -27,6 +28,7 @@ pub(super) struct Watch {
     hosts: Hosts,
     reloader: Option<Arc<Reloader>>,
     declined: Arc<Declined>,
+    admission: Arc<Admission>,
     heard: Beat,
     ready_age_max: Duration,
     data_dir: PathBuf,
@@ -47,15 +49,21 @@ impl Watch {
             hosts,
             reloader: None,
             declined: Arc::default(),
+            admission: Arc::default(),
             heard: Beat::default(),
             ready_age_max: config.internal.ready_age_max,
             data_dir: config.gateway.data_dir.clone(),
         }
     }
 
-    /// Watches what of the routes and hosts in use is declined, too.
-    pub(super) fn over(self, reloader: Arc<Reloader>, declined: Arc<Declined>) -> Self {
-        Self { reloader: Some(reloader), declined, ..self }
+    /// Watches what of the routes and hosts in use is declined, and how much is given to hosts, too.
+    pub(super) fn over(
+        self,
+        reloader: Arc<Reloader>,
+        declined: Arc<Declined>,
+        admission: Arc<Admission>,
+    ) -> Self {
+        Self { reloader: Some(reloader), declined, admission, ..self }
     }
 
     /// The pages of the internal listener.
@@ -69,12 +77,16 @@ impl Watch {
         let (engine, store) = (self.engine.clone(), Weak::clone(&self.store));
         let data_dir = self.data_dir.clone();
         let (reloader, declined) = (self.reloader.clone(), Arc::clone(&self.declined));
+        let admission = Arc::clone(&self.admission);
         Pages {
             health: Health::new(vec![heard, journal]),
             metrics: Arc::clone(&self.metrics),
             refresh: Box::new(move |metrics| {
                 show_engine(metrics, &engine);
                 show_store(metrics, &store);
+                for (host, places) in admission.held() {
+                    metrics.pressure.places_taken(host.as_str(), places);
+                }
                 for way in reloader.iter().flat_map(|reloader| reloader.ways()) {
                     metrics.route_declined(&way.name, declined.holds(&way.name));
                 }
@@ -102,10 +114,12 @@ impl Watch {
     }
 
     fn look(&self, host: &HostStatus, quarantined: &mut BTreeMap<String, u64>) {
+        self.metrics.pressure.host(&host.host, host.window, host.breaker != "closed");
         let fresh = u64::try_from(self.ready_age_max.as_millis()).unwrap_or(u64::MAX);
         for line in &host.lines {
             let serving = line.state == "serving";
             self.metrics.line(&host.host, &line.line, serving);
+            self.metrics.pressure.line_breaker(&host.host, &line.line, line.breaker != "closed");
             if serving && line.last_received_ms.is_some_and(|age| age <= fresh) {
                 self.heard.mark();
             }

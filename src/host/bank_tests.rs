@@ -851,3 +851,33 @@ async fn what_is_refused_has_no_byte_on_the_wire_and_the_rest_is_written() {
     let frames = (bytes.len() + 2).div_ceil(50_002);
     assert_eq!(frames, wrote.len(), "as many frames began on the wire as were written");
 }
+
+#[tokio::test]
+async fn a_silent_bank_opens_the_breaker_and_a_late_answer_lets_a_probe_go() {
+    let (mut world, mut bank) = World::serving().await;
+    let mut room = world.host.room();
+    assert_eq!((room.borrow().limit, room.borrow().breaker.name()), (512, "closed"));
+    for id in 1..=10 {
+        let deadline = world.clock.now().mono.after(Duration::from_millis(200));
+        world.host.send(outgoing(id, Attempt::Original, false, deadline)).unwrap();
+        let heard = bank.hear().await;
+        assert!(heard.starts_with(&format!("do pay-{id:06}")), "{heard}");
+        is_written(&world.input().await, id, Attempt::Original);
+    }
+    patient(room.wait_for(|room| room.breaker.name() == "open")).await.unwrap();
+    assert_eq!(room.borrow().limit, 0);
+    let status = world.host.status().await.unwrap();
+    assert_eq!((status.window, status.breaker, status.breaker_opened), (0, "open", 1));
+    assert_eq!(status.lines[0].breaker, "open");
+
+    bank.say(&format!("done pay-000010 {PAN} 1234 00")).await;
+    patient(room.wait_for(|room| room.breaker.name() == "half_open")).await.unwrap();
+    assert_eq!(room.borrow().limit, 1);
+    is_approved(&world.input().await, 10, "line-0");
+    world.pay(11);
+    bank.hear().await;
+    is_written(&world.input().await, 11, Attempt::Original);
+    bank.say(&format!("done pay-000011 {PAN} 1234 00")).await;
+    patient(room.wait_for(|room| room.breaker.name() == "closed")).await.unwrap();
+    assert_eq!(room.borrow().limit, 2, "it is tried with little");
+}

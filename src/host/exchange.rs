@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use tidegate_line::event::NotSent;
 use tidegate_line::name::{ExchangeId, LineIndex};
 use tidegate_payment::durable::Durable;
 use tidegate_payment::effect::Outgoing;
 use tidegate_payment::id::PaymentId;
 use tidegate_payment::input::Attempt;
+use tidegate_payment::record::NotSentReason;
 
 /// A durable message, shared by those who wait for its reply.
 pub type Sent = Arc<Durable<Outgoing>>;
@@ -115,5 +117,16 @@ pub fn attempt_of(sent: &Sent, number: u32) -> Attempt {
         (Attempt::Original | Attempt::Repeat(_), 0) => Attempt::Original,
         (Attempt::Original | Attempt::Repeat(_), _) => Attempt::Repeat(number),
         (Attempt::Reversal(_), _) => Attempt::Reversal(number),
+    }
+}
+
+/// Why a message was not sent, as the engine hears it.
+pub(super) fn reason(why: NotSent) -> NotSentReason {
+    match why {
+        NotSent::NoLine => NotSentReason::NoLine,
+        NotSent::Overdue => NotSentReason::Overdue,
+        NotSent::QueueFull => NotSentReason::QueueFull,
+        // Two messages whose replies could not be told apart: the second one is at fault.
+        NotSent::DuplicateKey => NotSentReason::EncodeFailed,
     }
 }

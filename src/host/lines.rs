@@ -4,9 +4,10 @@ mod answers;
 
 use super::connection::{Job, Link};
 use super::encode::Encoded;
-use super::exchange::{Exchanges, attempt_of, number_of};
+use super::exchange::{Exchanges, attempt_of, number_of, reason};
 use super::judge::Delivered;
 use super::order::Order;
+use super::room::RoomTeller;
 use super::slot::Slots;
 use super::status::{self, Judgements, Quarantined};
 use super::wording::Wording;
@@ -16,14 +17,13 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 use tidegate_line::event::{Ask, Event, NotSent, Output, Send, Written};
-use tidegate_line::host::Host;
+use tidegate_line::host::{Host, Room};
 use tidegate_line::name::{Connection, ExchangeId, Frame, LineIndex};
 use tidegate_payment::durable::Durable;
 use tidegate_payment::effect::Outgoing;
 use tidegate_payment::id::{LineId, Stan};
 use tidegate_payment::input::Input;
-use tidegate_payment::record::NotSentReason;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
@@ -53,6 +53,8 @@ pub(super) struct HostTask {
     /// Of the last network message. Network messages have match keys of their own class, so these
     /// numbers never meet those of payments.
     last_stan: u32,
+    /// How much the host may be given: whoever admits new payments obeys it.
+    room: RoomTeller,
 }
 
 /// The present connection of a line.
@@ -79,6 +81,7 @@ impl HostTask {
         clock: Arc<dyn Clock>,
         dice: Dice,
     ) -> Self {
+        let room = RoomTeller::new(&host);
         Self {
             host,
             settings,
@@ -92,7 +95,13 @@ impl HostTask {
             quarantined: Quarantined::default(),
             cut_overs: CutOvers::new(None),
             last_stan: 0,
+            room,
         }
+    }
+
+    /// How much the host may be given, as it changes.
+    pub(super) fn room(&self) -> watch::Receiver<Room> {
+        self.room.hear()
     }
 
     pub(super) async fn run(
@@ -237,6 +246,7 @@ impl HostTask {
             }
             self.cut_overs.end_of_event();
         }
+        self.room.tell(&self.settings.id, &self.host);
         life
     }
 
@@ -378,15 +388,5 @@ impl HostTask {
 
     fn name(&self, line: LineIndex) -> &str {
         self.settings(line).map_or("", |settings| settings.id.as_str())
-    }
-}
-
-fn reason(why: NotSent) -> NotSentReason {
-    match why {
-        NotSent::NoLine => NotSentReason::NoLine,
-        NotSent::Overdue => NotSentReason::Overdue,
-        NotSent::QueueFull => NotSentReason::QueueFull,
-        // Two messages whose replies could not be told apart: the second one is at fault.
-        NotSent::DuplicateKey => NotSentReason::EncodeFailed,
     }
 }

@@ -23,6 +23,7 @@ mod frames;
 mod judge;
 mod lines;
 mod order;
+mod room;
 pub mod slot;
 pub mod status;
 pub mod wording;
@@ -43,7 +44,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 use tidegate_iso8583::frame::FrameFormat;
-use tidegate_line::host::Host;
+use tidegate_line::host::{Host, Room};
 use tidegate_line::limits::{LimitFault, Limits};
 use tidegate_payment::durable::Durable;
 use tidegate_payment::effect::Outgoing;
@@ -169,6 +170,7 @@ pub struct HostHandle {
     id: HostId,
     encoders: Vec<mpsc::Sender<Box<Durable<Outgoing>>>>,
     orders: mpsc::Sender<Order>,
+    room: watch::Receiver<Room>,
 }
 
 /// Starts a host: its lines connect and sign on at once. Must be called within a tokio runtime.
@@ -218,8 +220,9 @@ pub fn start(parts: HostParts) -> Result<HostHandle, StartError> {
     }
     let task = lines::HostTask::new(host, settings, wording, codes, inputs, clock, dice);
     let task = task.cutting_over(cut_overs);
+    let room = task.room();
     tokio::spawn(task.run(expected, lines::Queues { to_send, judged, ordered }, judgements));
-    Ok(HostHandle { id, encoders, orders })
+    Ok(HostHandle { id, encoders, orders, room })
 }
 
 fn thread(
@@ -256,6 +259,11 @@ impl HostHandle {
         } else {
             Err(Box::new(Input::NotSent(id, attempt, NotSentReason::QueueFull)))
         }
+    }
+
+    /// How much the host may be given, as it changes.
+    pub fn room(&self) -> watch::Receiver<Room> {
+        self.room.clone()
     }
 
     /// What operators see of it; `None` if it has stopped.

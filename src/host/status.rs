@@ -17,6 +17,12 @@ pub struct HostStatus {
     pub up: bool,
     /// How many messages await their reply.
     pub in_flight: u32,
+    /// How many new messages it may be given at a time now.
+    pub window: u32,
+    /// `closed`, `open` or `half_open`.
+    pub breaker: &'static str,
+    /// How often its breaker opened since the start.
+    pub breaker_opened: u64,
     /// How many exchanges are kept: open, late and answered.
     pub kept: usize,
     /// Its lines, in the order of configuration.
@@ -45,6 +51,10 @@ pub struct LineStatus {
     pub last_received_ms: Option<u64>,
     /// How many messages written on it await their reply.
     pub in_flight: u32,
+    /// `closed`, `open` or `half_open`: what is not closed is given new messages last.
+    pub breaker: &'static str,
+    /// How often its breaker opened since the start.
+    pub breaker_opened: u64,
     /// Accepted sign-ons since the start.
     pub signed_on: u64,
     /// Refused or unanswered sign-ons since the start.
@@ -122,10 +132,14 @@ pub(super) fn look(
     judgements: &Judgements,
 ) -> HostStatus {
     let lines = host.lines().filter_map(|view| Some(line_status(now, view, line(view.line)?)));
+    let room = host.room();
     HostStatus {
         host: id.to_owned(),
         up: host.is_up(),
         in_flight: host.in_flight(),
+        window: room.limit,
+        breaker: room.breaker.name(),
+        breaker_opened: room.breaker_opened,
         kept: host.kept(),
         lines: lines.collect(),
         quarantined: quarantined.with(judgements),
@@ -142,6 +156,8 @@ fn line_status(now: Duration, view: LineView, (line, address): (String, String))
         since_ms: age_ms(view.since),
         last_received_ms: view.last_received.map(age_ms),
         in_flight: view.in_flight,
+        breaker: view.breaker.name(),
+        breaker_opened: view.breaker_opened,
         signed_on: view.counts.signed_on,
         sign_on_failed: view.counts.sign_on_failed,
         half_open: view.counts.half_open,

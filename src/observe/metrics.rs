@@ -1,6 +1,7 @@
 //! The numbers that page an operator, and those that explain why. One registry, handed around; no
 //! global.
 
+use super::pressure::Pressure;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -66,8 +67,8 @@ struct ByListenerReason {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ByHost {
-    host: String,
+pub(super) struct ByHost {
+    pub(super) host: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -76,9 +77,9 @@ struct ByRoute {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ByLine {
-    host: String,
-    line: String,
+pub(super) struct ByLine {
+    pub(super) host: String,
+    pub(super) line: String,
 }
 
 type Histograms<S> = Family<S, Histogram, fn() -> Histogram>;
@@ -94,6 +95,8 @@ pub struct Metrics {
     edge_connections: Family<ByListener, Gauge>,
     certificate_not_after: Family<ByListener, Gauge>,
     line_up: Family<ByLine, Gauge>,
+    /// How much hosts are given.
+    pub pressure: Pressure,
     route_declined: Family<ByRoute, Gauge>,
     quarantined: Family<ByHost, Counter>,
     stages: Histograms<ByStage>,
@@ -128,10 +131,10 @@ fn seconds() -> Histogram {
 }
 
 /// Registers metrics one after another; the registry keeps a second handle to each.
-struct Shelf(Registry);
+pub(super) struct Shelf(Registry);
 
 impl Shelf {
-    fn put<M: Metric + Clone>(&mut self, name: &str, help: &str, metric: M) -> M {
+    pub(super) fn put<M: Metric + Clone>(&mut self, name: &str, help: &str, metric: M) -> M {
         self.0.register(name, help, metric.clone());
         metric
     }
@@ -169,6 +172,7 @@ impl Metrics {
                 Family::default(),
             ),
             line_up: s.put("line_up", "1 while a host line is signed on", Family::default()),
+            pressure: Pressure::new(s),
             route_declined: s.put(
                 "route_declined",
                 "1 while an operator declines a route or a host",
@@ -309,6 +313,9 @@ mod tests {
         metrics.payment(Outcome::Approved);
         metrics.line("bank", "a", true);
         metrics.quarantined("bank", 1);
+        metrics.pressure.host("bank", 409, true);
+        metrics.pressure.places_taken("bank", 7);
+        metrics.pressure.line_breaker("bank", "a", true);
         metrics.route_declined("debit", true);
         metrics.certificate_not_after("rest", 1_900_000_000);
         metrics.authentication_failed("nonce_seen");
@@ -318,6 +325,10 @@ mod tests {
         for line in [
             "tidegate_payments_total{outcome=\"Approved\"} 1",
             "tidegate_line_up{host=\"bank\",line=\"a\"} 1",
+            "tidegate_host_window{host=\"bank\"} 409",
+            "tidegate_host_places_taken{host=\"bank\"} 7",
+            "tidegate_host_breaker_open{host=\"bank\"} 1",
+            "tidegate_line_breaker_open{host=\"bank\",line=\"a\"} 1",
             "tidegate_quarantined_frames_total{host=\"bank\"} 1",
             "tidegate_certificate_not_after_seconds{listener=\"rest\"} 1900000000",
             "tidegate_authentication_failures_total{reason=\"nonce_seen\"} 1",

@@ -4,6 +4,7 @@
 mod log;
 
 mod metrics;
+mod pressure;
 
 mod health;
 

@@ -1,12 +1,13 @@
 //! A core that asks the engine for something else than was asked, or tells another answer.
 
 use super::Sabotage;
+use crate::admission::{Crowded, Entering};
 use crate::channel::rest::{Asked, Core, DecodedRequest};
 use futures_util::future::BoxFuture;
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tidegate_payment::durable::Durable;
 use tidegate_payment::effect::{Refusal, Reply};
 use tidegate_payment::id::{IdempotencyKey, MerchantId, OrderId};
@@ -66,20 +67,25 @@ impl<C: Core> SabotagedCore<C> {
         }
     }
 
-    async fn submit_falsely(&self, mut request: DecodedRequest, bug: Sabotage) -> Reply {
+    async fn submit_falsely(
+        &self,
+        mut request: DecodedRequest,
+        came: Instant,
+        bug: Sabotage,
+    ) -> Reply {
         self.lock(&self.merchants).insert(request.merchant.id.clone());
         match bug {
             Sabotage::SwapAnswers => {
-                let reply = self.inner.submit(request).await;
+                let reply = self.inner.submit(request, came).await;
                 self.swap(reply).await
             }
             Sabotage::DeclinedAsApproved => {
-                told_as_approved(self.inner.submit(request).await, |verdict| {
+                told_as_approved(self.inner.submit(request, came).await, |verdict| {
                     matches!(verdict, Verdict::Declined(_))
                 })
             }
             Sabotage::PendingAsApproved => {
-                told_as_approved(self.inner.submit(request).await, |verdict| {
+                told_as_approved(self.inner.submit(request, came).await, |verdict| {
                     verdict == Verdict::Pending(PendingReason::HostTimeout)
                 })
             }
@@ -87,9 +93,9 @@ impl<C: Core> SabotagedCore<C> {
                 if let Asked::FollowUp(follow_up) = &request.asked
                     && follow_up.operation == Operation::Refund
                 {
-                    drop(self.inner.submit(self.under_new_names(&request)).await);
+                    drop(self.inner.submit(self.under_new_names(&request), came).await);
                 }
-                self.inner.submit(request).await
+                self.inner.submit(request, came).await
             }
             Sabotage::RetryPaysAgain => {
                 if let Asked::New(asked) = &request.asked {
@@ -98,12 +104,12 @@ impl<C: Core> SabotagedCore<C> {
                         request = self.under_new_names(&request);
                     }
                 }
-                self.inner.submit(request).await
+                self.inner.submit(request, came).await
             }
             Sabotage::MismatchAccepted => {
                 let other = self.under_new_names(&request);
-                match self.inner.submit(request).await {
-                    Reply::Refusal(Refusal::KeyMismatch) => self.inner.submit(other).await,
+                match self.inner.submit(request, came).await {
+                    Reply::Refusal(Refusal::KeyMismatch) => self.inner.submit(other, came).await,
                     reply => reply,
                 }
             }
@@ -111,9 +117,9 @@ impl<C: Core> SabotagedCore<C> {
                 if let Some(code) = &request.secrets.security_code {
                     tracing::info!("additional data: CV03{}", code.expose());
                 }
-                self.inner.submit(request).await
+                self.inner.submit(request, came).await
             }
-            _ => self.inner.submit(request).await,
+            _ => self.inner.submit(request, came).await,
         }
     }
 
@@ -182,10 +188,14 @@ fn told_as_approved(reply: Reply, is_meant: impl FnOnce(Verdict) -> bool) -> Rep
 }
 
 impl<C: Core> Core for SabotagedCore<C> {
-    fn submit(&self, request: DecodedRequest) -> BoxFuture<'_, Reply> {
+    fn approach(&self, who: Option<&MerchantId>, weight: u32) -> Result<Option<Entering>, Crowded> {
+        self.inner.approach(who, weight)
+    }
+
+    fn submit(&self, request: DecodedRequest, came: Instant) -> BoxFuture<'_, Reply> {
         match self.chosen {
-            Some(bug) => Box::pin(self.submit_falsely(request, bug)),
-            None => self.inner.submit(request),
+            Some(bug) => Box::pin(self.submit_falsely(request, came, bug)),
+            None => self.inner.submit(request, came),
         }
     }
 

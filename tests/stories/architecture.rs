@@ -101,6 +101,31 @@ fn the_pure_crates_touch_neither_clock_nor_socket_nor_disk() {
 }
 
 #[test]
+fn every_queue_of_the_daemon_has_a_bound() {
+    // By its name, or as the standard library's: `sync_channel` has a bound, `channel` has none.
+    let std_channel = |code: &str| {
+        code.contains("std::sync::mpsc") && {
+            let bounded = code.replace("sync_channel", "");
+            bounded.contains(" channel(")
+                || bounded.contains("channel::<")
+                || bounded.contains("mpsc::channel(")
+        }
+    };
+    for path in ours() {
+        if is_test(&path) || shown(&path).starts_with("crates/sandbox/") {
+            continue;
+        }
+        let code = code(&path);
+        for word in ["unbounded_channel", "UnboundedSender", "unbounded()", "SegQueue"] {
+            assert!(!code.contains(word), "{} has {word}", shown(&path));
+        }
+        assert!(!std_channel(&code), "{} has a queue without a bound", shown(&path));
+    }
+    let std = "use std::sync::mpsc::channel;\nlet (a, b) = channel();";
+    assert!(std_channel(std) && !std_channel(&std.replace("channel", "sync_channel")));
+}
+
+#[test]
 fn the_edge_knows_neither_journal_nor_host_nor_their_keys() {
     for path in sources("src/edge").iter().filter(|path| !is_test(path)) {
         let code = code(path);

@@ -11,3 +11,4 @@ mod architecture;
 mod command_line;
 mod operated;
 mod out_of_service;
+mod overload;

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 const TRIES: Tries = Tries { count: 400, gap: Duration::from_millis(50) };
 
-fn options(seed: u64) -> Options {
+pub(super) fn options(seed: u64) -> Options {
     let protocols = Path::new(env!("CARGO_MANIFEST_DIR")).join("protocols");
     let mut options = Options::honest(seed, vec![env!("CARGO_BIN_EXE_tidegate").into()], protocols);
     // A machine that is busy with other tests is no silent host.
@@ -61,7 +61,7 @@ async fn a_rolling_restart_loses_no_payment() {
     assert_eq!((judged.summary.restarts, judged.summary.kills), (2, 0));
 }
 
-fn order(op: u64, minor: i64) -> Order {
+pub(super) fn order(op: u64, minor: i64) -> Order {
     Order {
         op,
         key: format!("operated-{op}"),
@@ -77,7 +77,7 @@ fn order(op: u64, minor: i64) -> Order {
     }
 }
 
-async fn result(world: &World, order: Order) -> String {
+pub(super) async fn result(world: &World, order: Order) -> String {
     match world.merchants[0].pay(&order, None, TRIES).await.unwrap().outcome {
         Outcome::Told(told) => told.result,
         Outcome::Refused(code) => code,
@@ -231,7 +231,7 @@ async fn a_reload_with_a_bad_definition_certificate_or_vector_leaves_everything_
     assert!(page.contains(refused), "{page}");
 }
 
-async fn metrics(world: &World) -> String {
+pub(super) async fn metrics(world: &World) -> String {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let address = world.gateway.lock().await.ports().unwrap().internal;
     let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();

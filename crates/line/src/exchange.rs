@@ -23,6 +23,21 @@ pub(crate) struct Exchanges {
     open: u32,
     open_owed: u32,
     open_on: BTreeMap<LineIndex, u32>,
+    /// What was learned about the host and its lines since it was last asked for.
+    learned: Vec<Learned>,
+}
+
+/// What became of a message, as a sign of how the host does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Learned {
+    /// When it was sent.
+    pub(crate) begun: Duration,
+    /// On which line.
+    pub(crate) line: LineIndex,
+    /// Whether it was owed.
+    pub(crate) owed: bool,
+    /// Whether a reply came, if only a late one.
+    pub(crate) answered: bool,
 }
 
 #[derive(Debug)]
@@ -33,10 +48,19 @@ struct Entry {
     deadline: Duration,
     /// The line of its last attempt; unknown for one that was expected after a restart.
     line: Option<LineIndex>,
+    /// When that attempt was handed to its line; none if nothing can be learned from its silence,
+    /// because its connection ended.
+    begun: Option<Duration>,
     /// Whether an attempt may have reached the host.
     maybe_sent: bool,
     /// The attempt about which the writer has not spoken yet.
     writing: Option<Written>,
+}
+
+impl Entry {
+    fn learned(&self, answered: bool) -> Option<Learned> {
+        Some(Learned { begun: self.begun?, line: self.line?, owed: self.owed, answered })
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -66,6 +90,16 @@ impl Exchanges {
     /// How many exchanges await their reply.
     pub(crate) fn open(&self) -> u32 {
         self.open.saturating_add(self.open_owed)
+    }
+
+    /// How many of them are not owed.
+    pub(crate) fn open_new(&self) -> u32 {
+        self.open
+    }
+
+    /// What was learned since this was last asked.
+    pub(crate) fn learn(&mut self) -> Vec<Learned> {
+        core::mem::take(&mut self.learned)
     }
 
     /// How many exchanges are kept in all.
@@ -107,7 +141,7 @@ impl Exchanges {
     }
 
     /// A message that was admitted is handed to a line's writer.
-    pub(crate) fn begin(&mut self, send: &Send, to: Written) {
+    pub(crate) fn begin(&mut self, now: Duration, send: &Send, to: Written) {
         let maybe_sent = match self.entries.remove(&send.exchange) {
             Some(old) => {
                 self.leave(send.exchange, &old);
@@ -121,6 +155,7 @@ impl Exchanges {
             owed: send.owed,
             deadline: send.deadline,
             line: Some(to.line),
+            begun: Some(now),
             maybe_sent,
             writing: Some(to),
         };
@@ -135,10 +170,10 @@ impl Exchanges {
         }
         self.by_key.insert(key.clone(), exchange);
         let stage = Stage::Late(self.stamp());
-        let (deadline, line, writing) = (Duration::ZERO, None, None);
+        let (deadline, line, begun, writing) = (Duration::ZERO, None, None, None);
         self.enter(
             exchange,
-            Entry { key, stage, owed: false, deadline, line, maybe_sent: true, writing },
+            Entry { key, stage, owed: false, deadline, line, begun, maybe_sent: true, writing },
         );
     }
 
@@ -165,15 +200,22 @@ impl Exchanges {
         }
     }
 
-    /// A connection ended: what its writer did not speak about may have been sent.
+    /// A connection ended: what its writer did not speak about may have been sent. However many
+    /// messages it took along, that is one silence.
     pub(crate) fn gone(&mut self, line: LineIndex, connection: Connection, out: &mut Vec<Output>) {
+        let mut lost = None;
         for entry in self.entries.values_mut() {
+            if entry.line == Some(line) && matches!(entry.stage, Stage::Open) {
+                lost = lost.max(entry.begun.take().filter(|_| !entry.owed));
+            }
             let here = |to: &mut Written| to.line == line && to.connection == connection;
             if let Some(written) = entry.writing.take_if(here) {
                 entry.maybe_sent = true;
                 out.push(Output::Written(written.exchange, written.attempt));
             }
         }
+        let learned = |begun| Learned { begun, line, owed: false, answered: false };
+        self.learned.extend(lost.map(learned));
     }
 
     /// A reply with this key came.
@@ -190,6 +232,7 @@ impl Exchanges {
         if let Some(written) = entry.writing.take() {
             out.push(Output::Written(written.exchange, written.attempt));
         }
+        self.learned.extend(entry.learned(true));
         let stage = Stage::Answered(self.stamp());
         self.restage(exchange, stage);
         Matched::To { exchange, late }
@@ -211,6 +254,8 @@ impl Exchanges {
             if deadline > now {
                 break;
             }
+            let silent = self.entries.get(&exchange).filter(|entry| entry.maybe_sent);
+            self.learned.extend(silent.and_then(|entry| entry.learned(false)));
             let stage = Stage::Late(self.stamp());
             self.restage(exchange, stage);
         }

@@ -1,15 +1,30 @@
 //! One bank host: its lines and its exchanges.
 
+use crate::breaker::{Breaker, Circuit};
 use crate::event::{
     Event, HostRequest, LineState, NotSent, Output, Quarantine, Read, Send, Written,
 };
-use crate::exchange::{Exchanges, Matched};
+use crate::exchange::{Exchanges, Learned, Matched};
 use crate::life::Line;
 pub use crate::life::{Counts, LineView};
 use crate::limits::{LimitFault, Limits};
 use crate::name::{Connection, Frame, LineIndex};
+use crate::window::Window;
 use alloc::vec::Vec;
 use core::time::Duration;
+
+/// How much a host may be given now. The shell obeys it before it accepts anything new; what was
+/// accepted, and what follows up an earlier payment, is bounded by [`Limits::in_flight_max`] alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Room {
+    /// How many new messages may be in flight: 0 while no line is signed on or the breaker is open,
+    /// 1 while it is half open.
+    pub limit: u32,
+    /// The host's breaker.
+    pub breaker: Breaker,
+    /// How often it opened since the start.
+    pub breaker_opened: u64,
+}
 
 /// One bank host with its lines. All state of the bank side is here.
 #[derive(Debug)]
@@ -17,6 +32,8 @@ pub struct Host {
     limits: Limits,
     lines: Vec<Line>,
     exchanges: Exchanges,
+    window: Window,
+    circuit: Circuit,
     /// Where the search for a line begins: it moves on, so that equal lines take turns.
     turn: usize,
     up: bool,
@@ -38,6 +55,8 @@ impl Host {
             limits,
             lines: (0..lines).map(|index| Line::new(LineIndex(index), now)).collect(),
             exchanges: Exchanges::default(),
+            window: Window::new(&limits),
+            circuit: Circuit::new(),
             turn: 0,
             up: false,
             stopping: false,
@@ -49,7 +68,11 @@ impl Host {
     pub fn handle(&mut self, now: Duration, event: Event) -> Vec<Output> {
         let mut out = Vec::new();
         self.exchanges.expire(now);
+        // What timed out before is weighed before what this event says.
+        self.learn(now);
         self.hear(now, event, &mut out);
+        self.learn(now);
+        self.circuit.wake(now);
         for (index, line) in (0..).map(LineIndex).zip(self.lines.iter_mut()) {
             line.wake(now, &self.limits, self.exchanges.open_on(index), &mut out);
         }
@@ -61,7 +84,8 @@ impl Host {
     /// When [`Host::handle`] must be called with [`Event::Tick`] if nothing happens before.
     pub fn next_deadline(&self) -> Option<Duration> {
         let lines = self.lines.iter().filter_map(|line| line.next_deadline(&self.limits));
-        lines.chain(self.exchanges.next_deadline()).min()
+        let own = [self.exchanges.next_deadline(), self.circuit.next_deadline()];
+        lines.chain(own.into_iter().flatten()).min()
     }
 
     /// Whether any line is signed on.
@@ -75,6 +99,17 @@ impl Host {
             .map(LineIndex)
             .zip(self.lines.iter())
             .map(|(index, line)| line.view(self.exchanges.open_on(index)))
+    }
+
+    /// How much the host may be given now.
+    pub fn room(&self) -> Room {
+        let limit = match self.circuit.state() {
+            _ if !self.is_up() => 0,
+            Breaker::Closed => self.window.limit(),
+            Breaker::Open(_) => 0,
+            Breaker::HalfOpen => 1,
+        };
+        Room { limit, breaker: self.circuit.state(), breaker_opened: self.circuit.opened() }
     }
 
     /// How many messages await their reply.
@@ -144,7 +179,7 @@ impl Host {
                 return;
             }
         };
-        self.exchanges.begin(&send, to);
+        self.exchanges.begin(now, &send, to);
         out.push(Output::Write { to, frame: send.frame, deadline: send.deadline });
     }
 
@@ -158,23 +193,52 @@ impl Host {
     }
 
     /// The preferred line if it serves, else the serving line with the least in flight; among equal
-    /// ones they take turns.
+    /// ones they take turns. A line whose breaker is open, or half open with its probe under way, is
+    /// the last choice.
     fn choose(&mut self, prefer: Option<LineIndex>) -> Option<(LineIndex, Connection)> {
         let count = self.lines.len();
-        let serving = (0..)
-            .map(LineIndex)
-            .zip(self.lines.iter())
-            .filter(|(_, line)| line.state() == LineState::Serving);
-        let chosen = match serving.clone().find(|(index, _)| Some(*index) == prefer) {
-            Some(preferred) => Some(preferred),
-            None => serving.min_by_key(|(index, _)| {
-                let place = usize::from(index.0).saturating_add(count).saturating_sub(self.turn);
-                (self.exchanges.open_on(*index), place.checked_rem(count))
-            }),
-        };
+        let lines = (0..).map(LineIndex).zip(self.lines.iter());
+        let serving = lines.filter(|(_, line)| line.state() == LineState::Serving);
+        let chosen = serving.min_by_key(|(index, line)| {
+            let open = self.exchanges.open_on(*index);
+            let shunned = match line.circuit.state() {
+                Breaker::Closed => false,
+                Breaker::Open(_) => true,
+                Breaker::HalfOpen => open > 0,
+            };
+            let place = usize::from(index.0).saturating_add(count).saturating_sub(self.turn);
+            let preferred = Some(*index) == prefer;
+            (shunned, !preferred, open, place.checked_rem(count))
+        });
         let (index, connection) = chosen.map(|(index, line)| (index, line.connection()))?;
         self.turn = usize::from(index.0).saturating_add(1).checked_rem(count).unwrap_or(0);
         Some((index, connection))
+    }
+
+    /// Weighs what became of messages.
+    fn learn(&mut self, now: Duration) {
+        let limits = self.limits;
+        for Learned { begun, line, owed, answered } in self.exchanges.learn() {
+            let on = self.lines.get_mut(usize::from(line.0));
+            if answered {
+                if let Some(on) = on {
+                    on.circuit.answered(now, begun);
+                }
+                if self.circuit.answered(now, begun) {
+                    self.window.restart(now, &limits);
+                } else if !owed {
+                    // The one that was answered was in flight, too.
+                    let open = self.exchanges.open_new().saturating_add(1);
+                    self.window.replied(now, begun, open, &limits);
+                }
+            } else if !owed {
+                if let Some(on) = on {
+                    on.circuit.silent(now, begun, &limits);
+                }
+                self.circuit.silent(now, begun, &limits);
+                self.window.silent(now, begun, &limits);
+            }
+        }
     }
 
     fn receive(

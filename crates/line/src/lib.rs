@@ -7,7 +7,8 @@
 //! bytes and match keys opaque byte strings: no message format is known here.
 //!
 //! Reading order: [`name`] are the nouns; [`event`] is what is heard and said; [`limits`] bounds
-//! everything; `life` is one line; `exchange` is the match table; [`host`] puts them together.
+//! everything; `life` is one line; `exchange` is the match table; `window` and [`breaker`] say how much
+//! a host is given; [`host`] puts them together.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -15,12 +16,14 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod breaker;
 pub mod event;
 mod exchange;
 pub mod host;
 mod life;
 pub mod limits;
 pub mod name;
+mod window;
 
 #[cfg(test)]
 mod random_tests;

@@ -1,5 +1,6 @@
 //! One line: its states, its timers, its network messages.
 
+use crate::breaker::{Breaker, Circuit};
 use crate::event::{Ask, HostRequest, LineState, Output};
 use crate::limits::Limits;
 use crate::name::{Connection, LineIndex, MatchKey};
@@ -26,6 +27,7 @@ pub(crate) struct Line {
     unparsable: u32,
     unparsable_since: Duration,
     counts: Counts,
+    pub(crate) circuit: Circuit,
 }
 
 /// A network message that awaits its answer. A line has at most one.
@@ -70,6 +72,10 @@ pub struct LineView {
     pub signed_off_by_operator: bool,
     /// What happened on it.
     pub counts: Counts,
+    /// Whether new messages are kept off it because it left too many unanswered.
+    pub breaker: Breaker,
+    /// How often its breaker opened since the start.
+    pub breaker_opened: u64,
 }
 
 impl Line {
@@ -89,6 +95,7 @@ impl Line {
             unparsable: 0,
             unparsable_since: now,
             counts: Counts::default(),
+            circuit: Circuit::new(),
         }
     }
 
@@ -109,6 +116,8 @@ impl Line {
             in_flight,
             signed_off_by_operator: self.by_operator,
             counts: self.counts,
+            breaker: self.circuit.state(),
+            breaker_opened: self.circuit.opened(),
         }
     }
 
@@ -127,7 +136,7 @@ impl Line {
             }
             _ => None,
         };
-        [self.timer, echo].into_iter().flatten().min()
+        [self.timer, echo, self.circuit.next_deadline()].into_iter().flatten().min()
     }
 
     /// Does what time asks for. `in_flight`: how many messages on this line await their reply.
@@ -138,6 +147,7 @@ impl Line {
         in_flight: u32,
         out: &mut Vec<Output>,
     ) {
+        self.circuit.wake(now);
         if self.asked.as_ref().is_some_and(|asked| asked.until <= now) {
             self.unanswered(now, out);
         }

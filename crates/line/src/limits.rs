@@ -11,6 +11,17 @@ pub struct Limits {
     /// room of their own, so that live traffic never starves them and a backlog never starves live
     /// traffic.
     pub owed_in_flight_max: u32,
+    /// How many new messages the host is given at a time when it is well; never more than
+    /// [`Limits::in_flight_max`]. What lies between the two is room for follow-ups, which no window
+    /// holds back.
+    pub window_max: u32,
+    /// A reply that takes longer shows that the host is given too much; more than 0.
+    pub reply_slow: Duration,
+    /// So many messages in a row without a reply open a breaker; 1 or more.
+    pub breaker_silences: u32,
+    /// How long a breaker stays open before a probe; each probe that fails doubles it, up to eight
+    /// times as long. More than 0.
+    pub breaker_wait: Duration,
     /// How many exchanges whose deadline passed unanswered are kept for a late reply.
     pub late_max: u32,
     /// How many answered exchanges are kept, to know a second reply for what it is.
@@ -41,6 +52,10 @@ impl Default for Limits {
         Self {
             in_flight_max: 512,
             owed_in_flight_max: 128,
+            window_max: 512,
+            reply_slow: Duration::from_millis(7_500),
+            breaker_silences: 10,
+            breaker_wait: Duration::from_secs(5),
             late_max: 10_000,
             answered_max: 10_000,
             sign_on_timeout: Duration::from_secs(5),
@@ -71,6 +86,10 @@ impl Limits {
         let more_than_0 = [
             ("in_flight_max", self.in_flight_max > 0),
             ("owed_in_flight_max", self.owed_in_flight_max > 0),
+            ("window_max", self.window_max > 0),
+            ("reply_slow", self.reply_slow > Duration::ZERO),
+            ("breaker_silences", self.breaker_silences > 0),
+            ("breaker_wait", self.breaker_wait > Duration::ZERO),
             ("sign_on_timeout", self.sign_on_timeout > Duration::ZERO),
             ("echo_after", self.echo_after > Duration::ZERO),
             ("echo_timeout", self.echo_timeout > Duration::ZERO),

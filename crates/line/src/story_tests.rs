@@ -542,3 +542,111 @@ fn a_line_that_flaps_signs_on_at_most_once_a_second() {
 fn a_frame_and_a_key_print_their_length_only() {
     assert_eq!(format!("{:?} {:?}", frame(), key("4000")), "Frame(3 bytes) MatchKey(4 bytes)");
 }
+
+/// Sends so many messages, numbered from `first`, each written at once.
+fn flood(world: &mut World, first: u64, count: u64) {
+    for number in first..first + count {
+        let out = world.send(number, &format!("pay {number}"));
+        let to = out.iter().find_map(|output| match output {
+            Output::Write { to, .. } => Some(*to),
+            _ => None,
+        });
+        world.say(Event::Wrote(to.unwrap_or_else(|| panic!("nothing is written: {out:?}"))));
+    }
+}
+
+fn breakers(world: &World) -> Vec<&'static str> {
+    world.host.lines().map(|view| view.breaker.name()).collect()
+}
+
+#[test]
+fn a_silent_host_is_given_nothing_new_until_one_probe_is_answered() {
+    let mut world = World::serving(Limits { window_max: 64, ..Limits::default() });
+    assert_eq!(world.host.room().limit, 64);
+    flood(&mut world, 1, 30);
+    world.now += seconds(15);
+    world.tick();
+    let room = world.host.room();
+    assert_eq!((room.limit, room.breaker.name(), room.breaker_opened), (0, "open", 1));
+    // What is owed goes out all the same.
+    let owed = world.send_with(1_000, 1, "undo 1", None);
+    line_of_write(&owed);
+
+    while world.host.room().breaker.name() == "open" {
+        world.wait();
+    }
+    assert_eq!(world.now, seconds(20));
+    assert_eq!(world.host.room().limit, 1, "one probe at a time");
+    flood(&mut world, 31, 1);
+    world.reply(A, "pay 31");
+    assert_eq!(world.host.room().limit, 2, "then with little");
+    assert_eq!(world.host.room().breaker.name(), "closed");
+    for number in 40..400 {
+        flood(&mut world, 2 * number, 2);
+        world.now += Duration::from_millis(10);
+        world.reply(A, &format!("pay {}", 2 * number));
+        world.reply(B, &format!("pay {}", 2 * number + 1));
+    }
+    assert!((4..64).contains(&world.host.room().limit), "no wider than is used");
+}
+
+#[test]
+fn a_reversal_that_is_answered_is_as_good_as_a_probe() {
+    let mut world = World::serving(Limits::default());
+    flood(&mut world, 1, 30);
+    world.now += seconds(15);
+    world.tick();
+    world.send_with(1_000, 1, "undo 1", None);
+    assert_eq!(world.host.room().limit, 0);
+    world.reply(A, "undo 1");
+    assert_eq!((world.host.room().limit, world.host.room().breaker.name()), (1, "half_open"));
+}
+
+#[test]
+fn a_line_that_leaves_everything_unanswered_is_shunned_and_probed_with_one_message() {
+    let limits = Limits { breaker_silences: 3, ..Limits::default() };
+    let mut world = World::serving(limits);
+    for number in 0..12 {
+        let turn = if number % 2 == 0 { A } else { B };
+        let out = world.send_with(number, 0, &format!("pay {number}"), Some(turn));
+        let line = line_of_write(&out);
+        world.say(Event::Wrote(written(line, number, 0)));
+        if line == B {
+            world.reply(B, &format!("pay {number}"));
+        }
+    }
+    assert_eq!(breakers(&world), ["closed", "closed"]);
+    // Later ones on the other line are answered: the host lives, one of its lines does not.
+    world.now += seconds(14);
+    world.send_with(100, 0, "pay 100", Some(B));
+    world.reply(B, "pay 100");
+    world.now += seconds(1);
+    world.tick();
+    assert_eq!(breakers(&world), ["open", "closed"]);
+    assert_eq!(world.host.room().breaker.name(), "closed");
+    let shunned: Vec<_> = (200..210)
+        .map(|number| line_of_write(&world.send_with(number, 0, &format!("pay {number}"), Some(A))))
+        .collect();
+    assert_eq!(shunned, vec![B; 10], "even where it is preferred");
+    while breakers(&world)[0] == "open" {
+        world.wait();
+    }
+    let probe = line_of_write(&world.send(300, "pay 300"));
+    assert_eq!(probe, A, "the idle line is tried with one");
+    world.say(Event::Wrote(written(A, 300, 0)));
+    assert_eq!(line_of_write(&world.send(301, "pay 301")), B);
+    world.reply(A, "pay 300");
+    assert_eq!(breakers(&world), ["closed", "closed"]);
+}
+
+#[test]
+fn a_connection_that_ends_with_much_in_flight_is_one_silence() {
+    let mut world = World::serving(Limits { window_max: 64, ..Limits::default() });
+    flood(&mut world, 1, 60);
+    world.gone(A, 1);
+    world.gone(B, 1);
+    world.now += seconds(15);
+    world.tick();
+    assert_eq!(breakers(&world), ["closed", "closed"]);
+    assert_eq!(world.host.room().breaker.name(), "closed");
+}

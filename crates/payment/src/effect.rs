@@ -104,6 +104,9 @@ pub enum Refusal {
     /// A limit of work in progress is reached.
     #[error("too much work is in progress")]
     Busy,
+    /// All places are taken, and this merchant holds its share of them.
+    #[error("the merchant holds its share of the work in progress")]
+    OverShare,
     /// No such payment, or not this merchant's.
     #[error("there is no such payment")]
     NotFound,

@@ -6,7 +6,7 @@ use crate::id::{HostId, IdempotencyKey, MerchantId, OrderId, PaymentId};
 use crate::money::Money;
 use crate::record::{Group, HostAnswer, NotSentReason, Resolution, ReversalVerdict};
 use crate::request::{Acceptor, Fingerprint, FollowUp, Offer, Operation, Request, Route};
-use crate::time::{BusinessDate, LocalTime};
+use crate::time::{BusinessDate, LocalTime, Mono};
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
@@ -68,6 +68,8 @@ pub struct Incoming {
     /// Why nothing new may be accepted of it, as the shell sees it today. A retry is answered from its
     /// record all the same: what was permitted when it was accepted stays answered.
     pub objection: Option<Refusal>,
+    /// What is not accepted by then is refused: its merchant waits no longer, or not for much longer.
+    pub accept_by: Mono,
 }
 
 /// What is asked, and where it would go.

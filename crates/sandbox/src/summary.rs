@@ -70,7 +70,7 @@ pub struct Summary {
     pub restarts: u64,
     /// Sendings that got no answer.
     pub unanswered: u64,
-    /// Sendings that were answered 503: come again.
+    /// Sendings that were answered 429 or 503: come again.
     pub busy: u64,
     /// The seed.
     pub seed: u64,
@@ -153,7 +153,7 @@ impl Summary {
             reloads: measured.did.reloads,
             restarts: measured.did.restarts,
             unanswered: sendings(evidence, |event| event.phase == Phase::Info),
-            busy: sendings(evidence, |event| event.status == Some(503)),
+            busy: sendings(evidence, |event| matches!(event.status, Some(429 | 503))),
             seed: measured.seed,
             faults: measured.faults,
             load_ms: load_us.checked_div(1000).unwrap_or(0),

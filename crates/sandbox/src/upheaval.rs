@@ -84,7 +84,7 @@ pub fn check(evidence: &Evidence, did: Upheaval) -> Vec<Violation> {
             found("R2", event, NO_RETRY_AFTER.to_owned());
         }
         let unanswered = event.phase == Phase::Info;
-        let put_off = event.status == Some(503) && !held.contains(&event.op);
+        let put_off = matches!(event.status, Some(429 | 503)) && !held.contains(&event.op);
         if did.restarts == 0 && (unanswered || put_off) {
             found("R1", event, format!("{:?} {:?}: {note}", event.act, event.status));
         }

@@ -45,6 +45,8 @@ pub struct Options {
     pub protocols: PathBuf,
     /// The gateway's deadline for the host; the other waits follow.
     pub reply_timeout: Duration,
+    /// How many messages the gateway may have in flight to the bank.
+    pub in_flight_max: u32,
     /// How many merchants.
     pub merchants: usize,
     /// How many hosts: 1, or 2 of different dialects.
@@ -73,6 +75,7 @@ impl Options {
             port: 0,
             protocols,
             reply_timeout: Duration::from_millis(1000),
+            in_flight_max: 4096,
             merchants: 1,
             hosts: 1,
             think_time_max: Duration::ZERO,
@@ -159,6 +162,7 @@ impl World {
                 .collect(),
             merchants: merchants.collect(),
             waits: Waits::scaled(options.reply_timeout),
+            in_flight_max: options.in_flight_max,
             in_turns: options.upheaval.reloads > 0,
             environment: options.environment,
         };

@@ -6,6 +6,7 @@
 
 mod authenticate;
 mod decode;
+mod door;
 mod openapi;
 mod problem;
 mod respond;
@@ -16,6 +17,7 @@ pub mod vectors;
 
 pub use authenticate::{Authenticated, Unauthenticated, authenticate};
 pub use decode::decode;
+pub use door::lane;
 pub use problem::{Code, Problem};
 pub use respond::{answer, sign};
 pub use screen::{Screened, screen};
@@ -23,6 +25,7 @@ pub use screen::{Screened, screen};
 use super::merchant::{Merchant, Merchants};
 use super::replay::ReplayWindow;
 use super::signature::{Binding, PublicAddress};
+use crate::admission::{Crowded, Entering, Places, Shares};
 use crate::edge::seam::{Answer, Received};
 use crate::keys::KeyStore;
 use crate::keys::pool::WorkerPool;
@@ -62,7 +65,17 @@ pub enum Asked {
 /// What lies behind the channel: the engine's task.
 pub trait Core: Send + Sync {
     /// Takes a request and gives its outcome, or a refusal before anything was accepted.
-    fn submit(&self, request: DecodedRequest) -> BoxFuture<'_, Reply>;
+    /// `came`: when the request was there, whole.
+    fn submit(&self, request: DecodedRequest, came: Instant) -> BoxFuture<'_, Reply>;
+
+    /// Before a new payment is looked at: whether there could be a place for it. `who` is whom it claims to
+    /// be from; nothing is proved yet.
+    /// # Errors
+    /// [`Crowded`]: it would be refused.
+    fn approach(&self, who: Option<&MerchantId>, weight: u32) -> Result<Option<Entering>, Crowded> {
+        let _ = (who, weight);
+        Ok(None)
+    }
 
     /// Looks payments of a merchant up; never asks the host.
     fn query(&self, merchant: MerchantId, by: QueryBy) -> BoxFuture<'_, Reply>;
@@ -92,8 +105,14 @@ pub struct RestSettings {
     pub address: PublicAddress,
     /// How far a message's `created` may be from our clock, in seconds.
     pub signature_window_s: i64,
-    /// What `Retry-After` says, in seconds.
+    /// What `Retry-After` says at least, in seconds.
     pub retry_after_s: u32,
+    /// Over how many seconds more it is spread.
+    pub retry_spread_s: u32,
+    /// How many requests of the ordinary lane may be under way.
+    pub places: Places,
+    /// A request that was not looked at so long after it came is refused.
+    pub accept_within: Duration,
 }
 
 /// All that the channel works with.
@@ -108,6 +127,8 @@ pub struct RestParts {
     pub replay: Arc<ReplayWindow>,
     /// Where signatures and decryption are computed.
     pub pool: Arc<WorkerPool>,
+    /// Who holds the places of the ordinary lane.
+    pub shares: Arc<Shares>,
     /// The engine's task.
     pub core: Arc<dyn Core>,
     /// Counters.
@@ -120,19 +141,32 @@ impl RestParts {
     fn now_s(&self) -> i64 {
         (self.clock)().0.div_euclid(1_000_000)
     }
+
+    /// Spread by the clock's last digits: who was refused together does not come again together.
+    fn retry_after_s(&self) -> u32 {
+        let RestSettings { retry_after_s, retry_spread_s, .. } = self.settings;
+        let micros = (self.clock)().0.rem_euclid(i64::from(retry_spread_s).saturating_add(1));
+        retry_after_s.saturating_add(u32::try_from(micros).unwrap_or(0))
+    }
 }
 
 /// Serves one request.
 pub async fn serve(received: Received, parts: &Arc<RestParts>) -> Answer {
     let endpoint = match route(&received) {
         Ok(endpoint) => endpoint,
-        Err(problem) => return problem.answer(parts.settings.retry_after_s),
+        Err(problem) => return problem.answer(parts.retry_after_s()),
     };
-    let posted = endpoint.is_posted();
+    let came = Instant::now();
+    let (posted, lane) = (endpoint.is_posted(), endpoint.lane());
+    let (place, entering) = match door::pass(&received, &endpoint, parts) {
+        Ok(passed) => passed,
+        Err(crowded) => return door::refuse(crowded, parts),
+    };
     let worker = Arc::clone(parts);
-    let begun = Instant::now();
-    let taken = parts.pool.try_run(move || take(&received, &endpoint, &worker)).await;
-    parts.tally.took(Stage::Admit, begun.elapsed());
+    let look = move || take(&received, &endpoint, &worker, came);
+    let taken = parts.pool.try_run(lane, look).await;
+    drop(entering);
+    parts.tally.took(Stage::Admit, came.elapsed());
     let admitted = Instant::now();
     let mut objection = None;
     let (binding, reply) = match taken {
@@ -144,17 +178,17 @@ pub async fn serve(received: Received, parts: &Arc<RestParts>) -> Answer {
         Ok(Taken::Answered(answer)) => return answer,
         Ok(Taken::Pay(binding, request)) => {
             objection = request.objection;
-            (binding, parts.core.submit(*request).await)
+            (binding, parts.core.submit(*request, came).await)
         }
         Ok(Taken::Ask(binding, merchant, by)) => (binding, parts.core.query(merchant, by).await),
     };
     parts.tally.took(Stage::Decide, admitted.elapsed());
     note(&reply, posted, objection, parts);
+    drop(place);
     let decided = Instant::now();
     let worker = Arc::clone(parts);
     let signed = parts.pool.run(move || {
-        let retry_after_s = worker.settings.retry_after_s;
-        let answer = respond::answer(&reply, posted, objection, retry_after_s);
+        let answer = respond::answer(&reply, posted, objection, worker.retry_after_s());
         respond::sign(answer, &binding, &worker, worker.now_s())
     });
     let signed = signed.await;
@@ -268,7 +302,12 @@ enum Taken {
 }
 
 /// Authenticates, decodes and screens: everything that computes, in one go on one worker.
-fn take(received: &Received, endpoint: &Endpoint, parts: &RestParts) -> Taken {
+fn take(received: &Received, endpoint: &Endpoint, parts: &RestParts, came: Instant) -> Taken {
+    // Whoever waited so long for a worker waits no longer.
+    if came.elapsed() > parts.settings.accept_within {
+        parts.tally.refused("waited_too_long");
+        return Taken::Answered(respond::unsigned_busy(parts));
+    }
     match endpoint {
         Endpoint::Keys => return Taken::Answered(respond::keys_answer(parts)),
         Endpoint::Description => return Taken::Answered(openapi::answer()),
@@ -282,7 +321,7 @@ fn take(received: &Received, endpoint: &Endpoint, parts: &RestParts) -> Taken {
             let (listener, peer) = (&received.listener, received.peer);
             tracing::warn!(%listener, %peer, reason = error.reason(), %error, "not authenticated");
             let problem = Problem::not_authenticated();
-            return Taken::Answered(problem.answer(parts.settings.retry_after_s));
+            return Taken::Answered(problem.answer(parts.retry_after_s()));
         }
     };
     let decoded = match (admitted, endpoint) {
@@ -303,7 +342,7 @@ fn take(received: &Received, endpoint: &Endpoint, parts: &RestParts) -> Taken {
             parts.tally.refused(problem.code.name());
             let merchant = &sender.merchant.id;
             tracing::info!(%merchant, code = problem.code.name(), field = problem.field, "refused");
-            let answer = problem.answer(parts.settings.retry_after_s);
+            let answer = problem.answer(parts.retry_after_s());
             Taken::Answered(respond::sign(answer, &sender.binding, parts, now_s))
         }
     }

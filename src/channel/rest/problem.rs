@@ -46,6 +46,9 @@ pub enum Code {
     UnsupportedMediaType,
     /// Too much work is in progress; nothing was accepted.
     Busy,
+    /// Too much work of this merchant is in progress while others want their share; nothing was
+    /// accepted.
+    TooManyRequests,
     /// The gateway stopped while it worked; the merchant learns the outcome by a retry.
     OutcomeUnknown,
     /// No line to the host is open; nothing was accepted.
@@ -89,6 +92,9 @@ impl Code {
             Self::MethodNotAllowed => ("method_not_allowed", 405, "Method not allowed"),
             Self::UnsupportedMediaType => {
                 ("unsupported_media_type", 415, "The media type is not supported")
+            }
+            Self::TooManyRequests => {
+                ("too_many_requests", 429, "Your share is used up; nothing was accepted")
             }
             Self::Busy => ("busy", 503, "The gateway is busy; nothing was accepted"),
             Self::OutcomeUnknown => {
@@ -174,7 +180,7 @@ impl Problem {
             ("cache-control".into(), "no-store".into()),
         ];
         match self.code {
-            Code::Busy | Code::HostUnavailable => {
+            Code::Busy | Code::TooManyRequests | Code::HostUnavailable => {
                 headers.push(("retry-after".into(), retry_after_s.to_string()));
             }
             Code::MethodNotAllowed => {
@@ -230,6 +236,10 @@ impl From<Refusal> for Problem {
             Refusal::Busy | Refusal::Stopping => {
                 (Code::Busy, "Nothing was accepted. Try again with the same key.")
             }
+            Refusal::OverShare => (
+                Code::TooManyRequests,
+                "The gateway is full. Nothing was accepted. Try again with the same key.",
+            ),
             Refusal::Unknown => (
                 Code::OutcomeUnknown,
                 "The gateway stopped while it worked on this. Repeat it with the same key, or ask.",

@@ -246,7 +246,7 @@ pub fn sign(mut answer: Answer, binding: &Binding, parts: &RestParts, now_s: i64
 /// For the few cases in which nothing can be signed.
 pub(super) fn unsigned_busy(parts: &RestParts) -> Answer {
     let problem = Problem::new(Code::Busy, "Try again with the same idempotency key.");
-    problem.answer(parts.settings.retry_after_s)
+    problem.answer(parts.retry_after_s())
 }
 
 /// The answer to `GET /v1/keys`, unsigned: it is what a signature would be checked with.

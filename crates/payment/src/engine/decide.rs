@@ -166,6 +166,9 @@ impl Engine {
         incoming: &Incoming,
         opening: Opening,
     ) -> Result<(Group, (HostId, Stan)), Refusal> {
+        if now.mono > incoming.accept_by {
+            return Err(Refusal::Busy);
+        }
         let Opening { request, route, acceptor, original } = opening;
         let date = self.date.ok_or(Refusal::Busy)?;
         let (stan, rrn) = self.numbers.take(incoming.id, &route.host, date).ok_or(Refusal::Busy)?;

@@ -23,7 +23,7 @@ use crate::money::{Currency, Money};
 use crate::payment::{DeclineReason, PendingReason, Verdict};
 use crate::record::{AnswerClass, HostAnswer, NotSentReason, Resolution, ReversalVerdict};
 use crate::request::{Acceptor, Definitions, Freshness, Operation, Request, Route, Silence};
-use crate::time::{LocalTime, Timestamp};
+use crate::time::{LocalTime, Mono, Timestamp};
 use alloc::boxed::Box;
 use alloc::string::{String, ToString};
 use alloc::{format, vec};
@@ -317,6 +317,7 @@ fn incoming(waiter: u64, number: u64) -> Incoming {
         local: LocalTime { month: 11, day: 22, hour: 12, minute: 0, second: 0 },
         terms: Terms { one_payment_per_order: true, partial_approval: false },
         objection: None,
+        accept_by: Mono(Duration::MAX),
     }
 }
 
@@ -870,4 +871,20 @@ fn drain(world: &mut World) {
             }
         }
     }
+}
+
+#[test]
+fn what_was_not_accepted_in_time_is_refused_and_a_retry_of_what_was_is_answered() {
+    let mut world = World::new();
+    let id = world.pay(1);
+    world.answer(id, AnswerClass::Approved);
+    world.wait(1);
+    let late = |waiter, number| {
+        let late = Incoming { accept_by: Mono(Duration::ZERO), ..incoming(waiter, number) };
+        Input::Request(Box::new(late))
+    };
+    world.hear(late(2, 2));
+    assert_eq!(world.refused(2), Refusal::Busy);
+    world.hear(late(3, 1));
+    assert_eq!(world.told(3), Verdict::Approved);
 }

@@ -9,7 +9,7 @@ pub(super) fn mismatch_refused(index: &Index<'_>) -> Findings {
     let mut findings = acted_upon(index, Act::Mismatch);
     for event in &index.evidence.history {
         let right_code = event.note.as_deref() == Some("idempotency_mismatch");
-        let busy = event.status == Some(503);
+        let busy = matches!(event.status, Some(429 | 503));
         if event.act == Act::Mismatch && event.phase == Phase::Fail && !right_code && !busy {
             let about = format!("payment {}", event.op);
             findings.push((about, format!("another content was refused as {:?}", event.note)));
@@ -26,7 +26,7 @@ pub(super) fn only_genuine_requests(index: &Index<'_>) -> Findings {
     for event in &index.evidence.history {
         let about = || format!("payment {}", event.op);
         let false_request = matches!(event.act, Act::Forgery | Act::Replay);
-        let uniform = matches!(event.status, Some(401 | 503));
+        let uniform = matches!(event.status, Some(401 | 429 | 503));
         if false_request && event.phase == Phase::Fail && !uniform {
             findings.push((about(), format!("{:?} was answered {:?}", event.act, event.status)));
         }
@@ -90,7 +90,7 @@ pub(super) fn no_cross_talk(index: &Index<'_>) -> Findings {
     for event in &index.evidence.history {
         let shown = event.act == Act::Snoop
             && (event.phase == Phase::Ok
-                || event.phase == Phase::Fail && !matches!(event.status, Some(404 | 503)));
+                || event.phase == Phase::Fail && !matches!(event.status, Some(404 | 429 | 503)));
         if shown {
             let found = format!("{} asked for it and got {:?}", event.merchant, event.status);
             findings.push((format!("payment {}", event.op), found));

@@ -67,7 +67,6 @@ fn host(settings: &Settings, plan: &HostPlan) -> String {
     let dialect = dialect.name();
     let forwarder =
         forwarder.map(|number| format!("forwarder = \"{number}\"\n")).unwrap_or_default();
-    let reply = settings.waits.reply_timeout.as_millis();
     let mut text = format!(
         r#"[[host]]
 name = "{name}"
@@ -75,14 +74,13 @@ dialect = "{dialect}"
 mapping = "{dialect}"
 frame = "length-be2"
 acquirer = "{acquirer}"
-{forwarder}in_flight_max = 4096
-reply_timeout_ms = {reply}
-echo_after_ms = 2000
+{forwarder}{load}echo_after_ms = 2000
 sign_on_timeout_ms = 2000
 connect_timeout_ms = 1000
 reconnect_min_ms = 20
 reconnect_max_ms = 500
-"#
+"#,
+        load = load(settings),
     );
     let lines = settings.lines.get(*name).into_iter().flatten();
     text.extend(lines.map(|(name, address)| {
@@ -104,6 +102,16 @@ fn route(rule: &Rule) -> String {
         text.extend(value.map(|value| format!("{key} = [\"{value}\"]\n")));
     }
     text
+}
+
+/// What the bank is given. Silence and long thinking are the sandbox's business: only a dead bank opens the
+/// breaker, and not for long.
+fn load(settings: &Settings) -> String {
+    let (reply, in_flight) = (settings.waits.reply_timeout.as_millis(), settings.in_flight_max);
+    format!(
+        "in_flight_max = {in_flight}\nreply_timeout_ms = {reply}\nreply_slow_ms = {reply}\n\
+         breaker_silences = 50\nbreaker_wait_ms = 100\n"
+    )
 }
 
 /// A merchant's section.

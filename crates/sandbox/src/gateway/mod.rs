@@ -81,6 +81,8 @@ pub struct Settings {
     pub merchants: Vec<(Profile, String)>,
     /// How long it waits.
     pub waits: Waits,
+    /// How many messages it may have in flight.
+    pub in_flight_max: u32,
     /// Whether there are two sound configurations, to be taken in turns ([`second`]).
     pub in_turns: bool,
     /// More environment for the child.

@@ -337,10 +337,10 @@ impl Merchant {
             .and_then(|body| Some(body.get("code")?.as_str()?.to_owned()))
             .unwrap_or_else(|| format!("status {}", answer.status));
         let outcome = match answer.status {
-            503 if answer.header("retry-after").is_none() => {
+            429 | 503 if answer.header("retry-after").is_none() => {
                 return (Phase::Fail, Outcome::Busy, None, Some(NO_RETRY_AFTER.to_owned()));
             }
-            503 => Outcome::Busy,
+            429 | 503 => Outcome::Busy,
             400..=499 => Outcome::Refused(code.clone()),
             _ => return (Phase::Info, Outcome::Unknown, None, Some(code)),
         };

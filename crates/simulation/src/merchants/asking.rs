@@ -10,7 +10,7 @@ use tidegate_payment::id::{ChannelId, IdempotencyKey, Nonce, OrderId, PaymentId}
 use tidegate_payment::input::{Ask, Incoming, Input, Query, QueryBy, Terms, Waiter};
 use tidegate_payment::money::Money;
 use tidegate_payment::request::{FollowUp, Freshness, Operation, Request};
-use tidegate_payment::time::LocalTime;
+use tidegate_payment::time::{LocalTime, Mono};
 
 /// How long a merchant waits for an answer.
 const PATIENCE_MS: (u64, u64) = (18_000, 40_000);
@@ -237,6 +237,7 @@ impl World {
         };
         let incoming = Incoming {
             objection: None,
+            accept_by: Mono(Duration::MAX),
             waiter: Waiter(number),
             id,
             ask,

@@ -56,10 +56,17 @@ pub(super) struct FakeCore {
     pub asked: Mutex<Vec<DecodedRequest>>,
     pub queries: Mutex<Vec<(MerchantId, QueryBy)>>,
     pub reply: Mutex<Option<Reply>>,
+    pub crowded: Mutex<Option<Crowded>>,
+    pub approached: Mutex<Vec<(Option<MerchantId>, u32)>>,
 }
 
 impl Core for FakeCore {
-    fn submit(&self, decoded: DecodedRequest) -> BoxFuture<'_, Reply> {
+    fn approach(&self, who: Option<&MerchantId>, weight: u32) -> Result<Option<Entering>, Crowded> {
+        self.approached.lock().unwrap().push((who.cloned(), weight));
+        self.crowded.lock().unwrap().map_or(Ok(None), Err)
+    }
+
+    fn submit(&self, decoded: DecodedRequest, _: Instant) -> BoxFuture<'_, Reply> {
         let reply = match (self.reply.lock().unwrap().clone(), decoded.objection) {
             (Some(reply), _) => reply,
             (None, Some(_)) => Reply::Refusal(Refusal::NotPermitted),
@@ -151,6 +158,7 @@ pub(super) fn profile_with(id: &str, keys: Vec<MerchantKey>) -> Merchant {
         operations: Operation::ALL.to_vec(),
         currencies: vec![eur],
         amount_max: BTreeMap::from([(eur, 500_000)]),
+        weight: 1,
         terms: Terms { one_payment_per_order: true, partial_approval: false },
         acceptor: Acceptor {
             category: "5942".into(),
@@ -187,11 +195,15 @@ impl World {
                 address: PublicAddress::parse("https://pay.bank.example:8443").unwrap(),
                 signature_window_s: 300,
                 retry_after_s: 5,
+                retry_spread_s: 0,
+                places: Places { ordinary: 8, reserve: 2 },
+                accept_within: Duration::from_secs(60),
             },
             merchants: Merchants::build(profiles).unwrap(),
             keys: keys(),
             replay: Arc::new(ReplayWindow::new(300, nonces_max, NOW_S - 100)),
             pool: Arc::new(WorkerPool::start("story", 1, 8).unwrap()),
+            shares: Arc::default(),
             core: Arc::clone(&core) as _,
             tally: Arc::clone(&tally) as _,
             clock: Arc::new(move || Timestamp(clock.load(Ordering::SeqCst) * 1_000_000)),
