@@ -60,6 +60,9 @@ fn host_port(text: &str) -> Option<String> {
     fits.then(|| text.to_owned())
 }
 
+/// What an institution is known by (ISO 8583 DE 32, DE 33).
+const INSTITUTION: &str = "1 to 11 digits";
+
 impl Checker {
     pub(super) fn channels(&mut self, raw: Vec<RawChannel>) -> Option<Vec<Channel>> {
         self.some_of("channel", &raw, "one [[channel]] or more");
@@ -112,12 +115,8 @@ impl Checker {
         let dialect = self.parsed(&key("dialect"), raw.dialect, "a folder's name", definition);
         let mapping = self.parsed(&key("mapping"), raw.mapping, "a mapping's name", definition);
         let frame = self.word(&key("frame"), raw.frame, &FRAMES);
-        let number = "1 to 11 digits";
-        let acquirer = self.parsed(&key("acquirer"), raw.acquirer, number, digits(1..=11));
-        let forwarder = match raw.forwarder {
-            None => Some(None),
-            some => self.parsed(&key("forwarder"), some, number, digits(1..=11)).map(Some),
-        };
+        let acquirer = self.parsed(&key("acquirer"), raw.acquirer, INSTITUTION, digits(1..=11));
+        let forwarder = self.forwarder(&key("forwarder"), raw.forwarder);
         let lines = self.lines(&key("line"), raw.line);
         let wait = 10..=600_000;
         let mut millis =
@@ -129,25 +128,22 @@ impl Checker {
         let connect_timeout = millis("connect_timeout_ms", raw.connect_timeout_ms, 3_000);
         let reconnect_min = millis("reconnect_min_ms", raw.reconnect_min_ms, 500);
         let reconnect_max = millis("reconnect_max_ms", raw.reconnect_max_ms, 30_000);
-        if reconnect_min > reconnect_max {
-            let wanted = "no more than reconnect_max_ms is wanted";
-            self.fault(&key("reconnect_min_ms"), "is longer than the longest gap", wanted);
-        }
+        self.in_order(&key("reconnect_min_ms"), reconnect_min, reconnect_max);
         let reply_slow = self.slow(&key("reply_slow_ms"), raw.reply_slow_ms, reply_timeout);
-        let silences = key("breaker_silences");
-        let breaker_silences = self.small(&silences, raw.breaker_silences, 10, 1..=100_000);
+        let breaker_silences =
+            self.small(&key("breaker_silences"), raw.breaker_silences, 10, 1..=100_000);
         let in_flight_max = self.count(&key("in_flight_max"), raw.in_flight_max, 512, 1..=100_000);
         let frame_key = key("reply_frame_bytes_max");
         let frame_max = raw.reply_frame_bytes_max;
         let reply_frame_bytes_max = self.count(&frame_key, frame_max, 4_096, 64..=65_535);
-        let window = raw.late_answer_window;
+        let late_key = key("late_answer_window");
         let late_answer_window =
-            self.count(&key("late_answer_window"), window, 10_000, 1..=1_000_000);
-        let rate = raw.advices_per_second;
-        let advices_per_second = self.pace(&key("advices_per_second"), rate, in_flight_max);
-        let open_key = key("open_payments_max");
-        let open = raw.open_payments_max;
-        let open_payments_max = open.map(|max| self.count(&open_key, Some(max), 0, 1..=1_000_000));
+            self.count(&late_key, raw.late_answer_window, 10_000, 1..=1_000_000);
+        let advices_per_second =
+            self.pace(&key("advices_per_second"), raw.advices_per_second, in_flight_max);
+        let open_payments_max = raw
+            .open_payments_max
+            .map(|max| self.count(&key("open_payments_max"), Some(max), 0, 1..=1_000_000));
         Some(Host {
             name: name?,
             dialect: dialect?,
@@ -171,6 +167,22 @@ impl Checker {
             open_payments_max,
             lines: lines?,
         })
+    }
+
+    /// DE 33, which many hosts do not want.
+    fn forwarder(&mut self, key: &str, raw: Option<String>) -> Option<Option<String>> {
+        match raw {
+            None => Some(None),
+            some => self.parsed(key, some, INSTITUTION, digits(1..=11)).map(Some),
+        }
+    }
+
+    /// The shortest gap between two attempts to connect, and the longest.
+    fn in_order(&mut self, key: &str, shortest: Duration, longest: Duration) {
+        if shortest > longest {
+            let wanted = "no more than reconnect_max_ms is wanted";
+            self.fault(key, "is longer than the longest gap", wanted);
+        }
     }
 
     /// By default a tenth of what may be under way, and never a trickle.
