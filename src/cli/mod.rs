@@ -4,6 +4,8 @@
 
 mod check;
 mod journal;
+mod journal_copies;
+mod journal_follow;
 mod keys;
 mod operate;
 mod print;

@@ -32,6 +32,8 @@ mod lint;
 
 mod bounds;
 
+mod journal;
+
 mod reload;
 
 #[cfg(test)]
@@ -40,10 +42,11 @@ mod stories;
 pub use bounds::Bound;
 pub use check_routes::RouteRule;
 pub use fault::{ConfigErrors, Fault};
+pub use journal::Journal;
 pub use load::{load, load_with};
 pub use reload::needs_restart;
 pub use values::{
-    Channel, ChannelKind, ClientCertificates, Config, Engine, Frame, Gateway, Host, Internal,
-    Journal, Keys, Line, Log, LogFormat, LogLevel, Merchant, MerchantKey, Mode, Reversal, Seams,
-    SecretError, SecretRef, TlsFiles,
+    Channel, ChannelKind, ClientCertificates, Config, Engine, Frame, Gateway, Host, Internal, Keys,
+    Line, Log, LogFormat, LogLevel, Merchant, MerchantKey, Mode, Reversal, Seams, SecretError,
+    SecretRef, TlsFiles,
 };

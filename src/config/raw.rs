@@ -52,6 +52,9 @@ written! {
         batch_records_max: Number,
         unapplied_max: Number,
         ballast_bytes: Number,
+        second: Text,
+        format: Number,
+        retention_days: Number,
     }
     RawEngine { open_payments_max: Number, recent_payments_max: Number, waiters_max: Number }
     RawReversal {

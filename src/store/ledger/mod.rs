@@ -7,7 +7,7 @@
 mod fold;
 mod read;
 
-pub use read::{OpenReversals, PaymentLine, Reader, TimelineEntry, Total};
+pub use read::{Needed, OpenReversals, PaymentLine, Reader, TimelineEntry, Total};
 
 use super::fields::DecodeError;
 use super::journal::frame::{Place, RawRecord};
@@ -26,7 +26,7 @@ use tidegate_payment::payment::WrongTurn;
 use tidegate_payment::record::{Block, Record};
 
 /// Raised with every change of the tables; a ledger of another version is made again.
-const SCHEMA_VERSION: i64 = 2;
+const SCHEMA_VERSION: i64 = 3;
 const SCHEMA: &str = include_str!("schema.sql");
 /// How many open payments are kept folded between transactions.
 const KEPT_FOLDS_MAX: usize = 20_000;
