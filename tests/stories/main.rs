@@ -9,5 +9,6 @@
 
 mod architecture;
 mod command_line;
+mod journal_copies;
 mod operated;
 mod out_of_service;

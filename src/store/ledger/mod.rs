@@ -5,9 +5,11 @@
 //! never asked whether something is durable, and it can be made again from the journal at any time.
 
 mod fold;
+mod needed;
 mod read;
 
-pub use read::{Needed, OpenReversals, PaymentLine, Reader, TimelineEntry, Total};
+pub use needed::Needed;
+pub use read::{OpenReversals, PaymentLine, Reader, TimelineEntry, Total};
 
 use super::fields::DecodeError;
 use super::journal::frame::{Place, RawRecord};
