@@ -45,7 +45,8 @@ pub fn measure(folder: &Path, payments: usize, sample: Sample) -> anyhow::Result
         eprintln!("{payments} payments made in {:?}", begun.elapsed());
     }
     let mut lines = vec![
-        "| start after | page cache | open payments | nonces | store | store and engine |".to_owned(),
+        "| start after | page cache | open payments | nonces | store | store and engine |"
+            .to_owned(),
         "|---|---|---:|---:|---:|---:|".to_owned(),
     ];
     for cold in [false, true, false] {

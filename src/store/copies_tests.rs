@@ -379,9 +379,12 @@ async fn what_is_acknowledged_is_in_both_folders_whichever_is_lost() {
 async fn a_second_folder_without_room_declines_new_payments_and_takes_reversals() {
     let folder = tempfile::tempdir().unwrap();
     let (first, second) = (MemoryDisk::default(), MemoryDisk::default());
-    second.set(Faults { capacity: Some((1 << 15) + 1000), ..Faults::default() });
-    let (store, _) = twofold(&first, &second, &folder.path().join("ledger.db"));
+    let ledger = folder.path().join("ledger.db");
+    let (store, _) = twofold(&first, &second, &ledger);
     commit(&store, vec![samples::begin(1)]).await;
+    drop(store);
+    second.set(Faults { capacity: Some((1 << 15) + 1000), ..Faults::default() });
+    let (store, _) = twofold(&first, &second, &ledger);
     // The next segment is made ahead by a thread of its own; it finds no room there.
     while !store.gauges().short_of_room {
         tokio::task::yield_now().await;

@@ -106,7 +106,7 @@ fn each_flipped_bit_of_a_journal_of_two_segments_is_found_and_located() {
 #[test]
 #[ignore = "reads 256 KiB for each of its bytes: a minute in a release build"]
 fn one_random_bit_of_every_byte_of_a_journal_of_256_kib_is_found() {
-    let disk = journal(65_536, Format::V2, &[20; 18]);
+    let disk = journal(65_536, Format::V2, &[20; 28]);
     let (names, whole) = (segments(&disk), read(&disk).unwrap());
     assert_eq!(names.len(), 4, "{names:?}");
     let mut dice = 0x9E37_79B9_u32;
