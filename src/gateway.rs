@@ -232,7 +232,17 @@ fn open_keys(config: &Config) -> anyhow::Result<Arc<dyn KeyStore>> {
 }
 
 fn open_store(config: &Config, clock: &Clock) -> anyhow::Result<(JournalStore, Recovered)> {
-    let settings = store::Settings {
+    let settings = store_settings(config)?;
+    // A nonce can come again for as long as its signature is fresh, on either side of our clock.
+    let windows = config.channels.iter().map(|channel| channel.signature_window);
+    let window = windows.max().unwrap_or_default().saturating_mul(2);
+    let since = clock.now().wall.0.saturating_sub(i64::try_from(window.as_micros())?);
+    Ok(recovery::open(&config.gateway.data_dir, settings, Timestamp(since))?)
+}
+
+/// The store's part of a configuration.
+pub(crate) fn store_settings(config: &Config) -> anyhow::Result<store::Settings> {
+    Ok(store::Settings {
         segment_bytes: config.journal.segment_bytes,
         batch_records_max: config.journal.batch_records_max,
         unapplied_max: u64::try_from(config.journal.unapplied_max)?,
@@ -240,13 +250,10 @@ fn open_store(config: &Config, clock: &Clock) -> anyhow::Result<(JournalStore, R
         late_answers_max: u32::try_from(
             config.hosts.iter().map(|it| it.late_answer_window).sum::<usize>(),
         )?,
+        second: config.journal.second.clone(),
+        format: config.journal.format,
         ..store::Settings::default()
-    };
-    // A nonce can come again for as long as its signature is fresh, on either side of our clock.
-    let windows = config.channels.iter().map(|channel| channel.signature_window);
-    let window = windows.max().unwrap_or_default().saturating_mul(2);
-    let since = clock.now().wall.0.saturating_sub(i64::try_from(window.as_micros())?);
-    Ok(recovery::open(&config.gateway.data_dir, settings, Timestamp(since))?)
+    })
 }
 
 /// The engine as the journal tells it.

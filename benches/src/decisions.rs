@@ -29,7 +29,8 @@ pub struct Sample {
     pub route: Route,
     /// Who asks.
     pub acceptor: tidegate_payment::request::Acceptor,
-    made: u64,
+    /// How many were made.
+    pub made: u64,
 }
 
 impl Sample {
@@ -70,6 +71,21 @@ impl Sample {
     }
 }
 
+/// As a gateway has them by default.
+pub fn settings() -> Settings {
+    Settings {
+        host_reply: Duration::from_secs(15),
+        reversal_gaps: vec![Duration::from_secs(10)],
+        reversal_give_up: Duration::from_secs(86_400),
+        unknown_original_wait: Duration::from_secs(60),
+        open_payments_max: 20_000,
+        recent_payments_max: 100_000,
+        waiting_max: 20_000,
+        waiters_max: 64,
+        leases: LeaseSizes { stans: 5_000, rrns: 50_000 },
+    }
+}
+
 /// The engine and what its task does around it.
 pub struct Driver {
     engine: Engine,
@@ -87,19 +103,8 @@ pub struct Driver {
 impl Driver {
     /// An engine whose host is up, on some date.
     pub fn start(host: &HostId) -> Self {
-        let settings = Settings {
-            host_reply: Duration::from_secs(15),
-            reversal_gaps: vec![Duration::from_secs(10)],
-            reversal_give_up: Duration::from_secs(86_400),
-            unknown_original_wait: Duration::from_secs(60),
-            open_payments_max: 20_000,
-            recent_payments_max: 100_000,
-            waiting_max: 20_000,
-            waiters_max: 64,
-            leases: LeaseSizes { stans: 5_000, rrns: 50_000 },
-        };
         let mut driver = Self {
-            engine: Engine::new(settings, [host.clone()]),
+            engine: Engine::new(settings(), [host.clone()]),
             out: Out::default(),
             begun: Instant::now(),
             sequence: 0,

@@ -13,6 +13,7 @@ mod measure;
 mod merchant;
 mod merchant_side;
 mod primitives;
+mod restart;
 mod table;
 
 use anyhow::Context;
@@ -22,6 +23,7 @@ use decisions::Sample;
 use end_to_end::{EndToEnd, Sandbox};
 use measure::Plan;
 use merchant::World;
+use merchant_side::Arrived;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -29,6 +31,7 @@ use std::time::Duration;
 use table::{Ratio, Report, Row};
 use tidegate_payment::id::HostId;
 use tidegate_payment::request::{Route, Silence};
+use tidegate_protocol::definition::Definition;
 
 /// Measures the budget of one payment.
 ///
@@ -61,6 +64,10 @@ struct Arguments {
     /// How often the sandbox is run at each load.
     #[arg(long, default_value_t = 3)]
     runs: usize,
+    /// Measure a start over a journal of so many payments of the open day, and nothing else. With --dir
+    /// that day is kept there, and used again by the next run.
+    #[arg(long, value_name = "PAYMENTS")]
+    restart: Option<usize>,
 }
 
 fn main() -> ExitCode {
@@ -82,6 +89,13 @@ fn run(arguments: &Arguments) -> anyhow::Result<bool> {
     let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("target");
     std::fs::create_dir_all(&target)?;
     let folder = tempfile::tempdir_in(arguments.dir.as_deref().unwrap_or(&target))?;
+    if let Some(payments) = arguments.restart {
+        let (sample, ..) = sample(&workspace.join("protocols"))?;
+        let kept = arguments.dir.as_deref().map(|dir| dir.join(format!("day-of-{payments}")));
+        let folder = kept.as_deref().unwrap_or(folder.path());
+        println!("{}", restart::measure(folder, payments, sample)?);
+        return Ok(true);
+    }
     let primitives = primitives::measure(&plan, folder.path())?;
     let (steps, ratios) = steps(&plan, folder.path(), &workspace.join("protocols"))?;
     // The steps are shown also when the whole gateway cannot be measured.
@@ -101,19 +115,8 @@ fn run(arguments: &Arguments) -> anyhow::Result<bool> {
 
 /// The steps in the order of a payment's path, and how they compare with what is in them.
 fn steps(plan: &Plan, folder: &Path, protocols: &Path) -> anyhow::Result<(Vec<Row>, Vec<Ratio>)> {
-    let world = World::new()?;
-    let definition = tidegate::definitions::load(protocols, "iso87-ascii", "iso87-ascii")?;
-    let definition = Arc::new(definition);
+    let (mut sample, world, arrived, definition) = sample(protocols)?;
     let cards = Arc::new(SealedCards(Arc::clone(&world.keys)));
-    let arrived = merchant_side::arrive(&world)?;
-    let route = Route {
-        host: HostId::parse("bank")?,
-        acquirer: "00000123456".into(),
-        forwarder: None,
-        definitions: definition.hashes(),
-        silence: Silence::Reversal,
-    };
-    let mut sample = Sample::new(arrived.request.clone(), route)?;
     let (_, message, reply) = decisions::run(&mut sample, 100)?;
     let answer = merchant_side::answered(&arrived, &reply, &world);
 
@@ -126,6 +129,23 @@ fn steps(plan: &Plan, folder: &Path, protocols: &Path) -> anyhow::Result<(Vec<Ro
     rows.extend(merchant_side::measure_out(plan, &world, &arrived, &reply)?);
     rows.extend(algorithms::measure(plan, world.keys.as_ref())?);
     Ok((rows, merchant_side::ratios(plan, &world, &arrived, &reply)?))
+}
+
+/// A payment as it comes, and all that was needed to make it.
+fn sample(protocols: &Path) -> anyhow::Result<(Sample, World, Arrived, Arc<Definition>)> {
+    let world = World::new()?;
+    let definition = tidegate::definitions::load(protocols, "iso87-ascii", "iso87-ascii")?;
+    let definition = Arc::new(definition);
+    let arrived = merchant_side::arrive(&world)?;
+    let route = Route {
+        host: HostId::parse("bank")?,
+        acquirer: "00000123456".into(),
+        forwarder: None,
+        definitions: definition.hashes(),
+        silence: Silence::Reversal,
+    };
+    let sample = Sample::new(arrived.request.clone(), route)?;
+    Ok((sample, world, arrived, definition))
 }
 
 fn end_to_end(arguments: &Arguments, workspace: &Path) -> anyhow::Result<Option<EndToEnd>> {

@@ -5,6 +5,8 @@
 mod cases;
 mod check;
 mod journal;
+mod journal_copies;
+mod journal_follow;
 mod keys;
 mod operate;
 mod print;

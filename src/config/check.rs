@@ -5,13 +5,12 @@ use super::fault::Fault;
 use super::layers::Origins;
 use super::load::DEFAULT_CONTROL_SOCKET;
 use super::raw::{
-    RawConfig, RawEngine, RawGateway, RawInternal, RawJournal, RawKeys, RawLog, RawReversal,
-    RawSecret,
+    RawConfig, RawEngine, RawGateway, RawInternal, RawKeys, RawLog, RawReversal, RawSecret,
 };
 use super::secret::SecretRef;
 use super::values::{
-    Config, DateSource, Engine, Gateway, Internal, Journal, Keys, Log, LogFormat, LogLevel, Mode,
-    Reversal, Seams,
+    Config, DateSource, Engine, Gateway, Internal, Keys, Log, LogFormat, LogLevel, Mode, Reversal,
+    Seams,
 };
 use jiff::civil::Time;
 use jiff::tz::TimeZone;
@@ -181,7 +180,7 @@ impl Checker {
         let gateway = self.gateway(raw.gateway);
         let keys = self.keys(raw.keys);
         let internal = self.internal(raw.internal);
-        let journal = self.journal(&raw.journal);
+        let journal = self.journal(raw.journal);
         let engine = self.engine(&raw.engine);
         let reversal = self.reversal(raw.reversal);
         let channels = self.channels(raw.channel);
@@ -289,37 +288,6 @@ impl Checker {
         let ready_age_max =
             self.millis("internal.ready_age_max_ms", raw.ready_age_max_ms, age, 100..=3_600_000);
         Some(Internal { listen: listen?, control_socket, ready_age_max })
-    }
-
-    fn journal(&mut self, raw: &RawJournal) -> Journal {
-        let segment = 65_536..=4_294_967_296;
-        let unapplied = 1_000..=10_000_000;
-        Journal {
-            segment_bytes: self.number(
-                "journal.segment_bytes",
-                raw.segment_bytes,
-                67_108_864,
-                segment,
-            ),
-            batch_records_max: self.count(
-                "journal.batch_records_max",
-                raw.batch_records_max,
-                1_024,
-                1..=65_536,
-            ),
-            unapplied_max: self.count(
-                "journal.unapplied_max",
-                raw.unapplied_max,
-                200_000,
-                unapplied,
-            ),
-            ballast_bytes: self.number(
-                "journal.ballast_bytes",
-                raw.ballast_bytes,
-                16_777_216,
-                0..=68_719_476_736,
-            ),
-        }
     }
 
     fn engine(&mut self, raw: &RawEngine) -> Engine {

@@ -37,6 +37,8 @@ mod lint;
 
 mod bounds;
 
+mod journal;
+
 mod reload;
 
 #[cfg(test)]
@@ -46,11 +48,11 @@ pub use bounds::Bound;
 pub use check_routes::RouteRule;
 pub use fault::{ConfigErrors, Fault};
 pub use host_values::{Frame, Host, Line};
+pub use journal::Journal;
 pub use load::{control_socket, load, load_with};
 pub use reload::needs_restart;
 pub use secret::{SecretError, SecretRef};
 pub use values::{
-    Channel, ChannelKind, ClientCertificates, Config, DateSource, Engine, Gateway, Internal,
-    Journal, Keys, Log, LogFormat, LogLevel, Merchant, MerchantKey, Mode, Reversal, Seams,
-    TlsFiles,
+    Channel, ChannelKind, ClientCertificates, Config, DateSource, Engine, Gateway, Internal, Keys,
+    Log, LogFormat, LogLevel, Merchant, MerchantKey, Mode, Reversal, Seams, TlsFiles,
 };

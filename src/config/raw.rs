@@ -54,6 +54,9 @@ written! {
         batch_records_max: Number,
         unapplied_max: Number,
         ballast_bytes: Number,
+        second: Text,
+        format: Number,
+        retention_days: Number,
     }
     RawEngine {
         open_payments_max: Number,

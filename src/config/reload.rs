@@ -87,7 +87,7 @@ fn name_tables(a: &Config, b: &Config, names: &mut Vec<String>) {
     differ!(names, "keys", a.keys, b.keys; file passphrase);
     differ!(names, "internal", a.internal, b.internal; listen control_socket ready_age_max);
     differ!(names, "journal", a.journal, b.journal;
-        segment_bytes batch_records_max unapplied_max ballast_bytes);
+        segment_bytes batch_records_max unapplied_max ballast_bytes second format);
     differ!(names, "engine", a.engine, b.engine;
         open_payments_max recent_payments_max waiters_max accept_within);
     differ!(names, "reversal", a.reversal, b.reversal;

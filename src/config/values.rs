@@ -2,6 +2,7 @@
 
 use super::check_routes::RouteRule;
 use super::host_values::Host;
+use super::journal::Journal;
 use super::secret::SecretRef;
 use crate::channel::client_certificate::CertificateBinding;
 use crate::channel::signature::VerifyingKey;
@@ -159,19 +160,6 @@ pub struct Internal {
     pub control_socket: PathBuf,
     /// How old the last echo and the last commit may be for the gateway to be ready.
     pub ready_age_max: Duration,
-}
-
-/// The journal.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Journal {
-    /// Size of a segment file.
-    pub segment_bytes: u64,
-    /// Records of one commit.
-    pub batch_records_max: usize,
-    /// Records that the projection may lag behind before new work is declined.
-    pub unapplied_max: usize,
-    /// Disk room kept back for reversals.
-    pub ballast_bytes: u64,
 }
 
 /// The engine's bounds.

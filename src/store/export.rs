@@ -192,7 +192,7 @@ fn money(money: Money) -> Value {
 }
 
 /// A time of RFC 3339; one outside of jiff's years (±9999) is shown in microseconds since 1970.
-fn rfc3339(at: Timestamp) -> Value {
+pub(super) fn rfc3339(at: Timestamp) -> Value {
     match jiff::Timestamp::from_microsecond(at.0) {
         Ok(time) => format!("{time:.6}").into(),
         Err(_) => at.0.into(),

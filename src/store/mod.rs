@@ -13,6 +13,10 @@ use tidegate_payment::input::{LoadKey, Loaded};
 use tidegate_payment::record::{Group, Record};
 use tokio::sync::watch;
 
+pub mod archive;
+pub mod backup;
+pub mod convert;
+pub mod copies;
 mod course;
 pub mod embedded;
 pub mod export;
@@ -25,10 +29,15 @@ pub mod record_code;
 pub mod recovery;
 #[cfg(feature = "sabotage")]
 pub mod sabotaged;
+pub mod shipping;
 pub mod verify;
 
 #[cfg(test)]
 mod conformance;
+#[cfg(test)]
+mod copies_tests;
+#[cfg(test)]
+mod format_tests;
 #[cfg(test)]
 pub(crate) mod samples;
 #[cfg(test)]
@@ -99,6 +108,14 @@ pub enum StoreError {
     /// The journal is damaged.
     #[error("the journal is damaged; restore it from a copy before the gateway may start")]
     Damaged(#[from] journal::Damage),
+    /// The first and the second journal do not agree.
+    #[error("the journal and its second copy in {folder} cannot be made equal")]
+    Second {
+        /// The second data folder.
+        folder: String,
+        /// What is wrong.
+        source: Box<copies::CopyError>,
+    },
     /// A file could not be used.
     #[error("cannot {what}")]
     File {
@@ -125,6 +142,10 @@ pub struct Settings {
     /// Size of a journal segment, preallocated and zeroed; 1 MiB or more outside of tests. Segments of
     /// different sizes may follow one another.
     pub segment_bytes: u64,
+    /// A second data folder whose journal takes every write and sync as well.
+    pub second: Option<std::path::PathBuf>,
+    /// How new segments are written; segments of different formats may follow one another.
+    pub format: journal::segment::Format,
     /// How many records ride on one sync at most.
     pub batch_records_max: usize,
     /// How many records the projection may be behind before new payments are refused.
@@ -148,6 +169,8 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             segment_bytes: 64 << 20,
+            second: None,
+            format: journal::segment::Format::NEWEST,
             batch_records_max: 1024,
             unapplied_max: 200_000,
             waiting_groups_max: 50_000,

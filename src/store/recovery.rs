@@ -1,12 +1,14 @@
 //! Opens the store: finds the end of the journal, brings the ledger up to it, and hands out what the
 //! gateway must know to go on. Opening twice, or crashing while opening, changes nothing more.
 
+use super::copies::{self, CopyError};
 use super::embedded::JournalStore;
 use super::journal::Chain;
 use super::journal::disk::{Disk, Folder};
 use super::journal::frame::{Place, RawRecord};
 use super::journal::room::RoomPlan;
 use super::journal::scan::{ScanError, Tail, scan};
+use super::journal::twofold::{Twofold, agree};
 use super::journal::writer::Journal;
 use super::ledger::{Ledger, LedgerError, Reader};
 use super::{Settings, StoreError};
@@ -87,7 +89,32 @@ pub fn open(
             ErrorKind::WouldBlock => StoreError::Locked { folder: journal.clone() },
             _ => StoreError::file(format!("use the journal folder {journal}"))(error),
         })?;
-    open_on(Arc::new(disk), &paths.ledger, settings, nonces_since)
+    let disk: Arc<dyn Disk> = match &settings.second {
+        None => Arc::new(disk),
+        Some(second) => Arc::new(with_second(folder, Arc::new(disk), second)?),
+    };
+    open_on(disk, &paths.ledger, settings, nonces_since)
+}
+
+/// The journal's disk and its second copy as one, after they were made equal.
+fn with_second(folder: &Path, first: Arc<dyn Disk>, second: &Path) -> Result<Twofold, StoreError> {
+    let refused = |error: CopyError| StoreError::Second {
+        folder: second.display().to_string(),
+        source: Box::new(error),
+    };
+    copies::make_folder(second).map_err(refused)?;
+    copies::copy_beside(folder, second).map_err(refused)?;
+    let copy: Arc<dyn Disk> = Arc::new(copies::lock(&Paths::of(second)).map_err(refused)?);
+    let (first_lacked, second_lacked) =
+        agree(&first, &copy).map_err(|error| refused(error.into()))?;
+    if first_lacked > 0 || second_lacked > 0 {
+        tracing::warn!(
+            first_lacked,
+            second_lacked,
+            "the journal and its second copy were made equal"
+        );
+    }
+    Ok(Twofold::new(first, copy))
 }
 
 /// Opens the store on a given disk.
@@ -109,11 +136,14 @@ pub fn open_on(
         segment_bytes: settings.segment_bytes,
         ballast_bytes: settings.ballast_bytes,
         retry: settings.room_retry,
+        format: settings.format,
     };
     // The last batch is made durable here, before the ledger may know of it.
     let journal = Journal::open(Arc::clone(&disk), &tail, plan);
     let journal = journal.map_err(StoreError::file("continue the journal"))?;
-    catch_up(disk.as_ref(), &mut ledger, applied)?;
+    if applied.last < tail.place.last {
+        catch_up(disk.as_ref(), &mut ledger, applied)?;
+    }
     let wanted = (nonces_since, settings.late_answers_max);
     let recovered = recovered(ledger_path, &tail, journal.epoch(), wanted)?;
     let store = JournalStore::start(journal, ledger, ledger_path, settings)?;
@@ -217,6 +247,6 @@ where
         ScanError::File { name, source } => {
             StoreError::File { what: format!("read the journal file {name}"), source }
         }
-        ScanError::Visitor(error) => error.into(),
+        ScanError::Visitor { error, .. } => error.into(),
     }
 }

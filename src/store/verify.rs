@@ -1,9 +1,11 @@
 //! Checks a whole journal, archive included, from its first record; beside a running gateway or not.
 
-use super::journal::Chain;
+use super::fields::DecodeError;
 use super::journal::disk::Folder;
-use super::journal::frame::Place;
-use super::journal::scan::{Torn, scan};
+use super::journal::frame::{Place, RawRecord};
+use super::journal::scan::{ScanError, Torn, scan};
+use super::journal::segment::SegmentHead;
+use super::journal::{Chain, Damage, DamageFault, GENESIS};
 use super::ledger::{Ledger, LedgerError};
 use super::recovery::{Paths, stop};
 use super::{StoreError, record_code};
@@ -25,6 +27,8 @@ pub struct Report {
     pub chain: Chain,
     /// How often the journal was opened to write.
     pub epoch: u32,
+    /// The head of the newest segment: its format, and in format 2 who made it; `None` for an empty one.
+    pub newest: Option<SegmentHead>,
     /// A torn batch at the end: what a crash left, or what a running gateway writes at this moment.
     pub torn: Option<Torn>,
     /// Up to where the ledger follows; `None` if there is no ledger.
@@ -37,6 +41,10 @@ pub struct Report {
 /// # Errors
 /// [`StoreError::Damaged`] with the place of the first damage, or what kept it from being read.
 pub fn verify(folder: &Path) -> Result<Report, StoreError> {
+    read(folder, |_| {})
+}
+
+fn read(folder: &Path, mut see: impl FnMut(&RawRecord<'_>)) -> Result<Report, StoreError> {
     let paths = Paths::of(folder);
     std::fs::read_dir(&paths.journal)
         .map_err(StoreError::file(format!("find a journal in {}", paths.journal.display())))?;
@@ -47,9 +55,10 @@ pub fn verify(folder: &Path) -> Result<Report, StoreError> {
     let tail = scan(&disk, Place::START, |_, raw| {
         let compared = ledger.filter(|place| place.last == raw.sequence);
         other |= compared.is_some_and(|place| place.chain != raw.chain);
-        record_code::decode(raw.kind, raw.version, raw.body).map(drop).map_err(LedgerError::from)
+        see(raw);
+        record_code::decode(raw.kind, raw.version, raw.body).map(drop)
     })
-    .map_err(stop)?;
+    .map_err(located)?;
     let applied = ledger.map(|place| place.last);
     if other || applied.is_some_and(|applied| applied > tail.place.last) {
         // Said again by a scan that knows where the ledger stands.
@@ -63,7 +72,63 @@ pub fn verify(folder: &Path) -> Result<Report, StoreError> {
         last: tail.place.last,
         chain: tail.place.chain,
         epoch: tail.epoch,
+        newest: tail.segment.map(|(_, head)| head),
         torn: tail.torn,
         ledger: applied,
     })
+}
+
+/// How a copy of a journal stands to the journal that it was made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Comparison {
+    /// The copy.
+    pub copy: Report,
+    /// The journal.
+    pub first: Report,
+    /// The last record of the shorter of the two, up to which they have the same records; `None` if they
+    /// have not, and the one is no copy of the other.
+    pub same_up_to: Option<Sequence>,
+    /// How many records the journal has that the copy lacks.
+    pub missing: u64,
+}
+
+/// Checks a copy and the journal that it was made of, each whole, and that the one is a beginning of the
+/// other. Two journals with equal chain values at a record are equal up to there.
+///
+/// # Errors
+/// As [`verify`], for either.
+pub fn compare(copy: &Path, first: &Path) -> Result<Comparison, StoreError> {
+    let copied = verify(copy)?;
+    let mut chain = (copied.last == Sequence(0)).then_some(GENESIS);
+    let journal = read(first, |raw| {
+        if raw.sequence == copied.last {
+            chain = Some(raw.chain);
+        }
+    })?;
+    let (mut same, mut up_to) = (chain == Some(copied.chain), copied.last);
+    if journal.last < copied.last {
+        let mut chain = (journal.last == Sequence(0)).then_some(GENESIS);
+        read(copy, |raw| {
+            if raw.sequence == journal.last {
+                chain = Some(raw.chain);
+            }
+        })?;
+        (same, up_to) = (chain == Some(journal.chain), journal.last);
+    }
+    let missing = journal.last.0.saturating_sub(copied.last.0);
+    Ok(Comparison { copy: copied, first: journal, same_up_to: same.then_some(up_to), missing })
+}
+
+/// A record that says nothing is damage, with its place.
+fn located(error: ScanError<DecodeError>) -> StoreError {
+    match error {
+        ScanError::Visitor { error, segment, offset, sequence } => {
+            let fault = DamageFault::Record(error);
+            Damage { segment, offset, sequence, fault }.into()
+        }
+        ScanError::Damaged(damage) => damage.into(),
+        ScanError::File { name, source } => {
+            StoreError::File { what: format!("read the journal file {name}"), source }
+        }
+    }
 }

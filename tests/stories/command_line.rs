@@ -67,6 +67,11 @@ fn every_subcommand_has_help_with_an_example() {
         &["report", "totals"],
         &["journal", "verify"],
         &["journal", "export"],
+        &["journal", "backup"],
+        &["journal", "restore"],
+        &["journal", "follow"],
+        &["journal", "archive"],
+        &["journal", "convert"],
         &["keys", "init"],
         &["keys", "public"],
     ];

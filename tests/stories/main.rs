@@ -9,6 +9,7 @@
 
 mod architecture;
 mod command_line;
+mod journal_copies;
 mod operated;
 mod out_of_service;
 mod overload;

@@ -232,6 +232,13 @@ impl Disk for SimDisk {
         Ok(file.ok_or(ErrorKind::NotFound)?.seen.clone())
     }
 
+    fn read_at(&self, name: &str, offset: u64, length: usize) -> io::Result<Vec<u8>> {
+        let whole = self.read(name)?;
+        let from = usize::try_from(offset).unwrap_or(usize::MAX).min(whole.len());
+        let rest = whole.get(from..).unwrap_or_default();
+        Ok(rest.get(..length).unwrap_or(rest).to_vec())
+    }
+
     fn open(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
         let mut inner = self.inner();
         inner.operate()?;

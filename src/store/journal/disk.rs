@@ -17,6 +17,11 @@ pub trait Disk: Send + Sync + 'static {
     /// What the system says.
     fn read(&self, name: &str) -> io::Result<Vec<u8>>;
 
+    /// At most `length` bytes of a file from `offset` on; fewer at its end.
+    /// # Errors
+    /// What the system says.
+    fn read_at(&self, name: &str, offset: u64, length: usize) -> io::Result<Vec<u8>>;
+
     /// Opens a file to write in it.
     /// # Errors
     /// What the system says.
@@ -114,6 +119,20 @@ impl Disk for Folder {
             Err(error) if error.kind() == ErrorKind::NotFound => fs::read(self.archive.join(name)),
             read => read,
         }
+    }
+
+    fn read_at(&self, name: &str, offset: u64, length: usize) -> io::Result<Vec<u8>> {
+        let file = match File::open(self.folder.join(name)) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                File::open(self.archive.join(name))?
+            }
+            opened => opened?,
+        };
+        let there = file.metadata()?.len().saturating_sub(offset);
+        let length = length.min(usize::try_from(there).unwrap_or(usize::MAX));
+        let mut bytes = vec![0; length];
+        file.read_exact_at(&mut bytes, offset)?;
+        Ok(bytes)
     }
 
     fn open(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {

@@ -24,8 +24,8 @@ use tidegate_payment::record::Record;
 pub const SECTOR: usize = 512;
 /// The largest batch that anybody writes, in bytes.
 pub const BATCH_BYTES_MAX: usize = 4 << 20;
-pub(super) const HEAD_BYTES: usize = 28;
-pub(super) const MAGIC: [u8; 4] = *b"TGBT";
+pub(in crate::store) const HEAD_BYTES: usize = 28;
+pub(in crate::store) const MAGIC: [u8; 4] = *b"TGBT";
 const MARK: [u8; 4] = [b'T', b'G', b'E', 0xA5];
 const RECORD_HEAD_BYTES: usize = 16;
 const CHAIN_BYTES: usize = 32;
@@ -191,16 +191,16 @@ fn next_chain(before: &Chain, record: &[u8]) -> Chain {
 
 /// The head of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct BatchHead {
-    pub(super) length: usize,
-    pub(super) first: u64,
-    pub(super) records: u32,
-    pub(super) epoch: u32,
+pub(in crate::store) struct BatchHead {
+    pub(in crate::store) length: usize,
+    pub(in crate::store) first: u64,
+    pub(in crate::store) records: u32,
+    pub(in crate::store) epoch: u32,
 }
 
 impl BatchHead {
     /// The head at the front of `bytes`, if there is one.
-    pub(super) fn read(bytes: &[u8]) -> Option<Self> {
+    pub(in crate::store) fn read(bytes: &[u8]) -> Option<Self> {
         let mut cursor = Cursor(bytes);
         let head = cursor.0.get(..24)?;
         (cursor.array::<4>()? == MAGIC).then_some(())?;
@@ -212,21 +212,25 @@ impl BatchHead {
     }
 
     /// How many bytes it takes on the disk.
-    pub(super) fn padded(self) -> usize {
+    pub(in crate::store) fn padded(self) -> usize {
         self.length.next_multiple_of(SECTOR)
     }
 }
 
 /// A batch that was read and found right.
 #[derive(Debug)]
-pub(super) struct Batch<'a> {
-    pub(super) head: BatchHead,
-    pub(super) records: Vec<RawRecord<'a>>,
-    pub(super) place: Place,
+pub(in crate::store) struct Batch<'a> {
+    pub(in crate::store) head: BatchHead,
+    pub(in crate::store) records: Vec<RawRecord<'a>>,
+    pub(in crate::store) place: Place,
 }
 
 /// Reads the batch at the front of `bytes`, which must continue `place`.
-pub(super) fn read_batch(bytes: &[u8], place: Place, epoch: u32) -> Result<Batch<'_>, BatchFault> {
+pub(in crate::store) fn read_batch(
+    bytes: &[u8],
+    place: Place,
+    epoch: u32,
+) -> Result<Batch<'_>, BatchFault> {
     let head = BatchHead::read(bytes).ok_or(BatchFault::Head)?;
     let whole = bytes.get(..head.padded()).ok_or(BatchFault::End)?;
     let (content, filling) = whole.split_at_checked(head.length).ok_or(BatchFault::End)?;

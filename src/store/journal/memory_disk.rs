@@ -120,6 +120,12 @@ impl Disk for MemoryDisk {
         Ok(content.lock().unwrap().seen.clone())
     }
 
+    fn read_at(&self, name: &str, offset: u64, length: usize) -> io::Result<Vec<u8>> {
+        let bytes = self.read(name)?;
+        let offset = usize::try_from(offset).unwrap().min(bytes.len());
+        Ok(bytes[offset..bytes.len().min(offset + length)].to_vec())
+    }
+
     fn open(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
         let inner = self.0.lock().unwrap();
         let content = Arc::clone(inner.files.get(name).ok_or(ErrorKind::NotFound)?);

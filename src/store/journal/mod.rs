@@ -14,8 +14,11 @@ pub mod frame;
 pub mod room;
 pub mod scan;
 pub mod segment;
+pub mod twofold;
 pub mod writer;
 
+#[cfg(test)]
+mod damage_tests;
 #[cfg(test)]
 pub(crate) mod memory_disk;
 #[cfg(test)]
@@ -44,6 +47,18 @@ pub enum DamageFault {
     /// The head of a segment is not one.
     #[error("the segment's head is wrong")]
     SegmentHead,
+    /// A segment has a format that this release does not know.
+    #[error(
+        "the segment has format {found}, this release reads formats {oldest} to {newest}: it was written by a newer release (or its head is damaged)"
+    )]
+    Format {
+        /// The format found.
+        found: u16,
+        /// The oldest that is read.
+        oldest: u16,
+        /// The newest that is read.
+        newest: u16,
+    },
     /// A segment's file is shorter or longer than its head says.
     #[error("the file has {found} bytes, its head says {wanted}")]
     SegmentSize {
@@ -86,6 +101,38 @@ pub enum DamageFault {
     /// The projection was made from another journal.
     #[error("the projection was made from a journal with another record at this sequence")]
     OtherJournal,
+}
+
+impl Damage {
+    /// What should have stood there.
+    pub fn expected(&self) -> String {
+        let next = self.sequence.0;
+        match self.fault {
+            DamageFault::SegmentHead => "the head of a segment, with its checksum".to_owned(),
+            DamageFault::Format { oldest, newest, .. } => {
+                format!("a segment of format {oldest} to {newest}")
+            }
+            DamageFault::SegmentSize { wanted, .. } => format!("a file of {wanted} bytes"),
+            DamageFault::SegmentOrder { wanted, .. } => {
+                format!("a segment that begins at sequence {wanted}")
+            }
+            DamageFault::SegmentChain => {
+                "the chain value of the last record of the segment before".to_owned()
+            }
+            DamageFault::Batch(_) | DamageFault::Middle { .. } => {
+                format!(
+                    "a whole batch that begins at sequence {next} and continues the chain of hashes"
+                )
+            }
+            DamageFault::Record(_) => "a record that this release understands".to_owned(),
+            DamageFault::EndsEarly { applied } => {
+                format!("records {next} to {applied}, which the ledger has applied")
+            }
+            DamageFault::OtherJournal => {
+                format!("the record {next} that the ledger was made from")
+            }
+        }
+    }
 }
 
 /// A hash of the chain.

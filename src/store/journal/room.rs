@@ -5,6 +5,7 @@
 //! what old ones still need (answers, reversals) goes into the rest of this segment and the ballast's.
 
 use super::disk::{Disk, DiskFile};
+use super::segment::Format;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -34,6 +35,8 @@ pub struct RoomPlan {
     pub ballast_bytes: u64,
     /// How long to wait before a full disk is tried again.
     pub retry: Duration,
+    /// How segments are written.
+    pub format: Format,
 }
 
 /// The next segment and the ballast.

@@ -5,7 +5,7 @@ use super::disk::Disk;
 use super::frame::{
     BATCH_BYTES_MAX, BatchFault, BatchHead, HEAD_BYTES, MAGIC, Place, RawRecord, SECTOR, read_batch,
 };
-use super::segment::{SegmentHead, first_of};
+use super::segment::{Format, HeadFault, SegmentHead, first_of};
 use super::{Damage, DamageFault};
 use std::io;
 use tidegate_payment::durable::Sequence;
@@ -25,8 +25,17 @@ pub enum ScanError<E> {
         source: io::Error,
     },
     /// Whoever looked at the records does not go on.
-    #[error("{0}")]
-    Visitor(E),
+    #[error("{error}")]
+    Visitor {
+        /// Why.
+        error: E,
+        /// At which file.
+        segment: String,
+        /// At the batch that begins there, in bytes.
+        offset: u64,
+        /// At which record.
+        sequence: Sequence,
+    },
 }
 
 /// Where the journal ends.
@@ -137,8 +146,10 @@ impl SegmentScan<'_> {
 
     /// Checks the segment's head against its file and against the segment before it.
     fn begin(&mut self, from: Place) -> Result<(), Damage> {
-        let head = SegmentHead::decode(self.file);
-        let head = head.ok_or_else(|| self.damage(0, DamageFault::SegmentHead))?;
+        let head = SegmentHead::decode(self.file).map_err(|fault| match fault {
+            HeadFault::Wrong => self.damage(0, DamageFault::SegmentHead),
+            HeadFault::Format(found) => self.damage(0, unknown_format(found)),
+        })?;
         let found = u64::try_from(self.file.len()).unwrap_or(u64::MAX);
         if found != head.bytes {
             let fault = DamageFault::SegmentSize { found, wanted: head.bytes };
@@ -191,7 +202,12 @@ impl SegmentScan<'_> {
                     return Err(self.damage(position, DamageFault::OtherJournal).into());
                 }
                 if record.sequence > from.last {
-                    visit(batch.head.epoch, record).map_err(ScanError::Visitor)?;
+                    visit(batch.head.epoch, record).map_err(|error| ScanError::Visitor {
+                        error,
+                        segment: self.name.to_owned(),
+                        offset: u64::try_from(position).unwrap_or(u64::MAX),
+                        sequence: record.sequence,
+                    })?;
                 }
                 self.tail.read.records = self.tail.read.records.saturating_add(1);
             }
@@ -218,7 +234,11 @@ impl SegmentScan<'_> {
         }
         let used = used_bytes(rest);
         let torn = match BatchHead::read(rest) {
-            Some(head) => head.padded() >= used && is_missing_a_part(rest, head),
+            // What stands behind the last batch was begun as the next one, or is none of ours.
+            Some(head) => {
+                let is_next = head.first == self.tail.place.next();
+                is_next && head.padded() >= used && is_missing_a_part(rest, head)
+            }
             None => is_headless_tear(rest, used),
         };
         if !self.is_last || !torn {
@@ -238,6 +258,11 @@ impl SegmentScan<'_> {
         let (index, _) = found.next()?;
         u64::try_from(from.checked_add(index.checked_mul(SECTOR)?)?).ok()
     }
+}
+
+fn unknown_format(found: u16) -> DamageFault {
+    let (oldest, newest) = (Format::OLDEST.number(), Format::NEWEST.number());
+    DamageFault::Format { found, oldest, newest }
 }
 
 /// A batch whose head is there was torn if a sector of it is still zero, or its end is.

@@ -11,7 +11,7 @@ use super::frame::{Place, SECTOR};
 use super::memory_disk::{Faults, MemoryDisk};
 use super::room::RoomPlan;
 use super::scan::{ScanError, Tail, scan};
-use super::segment::file_name;
+use super::segment::{Format, file_name};
 use super::writer::Journal;
 use super::{Damage, DamageFault};
 use crate::store::record_code;
@@ -22,8 +22,12 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tidegate_payment::record::Record;
 
-const PLAN: RoomPlan =
-    RoomPlan { segment_bytes: 16_384, ballast_bytes: 0, retry: Duration::from_secs(3600) };
+const PLAN: RoomPlan = RoomPlan {
+    segment_bytes: 16_384,
+    ballast_bytes: 0,
+    retry: Duration::from_secs(3600),
+    format: Format::NEWEST,
+};
 
 /// Everything in the journal, or why it cannot be read.
 fn read(disk: &MemoryDisk) -> Result<(Vec<Record>, Tail), Damage> {

@@ -4,10 +4,11 @@ use super::disk::{Disk, DiskFile};
 use super::frame::{BatchWriter, Place, SECTOR};
 use super::room::{Fresh, Room, RoomPlan, make_fresh, remove_unused};
 use super::scan::Tail;
-use super::segment::{SegmentHead, file_name};
+use super::segment::{Format, Made, Release, SegmentHead, file_name};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The journal, open to write. After an append that failed it must not be used again.
 pub struct Journal {
@@ -16,13 +17,16 @@ pub struct Journal {
     active: Active,
     place: Place,
     epoch: u32,
+    format: Format,
 }
 
 /// The segment that is written.
-struct Active {
-    file: Box<dyn DiskFile>,
+pub(in crate::store) struct Active {
+    pub(in crate::store) file: Box<dyn DiskFile>,
+    /// Its size.
     bytes: u64,
-    position: u64,
+    /// Where the next batch goes.
+    pub(in crate::store) position: u64,
 }
 
 impl Journal {
@@ -55,10 +59,10 @@ impl Journal {
         remove_unused(disk.as_ref())?;
         let active = match &tail.segment {
             Some((name, head)) => continue_segment(disk.as_ref(), name, *head, tail)?,
-            None => begin_journal(disk.as_ref(), epoch, plan.segment_bytes)?,
+            None => begin_journal(disk.as_ref(), epoch, plan)?,
         };
         let room = room(Arc::clone(&disk), plan)?;
-        Ok(Self { disk, room, active, place: tail.place, epoch })
+        Ok(Self { disk, room, active, place: tail.place, epoch, format: plan.format })
     }
 
     /// A batch that continues the journal.
@@ -109,13 +113,13 @@ impl Journal {
 
     fn next_segment(&self) -> io::Result<Active> {
         let fresh = self.room.take()?;
-        let (first, chain) = (self.place.next(), self.place.chain);
-        let head = SegmentHead { bytes: fresh.bytes, first, chain, epoch: self.epoch };
+        let head = head_of(&fresh, self.place, self.epoch, self.format);
         begin_segment(self.disk.as_ref(), fresh, head)
     }
 }
 
-fn continue_segment(
+/// Opens the last segment behind its last whole batch.
+pub(in crate::store) fn continue_segment(
     disk: &dyn Disk,
     name: &str,
     head: SegmentHead,
@@ -135,15 +139,22 @@ fn continue_segment(
     Ok(Active { file, bytes: head.bytes, position: tail.position })
 }
 
-fn begin_journal(disk: &dyn Disk, epoch: u32, bytes: u64) -> io::Result<Active> {
-    let fresh = make_fresh(disk, "unused-0".to_owned(), bytes)?;
-    let place = Place::START;
-    let head = SegmentHead { bytes, first: place.next(), chain: place.chain, epoch };
+fn begin_journal(disk: &dyn Disk, epoch: u32, plan: RoomPlan) -> io::Result<Active> {
+    let fresh = make_fresh(disk, "unused-0".to_owned(), plan.segment_bytes)?;
+    let head = head_of(&fresh, Place::START, epoch, plan.format);
     begin_segment(disk, fresh, head)
 }
 
+/// The head of a segment that begins now.
+fn head_of(fresh: &Fresh, place: Place, epoch: u32, format: Format) -> SegmentHead {
+    let at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros();
+    let made = Made { at: i64::try_from(at).unwrap_or(i64::MAX), release: Release::this() };
+    let made = (format == Format::V2).then_some(made);
+    SegmentHead { bytes: fresh.bytes, first: place.next(), chain: place.chain, epoch, made }
+}
+
 /// Turns a zeroed file into a segment: its head is durable before its name is.
-fn begin_segment(
+pub(in crate::store) fn begin_segment(
     disk: &dyn Disk,
     Fresh { file, name, .. }: Fresh,
     head: SegmentHead,

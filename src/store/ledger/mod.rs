@@ -5,8 +5,10 @@
 //! never asked whether something is durable, and it can be made again from the journal at any time.
 
 mod fold;
+mod needed;
 mod read;
 
+pub use needed::Needed;
 pub use read::{OpenReversals, PaymentLine, Reader, TimelineEntry, Total};
 
 use super::fields::DecodeError;
@@ -26,7 +28,7 @@ use tidegate_payment::payment::WrongTurn;
 use tidegate_payment::record::{Block, Record};
 
 /// Raised with every change of the tables; a ledger of another version is made again.
-const SCHEMA_VERSION: i64 = 2;
+const SCHEMA_VERSION: i64 = 3;
 const SCHEMA: &str = include_str!("schema.sql");
 /// How many open payments are kept folded between transactions.
 const KEPT_FOLDS_MAX: usize = 20_000;

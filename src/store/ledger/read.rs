@@ -13,7 +13,7 @@ use tidegate_payment::time::{BusinessDate, Timestamp};
 
 /// The ledger, open to read; beside its writer, in this process or another.
 pub struct Reader {
-    connection: Connection,
+    pub(super) connection: Connection,
 }
 
 /// A payment in a list.

@@ -58,7 +58,7 @@ CREATE INDEX payment_reversed ON payment (first_sequence) WHERE state IN ('rever
 CREATE INDEX payment_case ON payment (first_sequence) WHERE is_case = 1;
 -- What waits for reconciliation.
 CREATE INDEX payment_suspect ON payment (first_sequence) WHERE is_suspect = 1;
--- The nonces that a start must still refuse.
-CREATE INDEX payment_by_nonce ON payment (nonce_created);
+-- The nonces that a start must still refuse; all of each is in the index, so that a start reads no row.
+CREATE INDEX payment_by_nonce ON payment (nonce_created, first_sequence, merchant, nonce);
 -- The totals of a business date.
 CREATE INDEX payment_by_date ON payment (business_date);

@@ -18,6 +18,7 @@ use tidegate::store::journal::disk::Disk;
 use tidegate::store::journal::frame::Place;
 use tidegate::store::journal::room::RoomPlan;
 use tidegate::store::journal::scan::{ScanError, Tail, scan};
+use tidegate::store::journal::segment::Format;
 use tidegate::store::journal::writer::Journal;
 use tidegate_line::event::Event as LineEvent;
 use tidegate_line::host::Host;
@@ -82,6 +83,8 @@ impl World {
             segment_bytes: SEGMENT_BYTES,
             ballast_bytes: BALLAST_BYTES,
             retry: Duration::from_secs(1),
+            // Without the time of day in it: a seed gives the same bytes each time.
+            format: Format::V1,
         };
         let journal = Journal::open_by_hand(Arc::clone(&disk), &tail, plan).map_err(|_| None)?;
         if journal.epoch() <= epoch {
@@ -289,7 +292,7 @@ fn damage(error: ScanError<String>) -> Option<String> {
     match error {
         ScanError::Damaged(damage) => Some(damage.to_string()),
         ScanError::File { .. } => None,
-        ScanError::Visitor(error) => Some(error),
+        ScanError::Visitor { error, .. } => Some(error),
     }
 }
 
