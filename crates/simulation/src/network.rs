@@ -49,6 +49,8 @@ pub struct Link {
     pub dumb: bool,
     /// Whether the bank has signed it on.
     pub signed_on: bool,
+    /// Whether the bank has asked for its end, and has signed it on never since.
+    pub ending: bool,
     /// Whether the gateway was told that its sign-on is accepted.
     pub accepted: bool,
     /// What the bank has read of a frame that is not whole.
@@ -79,6 +81,7 @@ impl Link {
             deaf: false,
             dumb: false,
             signed_on: false,
+            ending: false,
             accepted: false,
             at_bank: Vec::new(),
             at_gateway: Vec::new(),

@@ -52,31 +52,31 @@ pub enum Sabotage {
 }
 
 impl Sabotage {
-    /// All of them, with their names and the invariant that each breaks.
-    pub const ALL: [(Self, &'static str, &'static str); 23] = [
-        (Self::AckBeforeSync, "ack_before_sync", "D1"),
-        (Self::SendBeforeDurable, "send_before_durable", "D1"),
-        (Self::AnswerBeforeDurable, "answer_before_durable", "D2"),
-        (Self::DropReversal, "drop_reversal", "F3"),
-        (Self::UnmarkRepeat, "unmark_repeat", "S8"),
-        (Self::ReuseNumber, "reuse_number", "S3"),
-        (Self::SwallowLate, "swallow_late", "M14"),
-        (Self::OtherAnswer, "other_answer", "M2"),
-        (Self::ForgetKey, "forget_key", "M3"),
-        (Self::ForgetFollowUps, "forget_follow_ups", "M13"),
-        (Self::LyingDisk, "lying_disk", "D3"),
-        (Self::BelieveContradiction, "believe_contradiction", "S2"),
-        (Self::FreshKey, "fresh_key", "M3"),
-        (Self::WrongAmount, "wrong_amount", "M9"),
-        (Self::NoSignOn, "no_sign_on", "S5"),
-        (Self::NotSentLie, "not_sent_lie", "M15"),
-        (Self::ForgetOpen, "forget_open", "M1"),
-        (Self::OtherDate, "other_date", "S7"),
-        (Self::ReverseAnswered, "reverse_answered", "M16"),
-        (Self::FlipBit, "flip_bit", "D5"),
-        (Self::IgnoreMismatch, "ignore_mismatch", "M4"),
-        (Self::OtherReversal, "other_reversal", "M11"),
-        (Self::TellPartialAsFull, "tell_partial_as_full", "M10"),
+    /// All of them, with their names and the invariants that each may break first.
+    pub const ALL: [(Self, &'static str, &'static [&'static str]); 23] = [
+        (Self::AckBeforeSync, "ack_before_sync", &["D1", "D2"]),
+        (Self::SendBeforeDurable, "send_before_durable", &["D1"]),
+        (Self::AnswerBeforeDurable, "answer_before_durable", &["D2"]),
+        (Self::DropReversal, "drop_reversal", &["M1", "F3"]),
+        (Self::UnmarkRepeat, "unmark_repeat", &["S8"]),
+        (Self::ReuseNumber, "reuse_number", &["S3"]),
+        (Self::SwallowLate, "swallow_late", &["M14"]),
+        (Self::OtherAnswer, "other_answer", &["M2", "D2"]),
+        (Self::ForgetKey, "forget_key", &["M3"]),
+        (Self::ForgetFollowUps, "forget_follow_ups", &["M13"]),
+        (Self::LyingDisk, "lying_disk", &["D3", "D5"]),
+        (Self::BelieveContradiction, "believe_contradiction", &["S2"]),
+        (Self::FreshKey, "fresh_key", &["S4"]),
+        (Self::WrongAmount, "wrong_amount", &["M9"]),
+        (Self::NoSignOn, "no_sign_on", &["S5"]),
+        (Self::NotSentLie, "not_sent_lie", &["M15"]),
+        (Self::ForgetOpen, "forget_open", &["M1"]),
+        (Self::OtherDate, "other_date", &["S7"]),
+        (Self::ReverseAnswered, "reverse_answered", &["M16"]),
+        (Self::FlipBit, "flip_bit", &["D5"]),
+        (Self::IgnoreMismatch, "ignore_mismatch", &["M4"]),
+        (Self::OtherReversal, "other_reversal", &["M11"]),
+        (Self::TellPartialAsFull, "tell_partial_as_full", &["M10"]),
     ];
 
     /// The one of this name.

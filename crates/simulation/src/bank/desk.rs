@@ -87,7 +87,7 @@ impl World {
     fn bank_hears_network(&mut self, wire: Wire, message: &Message) {
         if message.mti == "0810" && message.get(70) == "002" {
             // Whoever answers a sign-off has heard it, and sends no more.
-            if let Some(link) = self.network.link(wire) {
+            if let Some(link) = self.network.link(wire).filter(|link| link.ending) {
                 link.signed_on = false;
             }
         }
@@ -103,7 +103,8 @@ impl World {
         reply.set(39, if refuses { "91" } else { "00" });
         if let Some(link) = self.network.link(wire) {
             match message.get(70) {
-                "001" if !refuses => link.signed_on = true,
+                // A sign-on that is accepted is the last word, whatever crossed it on the way.
+                "001" if !refuses => (link.signed_on, link.ending) = (true, false),
                 "002" => link.signed_on = false,
                 _ => {}
             }
@@ -236,7 +237,12 @@ impl World {
                     self.fly_to_gateway(wire, bytes);
                 }
                 Said::Unasked => self.bank_sends_unasked(wire),
-                _ => self.bank_sends(wire, &message),
+                _ => {
+                    if let Some(link) = self.network.link(wire).filter(|_| said == Said::SignOff) {
+                        link.ending = true;
+                    }
+                    self.bank_sends(wire, &message);
+                }
             }
         }
     }

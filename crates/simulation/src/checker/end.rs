@@ -10,6 +10,11 @@ use std::time::Duration;
 use tidegate_payment::id::PaymentId;
 use tidegate_payment::request::Operation;
 
+/// How long a commit may take while syncs are slow, and a pause comes on top, in seconds.
+const SLOWEST_COMMIT_S: u64 = 90;
+/// How long what was owed in the time of faults may take to be exhausted, in seconds.
+const EXHAUSTED_S: u64 = 200;
+
 impl World {
     /// How many wishes may stay without a final answer: those that wait for a person.
     pub(crate) fn allowed_undone(&self) -> u64 {
@@ -23,6 +28,7 @@ impl World {
             return self.checker.breaks("L1", "the gateway does not start any more");
         };
         let status = node.engine.status();
+        self.judge_cases();
         if status.reversing + status.repeating > 0 {
             let what = format!("{} reversals, {} advices", status.reversing, status.repeating);
             self.checker.breaks("F3", format!("{what} do not drain"));
@@ -41,8 +47,19 @@ impl World {
         }
     }
 
+    /// Cases that nobody provoked: the bank refuses nothing any more, and answers everything.
+    fn judge_cases(&mut self) {
+        let calm = self.calm_since.saturating_add(Duration::from_secs(EXHAUSTED_S));
+        let parked = self.checker.payments().filter(|known| known.parked && known.parked_at > calm);
+        let first = parked.map(|known| known.id).next();
+        if let Some(id) = first.filter(|_| self.calm) {
+            self.checker.breaks("F3", format!("payment {id} is a case that nobody provoked"));
+        }
+    }
+
     /// After the drain: do all tell the same?
     pub(crate) fn settle_accounts(&mut self) {
+        self.judge_cases();
         self.audit_journal();
         self.checker.reckon(&self.bank.books, self.life, self.clock.mono);
         for wish in self.merchants.wishes() {
@@ -90,10 +107,13 @@ impl Checker {
                 };
                 *net.entry(known.merchant.as_str()).or_default() += sign * amount;
             }
+            // What a run heard shortly before its end counts as silence.
             let unrecorded = known.late_seen.is_some_and(|(at, in_life)| {
-                in_life == life && now.saturating_sub(at) > Duration::from_secs(60)
+                let end = if in_life == life { Some(&now) } else { self.ends.get(&in_life) };
+                let wait = if in_life == life { 1 } else { SLOWEST_COMMIT_S };
+                end.is_some_and(|end| end.saturating_sub(at) > Duration::from_secs(wait))
             });
-            if unrecorded && !known.late {
+            if unrecorded && !known.late && !known.conflicted {
                 found.push(("M14", format!("the late approval of {} is not on record", known.id)));
             }
         }

@@ -70,8 +70,12 @@ pub struct Known {
     pub originals: u32,
     /// Its reversals on the wire.
     pub reversals: u32,
-    /// Until when its request was known to be unanswered by the bank's word.
+    /// When, and in which run, an approval was heard that came after the time-out.
     pub late_seen: Option<(Duration, u64)>,
+    /// A conflict refused one of its records: what it was about may be lost.
+    pub conflicted: bool,
+    /// When it was parked.
+    pub parked_at: Duration,
     /// Where its due reversal stands in the journal, if an earlier run left it.
     pub restarted: Option<u64>,
     /// In which run of the gateway it was accepted.
@@ -172,6 +176,8 @@ impl Checker {
                 originals: 0,
                 reversals: 0,
                 late_seen: None,
+                conflicted: false,
+                parked_at: Duration::ZERO,
                 restarted: None,
                 run,
             };
@@ -237,7 +243,9 @@ impl Known {
             }
             Record::NotSent(_) => self.not_sent = true,
             Record::Lapsed(_) => self.lapsed = true,
-            Record::ReversalParked(_) | Record::AdviceParked(_) => self.parked = true,
+            Record::ReversalParked(_) | Record::AdviceParked(_) => {
+                (self.parked, self.parked_at) = (true, now);
+            }
             Record::CaseRetried(_) => self.parked = false,
             Record::CaseClosed(it) => {
                 (self.closed, self.parked) = (Some(it.resolution), false);

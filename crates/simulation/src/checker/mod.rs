@@ -44,6 +44,8 @@ pub struct Checker {
     by_rrn: BTreeMap<String, PaymentId>,
     /// The chain value of each record that was told to be durable, or found at a start.
     chains: Vec<Chain>,
+    /// When each run of the gateway ended.
+    ends: BTreeMap<u64, Duration>,
     /// Reversals of an earlier run that have not left, by card.
     held: BTreeMap<String, BTreeSet<PaymentId>>,
 }
@@ -82,6 +84,18 @@ impl Checker {
     pub fn by_key(&self, merchant: &str, key: &str) -> Option<&Known> {
         let key = (merchant.to_owned(), key.to_owned());
         self.by_key.get(&key).and_then(|id| self.payments.get(id))
+    }
+
+    /// A run of the gateway ended.
+    pub fn run_ended(&mut self, life: u64) {
+        self.ends.insert(life, self.now.0);
+    }
+
+    /// A conflict refused a record of a payment.
+    pub fn conflict(&mut self, id: PaymentId) {
+        if let Some(known) = self.payments.get_mut(&id) {
+            known.conflicted = true;
+        }
     }
 
     /// All payments that the journal tells of.

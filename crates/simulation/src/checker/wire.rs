@@ -33,6 +33,22 @@ pub fn is_reversal(message: &Message) -> bool {
 }
 
 impl Checker {
+    /// A reply is taken for the answer to a payment's request. Invariant S2.
+    pub fn delivered(&mut self, id: PaymentId, body: &[u8]) {
+        let Some(known) = self.payments.get(&id) else { return };
+        let Ok(reply) = Message::decode(body) else { return };
+        let get = |field| reply.get(field);
+        let amount: i64 = get(4).parse().unwrap_or(-1);
+        let partial = get(39) == "10" && amount < known.amount;
+        let own = wide(get(7), get(11), get(37), get(41), get(42)) == known.wide
+            && get(2) == known.card
+            && get(49) == "978"
+            && (amount == known.amount || partial);
+        if !own {
+            self.breaks("S2", format!("another's answer is taken for that of payment {id}"));
+        }
+    }
+
     /// A frame is handed to the socket. `accepted`: whether the sign-on of the line was answered.
     pub fn handed(&mut self, body: &[u8], accepted: bool, cast: &Cast, run: u64) -> Option<Seen> {
         let message = match Dialect::Iso87Ascii.decode(body) {

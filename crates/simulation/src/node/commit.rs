@@ -10,7 +10,7 @@ use tidegate::store::Conflict;
 use tidegate_payment::durable::{Durable, Sequence};
 use tidegate_payment::effect::Outgoing;
 use tidegate_payment::input::Attempt;
-use tidegate_payment::record::{Group, ParkReason, Precondition, Record};
+use tidegate_payment::record::{Group, GroupSubject, ParkReason, Precondition, Record};
 use tidegate_payment::time::Mono;
 
 impl World {
@@ -27,6 +27,9 @@ impl World {
                 let point = if begins { Point::ConflictNew } else { Point::ConflictOpen };
                 self.points.hit(point);
                 let why = if begins { Conflict::KeyTaken } else { Conflict::OtherVersion };
+                if let GroupSubject::Payment(id) = group.subject() {
+                    self.checker.conflict(id);
+                }
                 refused.push((group, why));
             } else {
                 taken.push(group);

@@ -228,7 +228,10 @@ impl World {
         let is_card = |number: &str| out.request.card.sealed == number.as_bytes();
         let judged = Wording::judge(&self.cast.definition, frame.body(), out, name, &is_card);
         match judged {
-            Judged::Answer(answer) => return self.answered(out, answer),
+            Judged::Answer(answer) => {
+                self.checker.delivered(out.id, frame.body());
+                return self.answered(out, answer);
+            }
             Judged::Reversal(answer) => return self.tell(Input::ReversalAnswered(out.id, answer)),
             Judged::Deferred(said) => {
                 return self.tell(Input::Deferred(out.id, out.attempt, said));
@@ -240,6 +243,7 @@ impl World {
             Judged::Disagrees(_) => {
                 self.points.hit(Point::Contradiction);
                 if self.is_sabotaged(Sabotage::BelieveContradiction) {
+                    self.checker.delivered(out.id, frame.body());
                     let answer = HostAnswer {
                         response_code: "00".to_owned(),
                         class: AnswerClass::Approved,

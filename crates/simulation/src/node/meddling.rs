@@ -7,7 +7,7 @@ use std::time::Duration;
 use tidegate_payment::durable::Durable;
 use tidegate_payment::effect::Outgoing;
 use tidegate_payment::id::PaymentId;
-use tidegate_payment::input::Attempt;
+use tidegate_payment::input::{Attempt, LoadKey, Loaded};
 use tidegate_payment::payment::{Payment, View};
 use tidegate_payment::record::{AnswerClass, Group, HostAnswer, Record};
 use tidegate_payment::request::Silence;
@@ -70,6 +70,16 @@ impl World {
         }
     }
 
+    /// A planted bug: an original is found without what followed it.
+    pub(crate) fn forget_follow_ups(&self, loaded: &mut Loaded) {
+        let LoadKey::FollowUp { key, original, .. } = &loaded.key else { return };
+        let (key, original) = (key.clone(), *original);
+        loaded.found.retain(|group| match group.get().records.first() {
+            Some(Record::Accepted(it)) => it.id == original || it.request.key == key,
+            _ => false,
+        });
+    }
+
     /// A planted bug: a payment that is being answered is reversed too.
     pub(crate) fn reverse_answered(&mut self, id: PaymentId) {
         let Some(node) = self.node.as_ref() else { return };
@@ -80,7 +90,7 @@ impl World {
     }
 
     fn message_of(&self, id: PaymentId, attempt: Attempt) -> Option<Outgoing> {
-        let loaded = self.projection.load(tidegate_payment::input::LoadKey::Id(id));
+        let loaded = self.projection.load(LoadKey::Id(id));
         let of = |group: &Durable<Group>| Payment::fold(&group.get().records).ok().flatten();
         let payment = loaded.found.iter().filter_map(of).find(|payment| payment.id == id)?;
         if payment.silence() != Silence::Reversal {
@@ -93,7 +103,7 @@ impl World {
     /// A planted bug: whoever waits is told the host's answer when it is handed to the store.
     pub(crate) fn answer_early(&mut self, group: &Group) {
         let Some(Record::Answered(answered)) = group.records.first() else { return };
-        let loaded = self.projection.load(tidegate_payment::input::LoadKey::Id(answered.id));
+        let loaded = self.projection.load(LoadKey::Id(answered.id));
         let of = |group: &Durable<Group>| Payment::fold(&group.get().records).ok().flatten();
         let Some(mut payment) = loaded.found.iter().filter_map(of).find(|it| it.id == answered.id)
         else {

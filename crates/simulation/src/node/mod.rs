@@ -261,7 +261,7 @@ impl World {
             loaded.found.clear();
         }
         if self.is_sabotaged(Sabotage::ForgetFollowUps) {
-            loaded.found.truncate(1);
+            self.forget_follow_ups(&mut loaded);
         }
         let wait = self.dice.node.micros(20, 1_500);
         self.plan_node(wait, NodeEvent::Loaded(Box::new(loaded)));

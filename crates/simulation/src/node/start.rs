@@ -230,6 +230,7 @@ impl World {
     fn note_death(&mut self) {
         let Some(node) = self.node.as_ref() else { return };
         self.log.note(self.clock.mono, "the gateway dies", node.life, 0);
+        self.checker.run_ended(node.life);
         let busy = node.engine.status().awaiting_host > 0;
         self.points.hit_if(busy, Point::CrashInFlight);
         let life = node.life;
