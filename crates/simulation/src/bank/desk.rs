@@ -175,6 +175,10 @@ impl World {
             self.points.hit(Point::Overtaken);
         }
         let (code, approved) = self.bank_decides(kind, amount);
+        // What cannot be posted now may be posted when it is asked again.
+        if code == "91" && matches!(kind, Kind::Void | Kind::Completion | Kind::Refund) {
+            return code;
+        }
         let posting = Posting {
             kind,
             amount,

@@ -36,7 +36,7 @@ impl Checker {
     /// A reply is taken for the answer to a payment's request. Invariant S2.
     pub fn delivered(&mut self, id: PaymentId, body: &[u8]) {
         let Some(known) = self.payments.get(&id) else { return };
-        let Ok(reply) = Message::decode(body) else { return };
+        let Ok(reply) = Dialect::Iso87Ascii.decode(body) else { return };
         let get = |field| reply.get(field);
         let amount: i64 = get(4).parse().unwrap_or(-1);
         let partial = get(39) == "10" && amount < known.amount;
@@ -136,8 +136,8 @@ impl Checker {
             self.breaks("M3", format!("payment {id} is a second one of its key"));
         }
         let held = self.held.get(&card).into_iter().flatten();
-        let before = held.filter_map(|other| self.payments.get(other));
-        let due = before.filter(|other| other.id != id && other.restarted < Some(began)).next();
+        let mut before = held.filter_map(|other| self.payments.get(other));
+        let due = before.find(|other| other.id != id && other.restarted < Some(began));
         if let Some(other) = due.map(|other| other.id).filter(|_| first && !advice) {
             self.breaks("D8", format!("payment {id} goes before the reversal of {other}"));
         }
