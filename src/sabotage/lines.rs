@@ -1,6 +1,6 @@
 //! Lines that do not send what the engine says, or not as it says it.
 
-use super::Sabotage;
+use super::{Sabotage, step};
 use crate::engine_task::Lines;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tidegate_payment::durable::Durable;
@@ -111,6 +111,7 @@ impl<L: Lines> SabotagedLines<L> {
 impl<L: Lines> Lines for SabotagedLines<L> {
     fn send(&self, message: Box<Durable<Outgoing>>) -> Result<(), Box<Input>> {
         let outgoing = message.get();
+        step::reached_sending(outgoing.attempt);
         let (attempt, silence) = (outgoing.attempt, outgoing.fields.route.silence);
         match (self.chosen, attempt) {
             (Some(Sabotage::DropReversal), Attempt::Reversal(_)) => {

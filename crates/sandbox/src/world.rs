@@ -14,6 +14,7 @@ use crate::merchant::key::{Algorithm, SigningKey, signing_key};
 use crate::merchant::published::PublishedKeys;
 use crate::merchant::signature::Signed;
 use crate::merchant::{Merchant, Profile, Surroundings};
+use crate::proxy::{self, Proxy};
 use crate::token::Tokens;
 use crate::upheaval::Upheaval;
 use anyhow::{Context as _, anyhow};
@@ -53,6 +54,14 @@ pub struct Options {
     pub upheaval: Upheaval,
     /// More environment for the gateway.
     pub environment: Vec<(String, String)>,
+    /// What stands between gateway and bank.
+    pub proxy: proxy::Settings,
+    /// More environment for the first lives of the gateway, one after the other.
+    pub lives: Vec<Vec<(String, String)>>,
+    /// Where the gateway's data is to lie, if not in the run's folder.
+    pub data: Option<PathBuf>,
+    /// The file by which the wall clock jumps ([`crate::clock_jumps`]).
+    pub clock_file: Option<PathBuf>,
 }
 
 impl Options {
@@ -73,6 +82,10 @@ impl Options {
             books_in_memory: false,
             upheaval: Upheaval::default(),
             environment: Vec::new(),
+            proxy: proxy::Settings::default(),
+            lives: Vec::new(),
+            data: None,
+            clock_file: None,
         }
     }
 
@@ -104,8 +117,10 @@ pub struct World {
     pub clock: Clock,
     /// The bank's lies.
     pub plan: Arc<Plan>,
-    /// What passes on the bank's lines.
+    /// What passes on the lines, on the gateway's side of the proxy if there is one.
     pub capture: Capture,
+    /// What stands between gateway and bank, if anything does.
+    pub proxy: Option<Proxy>,
     /// What merchants ask and are told.
     pub history: History,
     /// The bank.
@@ -130,31 +145,31 @@ impl World {
         let path = folder.path().to_owned();
         let clock = Clock::start();
         let tokens = Tokens::fresh().map_err(|_| anyhow!("the machine has no randomness"))?;
-        let plan = Plan::new(options.seed, options.faults.clone(), options.reply_timeout);
-        let plan = Arc::new(plan);
+        let plan = Arc::new(Plan::new(options.seed, options.faults.clone(), options.reply_timeout));
         let kept = |name: &str| options.keep.as_ref().map(|_| path.join(name));
         let capture = Capture::new(clock, tokens.clone(), kept("wire.jsonl").as_deref())?;
         let history = History::new(clock, kept("history.jsonl").as_deref())?;
-        let settings = bank::Settings {
-            seed: options.seed,
-            ledger_file: (!options.books_in_memory).then(|| path.join("ledger.jsonl")),
-            habits: options.habits,
-            think_time_max: options.think_time_max,
-            swap_wait: options.reply_timeout.checked_div(4).unwrap_or_default(),
+        let at_bank = match options.proxy.is_honest() {
+            true => capture.clone(),
+            false => Capture::new(clock, tokens.clone(), kept("wire-at-bank.jsonl").as_deref())?,
         };
-        let bank = Bank::open(settings, LINES, clock, plan.clone(), capture.clone()).await?;
+        let bank = open_bank(&options, &path, clock, plan.clone(), at_bank).await?;
+        let (proxy, lines) =
+            Proxy::stand_before_all(options.proxy, bank.lines(), capture.clone()).await?;
         let owners = owners(options.merchants, options.seed)?;
-        let merchants = owners.iter().map(|(profile, key)| (profile.clone(), key.public.clone()));
+        let known = |(profile, key): &(Profile, SigningKey)| (profile.clone(), key.public.clone());
         let settings = gateway::Settings {
             program: options.program,
             folder: path.clone(),
             port: options.port,
             protocols: options.protocols,
-            lines: bank.lines().to_vec(),
-            merchants: merchants.collect(),
+            lines,
+            merchants: owners.iter().map(known).collect(),
             waits: Waits::scaled(options.reply_timeout),
             in_turns: options.upheaval.reloads > 0,
             environment: options.environment,
+            lives: options.lives,
+            data: options.data,
         };
         let mut gateway = Gateway::prepare(settings, clock)?;
         gateway.start().await?;
@@ -172,7 +187,18 @@ impl World {
             merchants.push(Arc::new(Merchant::new(profile, key, &surroundings)));
         }
         let gateway = Mutex::new(gateway);
-        Ok(Self { folder, clock, plan, capture, history, bank, gateway, connections, merchants })
+        Ok(Self {
+            folder,
+            clock,
+            plan,
+            capture,
+            proxy,
+            history,
+            bank,
+            gateway,
+            connections,
+            merchants,
+        })
     }
 
     /// Where everything lies.
@@ -239,6 +265,23 @@ impl Folder {
             Self::Kept(path) => path,
         }
     }
+}
+
+async fn open_bank(
+    options: &Options,
+    path: &Path,
+    clock: Clock,
+    plan: Arc<Plan>,
+    capture: Capture,
+) -> std::io::Result<Bank> {
+    let settings = bank::Settings {
+        seed: options.seed,
+        ledger_file: (!options.books_in_memory).then(|| path.join("ledger.jsonl")),
+        habits: options.habits,
+        think_time_max: options.think_time_max,
+        swap_wait: options.reply_timeout.checked_div(4).unwrap_or_default(),
+    };
+    Bank::open(settings, LINES, clock, plan, capture).await
 }
 
 fn make_folder(keep: Option<&Path>) -> anyhow::Result<Folder> {
