@@ -11,6 +11,10 @@ use tokio_util::sync::CancellationToken;
 /// How often is looked.
 const LOOK: Duration = Duration::from_millis(5);
 
+/// How long, at most, a gateway whose journal has failed lives on before its end is seen, on a machine
+/// with a lot else to do.
+const AGONY: Duration = Duration::from_secs(5);
+
 /// How often a start may fail beyond those that are planned to.
 const STARTS_SPARE: usize = 2;
 
@@ -55,10 +59,12 @@ async fn revive(world: Arc<World>, planned: usize, stop: CancellationToken) -> a
             () = stop.cancelled() => return Ok(ends),
             () = tokio::time::sleep(LOOK) => {}
         }
-        if !world.gateway.lock().await.has_ended() {
+        let mut gateway = world.gateway.lock().await;
+        if !gateway.has_ended() {
             continue;
         }
-        world.kill_gateway().await;
+        gateway.bury(AGONY);
+        drop(gateway);
         ends = ends.saturating_add(1);
         let mut spare = planned.saturating_add(STARTS_SPARE);
         while let Err(fault) = world.start_gateway().await {

@@ -213,6 +213,16 @@ impl Gateway {
         Err(GatewayError::NotUp { why, log: self.end_of_log() })
     }
 
+    /// Buries a gateway that has ended by itself. It may have been unable to write anything down for a
+    /// while before its end, so its life counts as over by that much earlier.
+    pub fn bury(&mut self, agony: Duration) {
+        self.kill();
+        let agony_us = crate::clock::micros(agony);
+        if let Some(life) = self.lives.last_mut() {
+            life.ended_us = life.ended_us.saturating_sub(agony_us).max(life.started_us);
+        }
+    }
+
     /// Kills the gateway (SIGKILL) and buries it.
     pub fn kill(&mut self) {
         self.count_cpu();

@@ -7,6 +7,7 @@ use crate::runs::{all_is_well, sandbox};
 #[track_caller]
 fn dies(faults: &str, steps: &[&str]) {
     let arguments = ["--payments", "200", "--reply-timeout", "1000", "--seed", "31", "--json"];
+    let arguments = [&arguments[..], &["--concurrency", "16"]].concat();
     let lives: Vec<String> =
         steps.iter().map(|step| format!("--life=TIDEGATE_DIE_AT={step}")).collect();
     let mut all = [&arguments[..], &["--faults", faults]].concat();
