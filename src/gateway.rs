@@ -128,7 +128,7 @@ impl Gateway {
             on_alarm: Box::new(|alarm| {
                 tracing::error!(?alarm, alarm = true, "an operator must know")
             }),
-            events: heard,
+            events: seams::heard(heard),
             inbox_max: config.engine.waiters_max,
         };
         let (handle, task) = engine_task(parts, stop_engine.clone());

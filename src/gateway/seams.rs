@@ -3,10 +3,10 @@
 //! there.
 
 #[cfg(not(feature = "sabotage"))]
-pub(super) use plain::{core, forget_nonces, lines, store};
+pub(super) use plain::{core, forget_nonces, heard, lines, store};
 
 #[cfg(feature = "sabotage")]
-pub(super) use planted::{core, forget_nonces, lines, store};
+pub(super) use planted::{core, forget_nonces, heard, lines, store};
 
 #[cfg(not(feature = "sabotage"))]
 mod plain {
@@ -26,6 +26,10 @@ mod plain {
         hosts
     }
 
+    pub(in crate::gateway) fn heard(heard: mpsc::Receiver<Input>) -> mpsc::Receiver<Input> {
+        heard
+    }
+
     pub(in crate::gateway) fn core(path: PaymentPath) -> PaymentPath {
         path
     }
@@ -40,6 +44,7 @@ mod planted {
     use crate::channel::replay::ReplayWindow;
     use crate::gateway::hosts::Hosts;
     use crate::payment_path::PaymentPath;
+    use crate::sabotage::step::{self, Step};
     use crate::sabotage::{Sabotage, SabotagedCore, SabotagedLines};
     use crate::store::embedded::JournalStore;
     use crate::store::sabotaged::SabotagedStore;
@@ -48,6 +53,7 @@ mod planted {
     use tokio::sync::mpsc;
 
     pub(in crate::gateway) fn store(store: &Arc<JournalStore>) -> Arc<SabotagedStore> {
+        step::reached(Step::StoreOpened);
         Arc::new(SabotagedStore::new(Arc::clone(store), Sabotage::chosen()))
     }
 
@@ -55,7 +61,12 @@ mod planted {
         hosts: Hosts,
         events: &mpsc::Sender<Input>,
     ) -> SabotagedLines<Hosts> {
+        step::reached(Step::Restored);
         SabotagedLines::new(hosts, events.downgrade())
+    }
+
+    pub(in crate::gateway) fn heard(heard: mpsc::Receiver<Input>) -> mpsc::Receiver<Input> {
+        step::overheard(heard)
     }
 
     pub(in crate::gateway) fn core(path: PaymentPath) -> SabotagedCore<PaymentPath> {

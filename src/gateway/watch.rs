@@ -137,6 +137,9 @@ fn journal_takes_work(store: &Weak<JournalStore>) -> Result<(), String> {
         None => Err("the gateway is stopping".to_owned()),
         Some(gauges) if gauges.failed => Err("a write or sync failed".to_owned()),
         Some(gauges) if gauges.short_of_room => Err("the disk has no room".to_owned()),
+        Some(gauges) if gauges.ledger_stopped => {
+            Err("the ledger does not follow the journal; no new payment is taken".to_owned())
+        }
         Some(gauges) if gauges.written.0 == 0 => Err("nothing was committed yet".to_owned()),
         Some(_) => Ok(()),
     }

@@ -104,6 +104,60 @@ mod tests {
         }
     }
 
+    /// 200 bodies of all lengths to 1,000 and of all bytes.
+    fn many_bodies() -> Vec<Vec<u8>> {
+        let mut state = 7_u32;
+        let mut next = move || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            state >> 8
+        };
+        let body = |n: usize| (0..n * 5).map(|_| next().to_le_bytes()[0]).collect();
+        (0..200).map(body).collect()
+    }
+
+    #[test]
+    fn each_of_200_frames_split_at_every_byte_is_read_alike_and_so_is_the_one_behind_it() {
+        let max = 1_000;
+        for body in many_bodies() {
+            let length = u16::try_from(body.len()).unwrap().to_be_bytes();
+            let bytes = [&length[..], &body, &[0, 2, 7, 8]].concat();
+            for cut in 0..=bytes.len() {
+                let mut decoder = decoder(max);
+                let mut buffer = BytesMut::with_capacity(decoder.room());
+                let mut found = Vec::new();
+                for part in [&bytes[..cut], &bytes[cut..]] {
+                    buffer.extend_from_slice(part);
+                    while let Some(frame) = decoder.decode(&mut buffer).unwrap() {
+                        found.push(frame.body().to_vec());
+                    }
+                }
+                assert_eq!(found, [&body[..], &[7, 8]], "{} bytes cut at {cut}", body.len());
+            }
+        }
+    }
+
+    #[test]
+    fn frames_byte_by_byte_and_all_at_once_are_read_alike() {
+        let bodies = many_bodies();
+        let mut bytes = Vec::new();
+        for body in &bodies {
+            bytes.extend_from_slice(&u16::try_from(body.len()).unwrap().to_be_bytes());
+            bytes.extend_from_slice(body);
+        }
+        for size in [1, 2, 7, bytes.len()] {
+            let mut decoder = decoder(1_000);
+            let mut buffer = BytesMut::with_capacity(decoder.room());
+            let mut found = Vec::new();
+            for part in bytes.chunks(size) {
+                buffer.extend_from_slice(part);
+                while let Some(frame) = decoder.decode(&mut buffer).unwrap() {
+                    found.push(frame.body().to_vec());
+                }
+            }
+            assert!(found == bodies, "in pieces of {size} bytes");
+        }
+    }
+
     #[test]
     fn a_frame_that_claims_too_much_is_refused_before_it_came() {
         let mut buffer = BytesMut::from(&b"\x00\x65"[..]);

@@ -1,6 +1,6 @@
 //! Lines that do not send what the engine says, or not as it says it.
 
-use super::Sabotage;
+use super::{Sabotage, step};
 use crate::engine_task::Lines;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -140,6 +140,7 @@ impl<L: Lines> Lines for SabotagedLines<L> {
         let mut seen = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
         seen.insert(route.host.clone(), route);
         drop(seen);
+        step::reached_sending(outgoing.attempt);
         let (attempt, silence) = (outgoing.attempt, outgoing.fields.route.silence);
         match (self.chosen, attempt) {
             (Some(Sabotage::DropReversal), Attempt::Reversal(_)) => {

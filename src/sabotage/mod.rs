@@ -3,10 +3,11 @@
 //!
 //! Each bug stands at a seam, none inside the engine: [`core`] between the channel and the engine,
 //! [`lines`] between the engine and the bank lines, the store's in [`crate::store::sabotaged`], the
-//! replay window's in [`crate::channel::replay`].
+//! replay window's in [`crate::channel::replay`]. [`step`] lets the process die at a named step.
 
 pub mod core;
 pub mod lines;
+pub mod step;
 
 pub use core::SabotagedCore;
 pub use lines::SabotagedLines;

@@ -3,7 +3,7 @@
 
 use super::embedded::JournalStore;
 use super::{Committed, Store, StoreError};
-use crate::sabotage::Sabotage;
+use crate::sabotage::{Sabotage, step};
 use std::sync::Arc;
 use std::time::Duration;
 use tidegate_payment::durable::{Durable, Sequence};
@@ -64,7 +64,12 @@ impl Store for SabotagedStore {
             return self.commit_forgetfully(groups).await;
         }
         let Some(attested) = self.attest_early(&groups) else {
-            return self.inner.commit(groups).await;
+            let shown = groups.clone();
+            let committing = self.inner.commit(groups);
+            step::reached_with(&shown, false);
+            let committed = committing.await?;
+            step::reached_with(&shown, true);
+            return Ok(committed);
         };
         let inner = Arc::clone(&self.inner);
         tokio::spawn(async move {

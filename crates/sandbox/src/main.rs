@@ -1,13 +1,18 @@
 //! The binary `sandbox`: see `--help`.
 
 use clap::{Parser, Subcommand};
+use sandbox::bank::capture::Line;
 use sandbox::bank::fault::Fault;
 use sandbox::gateway::PUBLIC_PORT;
 use sandbox::gateway::fault::GatewayError;
+use sandbox::lives;
 use sandbox::load::Workload;
 use sandbox::merchant::Tries;
+use sandbox::proxy::treatment::WireFault;
+use sandbox::proxy::{self, Proxy};
 use sandbox::screen::Screen;
 use sandbox::serve::{Payment, pay, serve};
+use sandbox::soak;
 use sandbox::summary::Summary;
 use sandbox::tour::tour;
 use sandbox::upheaval::Upheaval;
@@ -15,6 +20,7 @@ use sandbox::world::Options;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::io::{self, IsTerminal as _, Write as _};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -41,6 +47,25 @@ struct Arguments {
     /// How the bank lies, and whether the gateway is killed.
     #[arg(long, value_delimiter = ',')]
     faults: Vec<Fault>,
+    /// What a proxy between gateway and bank does to frames.
+    #[arg(long, requires = "payments", value_delimiter = ',')]
+    proxy: Vec<WireFault>,
+    /// Have the proxy send so many false replies with each true one.
+    #[arg(long, requires = "payments", value_name = "N", default_value_t = 0)]
+    hostile_replies: u32,
+    /// Environment (`NAME=VALUE` pairs with blanks between them) for one life of the gateway, the first
+    /// for its first; it is started again whenever it ends by itself.
+    #[arg(long, requires = "payments", value_name = "ENVIRONMENT")]
+    life: Vec<String>,
+    /// Have the gateway keep its data in this folder.
+    #[arg(long, requires = "payments", value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Let the wall clock jump by up to a day, by what is written into this file; see tests/faults.
+    #[arg(long, requires = "payments", value_name = "FILE")]
+    clock_file: Option<PathBuf>,
+    /// How often a merchant sends a payment, every 50 ms, until it is answered.
+    #[arg(long, requires = "payments", default_value_t = 400)]
+    tries: u32,
     /// Have the gateway take another sound configuration so often, by SIGHUP, while payments are made.
     #[arg(long, requires = "payments", default_value_t = 0)]
     reloads: u64,
@@ -104,6 +129,51 @@ enum Command {
         #[arg(long)]
         order: Option<String>,
     },
+    /// Round after round of payments under faults drawn by seed, each judged, until the time is over.
+    #[command(after_help = "Example: sandbox soak --minutes 10 --faults all --seed 1 --json")]
+    Soak {
+        /// No round begins after so many minutes.
+        #[arg(long)]
+        minutes: u64,
+        /// `all`, or names of faults of the bank (--faults) and of the proxy (--proxy).
+        #[arg(long, value_delimiter = ',', default_value = "all")]
+        faults: Vec<String>,
+        /// The same seed, the same rounds.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// Most payments of a round.
+        #[arg(long, default_value_t = 1500)]
+        payments_max: u64,
+        /// One JSON object on the last line.
+        #[arg(long)]
+        json: bool,
+        /// Keep the rounds that failed in this folder.
+        #[arg(long, value_name = "DIR")]
+        keep: Option<PathBuf>,
+    },
+    /// Stand between any gateway and its bank and mistreat frames, until SIGINT.
+    #[command(after_help = "Example: sandbox proxy --listen 127.0.0.1:9001 --to 127.0.0.1:9000 \
+        --faults split,join,drop --seed 7")]
+    Proxy {
+        /// Where the gateway connects to.
+        #[arg(long)]
+        listen: SocketAddr,
+        /// The bank's line.
+        #[arg(long)]
+        to: SocketAddr,
+        /// What befalls frames (two bytes of length, then a message).
+        #[arg(long, value_delimiter = ',')]
+        faults: Vec<WireFault>,
+        /// The same seed, the same treatment of the n-th frame.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// So many false replies with each true one (ISO 8583:1987 in ASCII alone).
+        #[arg(long, default_value_t = 0)]
+        hostile_replies: u32,
+        /// The longest delay.
+        #[arg(long, value_name = "MS", default_value_t = 2000)]
+        delay_max: u64,
+    },
     /// The gateway's own command line.
     #[command(hide = true, disable_help_flag = true)]
     Gateway {
@@ -123,6 +193,27 @@ fn main() -> ExitCode {
             let payment =
                 Payment { folder: dir, minor: amount, number: card, key, order_id: order };
             report(block_on(pay(payment, Screen::new())))
+        }
+        Some(Command::Soak { minutes, faults, seed, payments_max, json, keep }) => {
+            let protocols = arguments.protocols.take();
+            report(block_on(async move {
+                let plan = soak::Plan {
+                    time: Duration::from_secs(minutes.saturating_mul(60)),
+                    seed,
+                    faults: soak::faults(&faults).map_err(anyhow::Error::msg)?,
+                    payments_max,
+                    keep,
+                    program: program()?,
+                    protocols: definitions(protocols)?,
+                };
+                soaked(plan, json).await
+            }))
+        }
+        Some(Command::Proxy { listen, to, faults, seed, hostile_replies, delay_max }) => {
+            let faults = faults.into_iter().collect();
+            let delay_max = Duration::from_millis(delay_max);
+            let settings = proxy::Settings { seed, faults, hostile_replies, delay_max };
+            report(block_on(stand_between(settings, listen, to)))
         }
         None => report(block_on(act(arguments))),
     }
@@ -148,14 +239,54 @@ fn report(ended: anyhow::Result<bool>) -> ExitCode {
     }
 }
 
-async fn act(arguments: Arguments) -> anyhow::Result<bool> {
-    let program = vec![std::env::current_exe()?.into(), OsString::from("gateway")];
+/// The gateway under test is this program's other half.
+fn program() -> anyhow::Result<Vec<OsString>> {
+    Ok(vec![std::env::current_exe()?.into(), OsString::from("gateway")])
+}
+
+fn definitions(folder: Option<PathBuf>) -> anyhow::Result<PathBuf> {
     let source_tree = concat!(env!("CARGO_MANIFEST_DIR"), "/../../protocols");
-    let protocols = arguments.protocols.clone().unwrap_or_else(|| source_tree.into());
-    let protocols = protocols.canonicalize().map_err(|fault| {
-        anyhow::anyhow!("{}: {fault}; name the folder by --protocols", protocols.display())
-    })?;
-    let mut options = Options::honest(arguments.seed, program, protocols);
+    let folder = folder.unwrap_or_else(|| source_tree.into());
+    folder.canonicalize().map_err(|fault| {
+        anyhow::anyhow!("{}: {fault}; name the folder by --protocols", folder.display())
+    })
+}
+
+async fn soaked(plan: soak::Plan, json: bool) -> anyhow::Result<bool> {
+    let summary = soak::soak(plan, &progress).await?;
+    let soak::Summary { rounds, payments, violations, kills, reloads, restarts, .. } = &summary;
+    Screen::new().line(&format!(
+        "  {rounds} rounds, {payments} payments, {kills} kills, {reloads} reloads, {restarts} \
+         restarts: {violations} violations; {} KiB and {} handles in the first half, {} KiB and {} \
+         handles in the second",
+        summary.first_half.rss_kib,
+        summary.first_half.handles,
+        summary.second_half.rss_kib,
+        summary.second_half.handles,
+    ));
+    if json {
+        writeln!(io::stdout().lock(), "{}", serde_json::to_string(&summary)?)?;
+    }
+    Ok(summary.is_good())
+}
+
+async fn stand_between(
+    settings: proxy::Settings,
+    listen: SocketAddr,
+    to: SocketAddr,
+) -> anyhow::Result<bool> {
+    let proxy = Proxy::new(settings, None);
+    let address =
+        proxy.stand_before(Line { name: "line".to_owned(), ..Line::default() }, to, listen).await?;
+    progress(&format!("listening on {address}"));
+    tokio::signal::ctrl_c().await?;
+    writeln!(io::stdout().lock(), "{}", serde_json::to_string(&proxy.counts())?)?;
+    Ok(true)
+}
+
+async fn act(arguments: Arguments) -> anyhow::Result<bool> {
+    let protocols = definitions(arguments.protocols.clone())?;
+    let mut options = Options::honest(arguments.seed, program()?, protocols);
     let tour_alone = arguments.payments.is_none() && !arguments.serve;
     options.hosts = arguments.hosts.map_or(1 + usize::from(tour_alone), usize::from);
     options.keep.clone_from(&arguments.keep);
@@ -180,11 +311,25 @@ async fn act(arguments: Arguments) -> anyhow::Result<bool> {
         finish(&summary, arguments.json)?;
         return Ok(good && summary.pending == 0);
     };
+    options.proxy = proxy::Settings {
+        seed: arguments.seed,
+        faults: arguments.proxy.iter().copied().collect(),
+        hostile_replies: arguments.hostile_replies,
+        // Past the gateway's deadline, and before it asks for what the bank did not know again.
+        delay_max: options.reply_timeout.saturating_mul(2),
+    };
+    options.clock_file.clone_from(&arguments.clock_file);
+    options.data = arguments.data.clone().map(std::path::absolute).transpose()?;
+    for life in &arguments.life {
+        options.lives.push(lives::parse(life).map_err(anyhow::Error::msg)?);
+    }
     let faults: BTreeSet<Fault> = arguments.faults.iter().copied().collect();
     options.books_in_memory = arguments.bench;
     options.upheaval = Upheaval { reloads: arguments.reloads, restarts: arguments.restarts };
     if !faults.is_empty() {
         options = options.with_faults(faults);
+    } else if !options.proxy.is_honest() || !options.lives.is_empty() {
+        options.merchants = 3;
     }
     let workload = Workload {
         payments,
@@ -192,7 +337,7 @@ async fn act(arguments: Arguments) -> anyhow::Result<bool> {
         rate: arguments.rate,
         tricks: !arguments.bench,
         mix: !arguments.bench,
-        tries: Tries { count: 400, gap: Duration::from_millis(50) },
+        tries: Tries { count: arguments.tries, gap: Duration::from_millis(50) },
     };
     let judged = sandbox::run::judged(options, workload, Arc::new(progress)).await?;
     screen.heading(&format!("{payments} payments, seed {}", arguments.seed));

@@ -1,15 +1,14 @@
 //! A judged run: load under faults, drain, two more lives for the journal, the checker's verdict.
 
-use crate::bank::fault::Fault;
 use crate::cards;
 use crate::checker::evidence::Evidence;
 use crate::checker::{Violation, check};
-use crate::dice::Dice;
 use crate::drain::{Ending, ask, drain};
 use crate::load::{self, Load, Workload};
+use crate::meanwhile::Wanted;
 use crate::scan::{Canaries, Found};
 use crate::summary::{Measured, Summary, by_operation};
-use crate::upheaval::{self, Upheaval, reload_now_and_then, restart_now_and_then};
+use crate::upheaval::{self, Upheaval};
 use crate::world::{Options, World};
 use anyhow::Context as _;
 use std::collections::BTreeSet;
@@ -40,47 +39,40 @@ pub async fn judged(
     say: Arc<dyn Fn(&str) + Send + Sync>,
 ) -> anyhow::Result<Judged> {
     let began = Instant::now();
-    let (seed, faults, wanted) = (options.seed, options.faults.clone(), options.upheaval);
+    let (seed, faults, wanted) = (options.seed, options.faults.clone(), Wanted::of(&options));
+    let calm = faults.is_empty() && options.proxy.is_honest() && options.lives.is_empty();
     let keep = options.keep.is_some();
     let patience = options.reply_timeout.saturating_mul(40).max(Duration::from_secs(30));
     say("starting bank, gateway and merchants");
     let world = Arc::new(World::open(options).await?);
     let (done, progress) = watch::channel(0);
     let all = workload.payments;
-    let killer = faults
-        .contains(&Fault::KillGateway)
-        .then(|| tokio::spawn(kill_now_and_then(world.clone(), seed, all, progress.clone())));
-    let reloader =
-        tokio::spawn(reload_now_and_then(world.clone(), wanted.reloads, all, progress.clone()));
-    let restarter =
-        tokio::spawn(restart_now_and_then(world.clone(), wanted.restarts, all, progress.clone()));
+    let meanwhile = wanted.begin(&world, all, &progress);
     let telling = tokio::spawn(tell(say.clone(), all, progress));
     let load = load::run(&world, seed, workload, done).await?;
     telling.abort();
-    let kills = match killer {
-        Some(killer) => killer.await??,
-        None => 0,
-    };
-    let did = Upheaval { reloads: reloader.await??, restarts: restarter.await?? };
-    anyhow::ensure!(did == wanted, "the payments were over after {did:?} of {wanted:?}: make more");
-    world.plan.stop();
+    let mut happened = meanwhile.end(&world).await?;
+    let kills = happened.kills;
     say(&format!("faults are off after {kills} kills; waiting for every payment to be final"));
     let endings = drain(&world, &load, patience).await?;
+    happened.look(&world).await;
     let cpu_us = world.gateway.lock().await.cpu_us();
     let mut leaks = Vec::new();
     if workload.tricks {
         say("looking for card data in memory and files");
         leaks = in_memory(&world, &load).await?;
     }
-    let (evidence, exports) = close(&world, &load, &*say).await?;
+    let (mut evidence, exports) = close(&world, &load, &*say).await?;
+    happened.jumps.set_right(world.clock, &mut evidence.journal);
     if workload.tricks {
         leaks.extend(in_files(&world, &load, &exports)?);
     }
     say("judging");
     let mut violations = check(&evidence);
+    happened.jumps.forgive(&mut violations);
     violations.extend(leaks);
-    if faults.is_empty() && did != Upheaval::default() {
-        violations.extend(upheaval::check(&evidence, did));
+    if calm && happened.did != Upheaval::default() {
+        violations.extend(upheaval::check(&evidence, happened.did));
     }
     if keep {
         keep_evidence(world.path(), &exports)?;
@@ -92,7 +84,7 @@ pub async fn judged(
         load: load.elapsed,
         whole: began.elapsed(),
         cpu_us,
-        did,
+        happened,
         operations: by_operation(&load, &endings),
     };
     let summary = Summary::of(&endings, &evidence, &violations, measured);
@@ -179,36 +171,5 @@ async fn tell(say: Arc<dyn Fn(&str) + Send + Sync>, all: u64, mut done: watch::R
     while done.changed().await.is_ok() {
         say(&format!("{} of {all} payments", *done.borrow_and_update()));
         tokio::time::sleep(Duration::from_secs(1)).await;
-    }
-}
-
-/// How often a run kills the gateway, about.
-const KILLS: u64 = 40;
-
-/// Fewer payments lie between two kills in no run but the smallest.
-const BETWEEN_KILLS: u64 = 60;
-
-/// Kills the gateway at random instants, counted in payments so that fast and slow machines see the
-/// same number, and starts it again, until all payments are made. Returns how often.
-async fn kill_now_and_then(
-    world: Arc<World>,
-    seed: u64,
-    payments: u64,
-    mut done: watch::Receiver<u64>,
-) -> anyhow::Result<u32> {
-    let mut dice = Dice::named(seed, "kills");
-    let mean = (payments / KILLS).max(BETWEEN_KILLS).min(payments / 2);
-    let mut kills: u32 = 0;
-    let mut next: u64 = 0;
-    loop {
-        next = next.saturating_add(dice.below(mean.saturating_mul(2)));
-        if done.wait_for(|done| *done >= next).await.is_err() {
-            return Ok(kills);
-        }
-        // Off the instant of an answer, which is when the count moves.
-        tokio::time::sleep(Duration::from_micros(dice.below(20_000))).await;
-        world.kill_gateway().await;
-        kills = kills.saturating_add(1);
-        world.start_gateway().await.context("after a kill")?;
     }
 }

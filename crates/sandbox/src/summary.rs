@@ -5,10 +5,12 @@ use crate::checker::evidence::Evidence;
 use crate::checker::index::Index;
 use crate::checker::{INVARIANTS, Violation};
 use crate::drain::Ending;
+use crate::footprint::Footprint;
 use crate::history::{Act, ClientEvent, Phase};
 use crate::load::Load;
+use crate::meanwhile::Happened;
+use crate::proxy::Counts;
 use crate::screen::Screen;
-use crate::upheaval::Upheaval;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -68,6 +70,14 @@ pub struct Summary {
     pub reloads: u64,
     /// How often it was stopped in order and started again meanwhile.
     pub restarts: u64,
+    /// How often it ended by itself and was started again; such an end counts as a kill too.
+    pub own_ends: u64,
+    /// How often the wall clock jumped.
+    pub clock_jumps: usize,
+    /// What the gateway held after the drain.
+    pub footprint: Footprint,
+    /// What the proxy before the bank did.
+    pub proxied: Counts,
     /// Sendings that got no answer.
     pub unanswered: u64,
     /// Sendings that were answered 429 or 503: come again.
@@ -94,8 +104,8 @@ pub struct Measured {
     pub whole: Duration,
     /// The gateway's processor time.
     pub cpu_us: u64,
-    /// What operators did.
-    pub did: Upheaval,
+    /// What happened to the gateway meanwhile.
+    pub happened: Happened,
     /// How the payments ended, by operation.
     pub operations: BTreeMap<&'static str, BTreeMap<Ending, u64>>,
 }
@@ -127,6 +137,7 @@ impl Summary {
     ) -> Self {
         let count = |wanted| number(endings.iter().filter(|ending| **ending == wanted).count());
         let payments = number(endings.len());
+        let happened = measured.happened;
         let mut delays = own_delays(evidence);
         delays.sort_unstable();
         let load_us = crate::clock::micros(measured.load).max(1);
@@ -150,8 +161,12 @@ impl Summary {
             own_delay_payments: number(delays.len()),
             gateway_cpu_us_per_payment: per_payment,
             kills: number(evidence.lives.iter().filter(|life| life.killed).count()),
-            reloads: measured.did.reloads,
-            restarts: measured.did.restarts,
+            reloads: happened.did.reloads,
+            restarts: happened.did.restarts,
+            own_ends: happened.own_ends,
+            clock_jumps: happened.jumps.count(),
+            footprint: happened.footprint,
+            proxied: happened.proxied,
             unanswered: sendings(evidence, |event| event.phase == Phase::Info),
             busy: sendings(evidence, |event| matches!(event.status, Some(429 | 503))),
             seed: measured.seed,
@@ -191,6 +206,20 @@ impl Summary {
             "  {} payments a second, {} us of processor time each; killed {} times; {} s in all",
             self.tps, self.gateway_cpu_us_per_payment, self.kills, self.seconds
         ));
+        if self.proxied.frames > 0 {
+            let treated: Vec<String> = self
+                .proxied
+                .treated
+                .iter()
+                .map(|(fault, count)| format!("{count} {fault}"))
+                .collect();
+            screen.line(&format!(
+                "  {} frames through the proxy: {}; {} false replies",
+                self.proxied.frames,
+                treated.join(", "),
+                self.proxied.lies
+            ));
+        }
         if self.reloads > 0 || self.restarts > 0 {
             screen.line(&format!(
                 "  reloaded {} times, restarted {} times; {} sendings without an answer, {} told to \
@@ -300,7 +329,7 @@ mod tests {
             load: Duration::from_secs(2),
             whole: Duration::from_secs(3),
             cpu_us: 700,
-            did: Upheaval::default(),
+            happened: Happened::default(),
             operations: BTreeMap::new(),
         };
         let summary = Summary::of(&endings, &Evidence::default(), &[], measured);

@@ -9,6 +9,7 @@ use crate::cards::{self, SPECIAL};
 use crate::drain::drain;
 use crate::history::{Act, Amount, Told};
 use crate::load::{self, End, Load, Workload, forge};
+use crate::meanwhile::Happened;
 use crate::merchant::envelope::Recipe;
 use crate::merchant::signature::Signed;
 use crate::merchant::{self, Exchange, Merchant, Order, Original, Outcome, Tries};
@@ -16,7 +17,6 @@ use crate::operation::Operation;
 use crate::run::{close, keep_evidence};
 use crate::screen::{Screen, amount};
 use crate::summary::{Measured, Summary, by_operation};
-use crate::upheaval::Upheaval;
 use crate::world::{Options, World};
 use crate::{checker, iso};
 use anyhow::Context as _;
@@ -76,7 +76,7 @@ pub async fn tour(options: Options, screen: Screen) -> anyhow::Result<(Summary, 
         load: load.elapsed,
         whole: began.elapsed(),
         cpu_us,
-        did: Upheaval::default(),
+        happened: Happened::default(),
         operations: by_operation(&load, &endings),
     };
     let summary = Summary::of(&endings, &evidence, &violations, measured);

@@ -17,10 +17,11 @@ use crate::merchant::key::{Algorithm, SigningKey, signing_key};
 use crate::merchant::published::PublishedKeys;
 use crate::merchant::signature::Signed;
 use crate::merchant::{Merchant, Profile, Surroundings};
+use crate::proxy::{self, Proxy};
 use crate::token::Tokens;
 use crate::upheaval::Upheaval;
 use anyhow::{Context as _, anyhow};
-use banks::{open_banks, sign_ons};
+use banks::{open_banks, sign_ons, stand_before};
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs;
@@ -61,6 +62,14 @@ pub struct Options {
     pub upheaval: Upheaval,
     /// More environment for the gateway.
     pub environment: Vec<(String, String)>,
+    /// What stands between gateway and bank.
+    pub proxy: proxy::Settings,
+    /// More environment for the first lives of the gateway, one after the other.
+    pub lives: Vec<Vec<(String, String)>>,
+    /// Where the gateway's data is to lie, if not in the run's folder.
+    pub data: Option<PathBuf>,
+    /// The file by which the wall clock jumps ([`crate::clock_jumps`]).
+    pub clock_file: Option<PathBuf>,
 }
 
 impl Options {
@@ -83,6 +92,10 @@ impl Options {
             books_in_memory: false,
             upheaval: Upheaval::default(),
             environment: Vec::new(),
+            proxy: proxy::Settings::default(),
+            lives: Vec::new(),
+            data: None,
+            clock_file: None,
         }
     }
 
@@ -114,8 +127,10 @@ pub struct World {
     pub clock: Clock,
     /// The bank's lies.
     pub plan: Arc<Plan>,
-    /// What passes on the bank's lines.
+    /// What passes on the lines, on the gateway's side of the proxy if there is one.
     pub capture: Capture,
+    /// What stands between gateway and bank, if anything does.
+    pub proxy: Option<Proxy>,
     /// What merchants ask and are told.
     pub history: History,
     /// Which hosts there are, and which payments belong to which.
@@ -141,30 +156,32 @@ impl World {
         let path = folder.path().to_owned();
         let clock = Clock::start();
         let tokens = Tokens::fresh().map_err(|_| anyhow!("the machine has no randomness"))?;
-        let plan = Plan::new(options.seed, options.faults.clone(), options.reply_timeout);
-        let plan = Arc::new(plan);
+        let plan = Arc::new(Plan::new(options.seed, options.faults.clone(), options.reply_timeout));
         let kept = |name: &str| options.keep.as_ref().map(|_| path.join(name));
         let capture = Capture::new(clock, tokens.clone(), kept("wire.jsonl").as_deref())?;
         let history = History::new(clock, kept("history.jsonl").as_deref())?;
         let layout = Layout::of(options.hosts);
-        let banks = open_banks(&options, &path, clock, &plan, &capture).await?;
+        let at_bank = match options.proxy.is_honest() {
+            true => capture.clone(),
+            false => Capture::new(clock, tokens.clone(), kept("wire-at-bank.jsonl").as_deref())?,
+        };
+        let banks = open_banks(&options, &path, clock, &plan, [&at_bank, &capture]).await?;
+        let (proxy, lines) = stand_before(options.proxy, &banks, capture.clone()).await?;
         let owners = owners(options.merchants, options.seed)?;
-        let merchants = owners.iter().map(|(profile, key)| (profile.clone(), key.public.clone()));
         let settings = gateway::Settings {
             program: options.program,
             folder: path.clone(),
             port: options.port,
             protocols: options.protocols,
             layout,
-            lines: banks
-                .iter()
-                .map(|bank| (bank.host().to_owned(), bank.lines().to_vec()))
-                .collect(),
-            merchants: merchants.collect(),
+            lines,
+            merchants: owners.iter().map(|(who, key)| (who.clone(), key.public.clone())).collect(),
             waits: Waits::scaled(options.reply_timeout),
             in_flight_max: options.in_flight_max,
             in_turns: options.upheaval.reloads > 0,
             environment: options.environment,
+            lives: options.lives,
+            data: options.data,
         };
         let mut gateway = Gateway::prepare(settings, clock)?;
         gateway.start().await?;
@@ -177,17 +194,14 @@ impl World {
             tokens,
             history: history.clone(),
         };
-        let mut merchants = Vec::new();
-        for (profile, key) in owners {
-            key.keep(&path.join(format!("{}.key", profile.id)))?;
-            merchants.push(Arc::new(Merchant::new(profile, key, &surroundings)));
-        }
+        let merchants = open_shops(owners, &path, &surroundings)?;
         let gateway = Mutex::new(gateway);
         Ok(Self {
             folder,
             clock,
             plan,
             capture,
+            proxy,
             history,
             layout,
             banks,
@@ -272,6 +286,20 @@ impl Folder {
             Self::Kept(path) => path,
         }
     }
+}
+
+/// The merchants, whose keys are kept beside everything else.
+fn open_shops(
+    owners: Vec<(Profile, SigningKey)>,
+    path: &Path,
+    surroundings: &Surroundings,
+) -> anyhow::Result<Vec<Arc<Merchant>>> {
+    let mut merchants = Vec::new();
+    for (profile, key) in owners {
+        key.keep(&path.join(format!("{}.key", profile.id)))?;
+        merchants.push(Arc::new(Merchant::new(profile, key, surroundings)));
+    }
+    Ok(merchants)
 }
 
 fn make_folder(keep: Option<&Path>) -> anyhow::Result<Folder> {

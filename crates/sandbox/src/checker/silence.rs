@@ -139,7 +139,13 @@ pub(super) fn restart_reverses_first(index: &Index<'_>) -> Findings {
                     && !payment.references.contains(reference)
             },
         );
-        if let Some((_, reference)) = overtook {
+        // What the gateway had written to a line that the bank closed unread is in no capture.
+        let lost_with_a_line = index.evidence.wire.iter().any(|event| {
+            event.seen == Seen::Closed
+                && index.wall_us(event.at_us) > timed_out.at_us
+                && event.at_us < reversed_us
+        });
+        if let Some((_, reference)) = overtook.filter(|_| !lost_with_a_line) {
             let about = format!("payment {op} ({})", told.id);
             findings
                 .push((about, format!("{reference} for its card went out before its reversal")));

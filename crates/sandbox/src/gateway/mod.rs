@@ -87,6 +87,10 @@ pub struct Settings {
     pub in_turns: bool,
     /// More environment for the child.
     pub environment: Vec<(String, String)>,
+    /// More environment for its first lives, one after the other.
+    pub lives: Vec<Vec<(String, String)>>,
+    /// Where its data is to lie, if not in its folder.
+    pub data: Option<PathBuf>,
 }
 
 /// Where the gateway listens, as it says itself.
@@ -109,6 +113,8 @@ pub struct Gateway {
     child: Option<(Child, u64)>,
     ports: Option<Ports>,
     lives: Vec<Life>,
+    /// How often it was started.
+    starts: usize,
     cpu_us: u64,
 }
 
@@ -124,6 +130,10 @@ impl Gateway {
             GatewayError::Unreadable { what: "the certificate".into(), why: fault.to_string() }
         })?;
         let mut certificate_pem = made.cert.pem();
+        if let Some(data) = &settings.data {
+            let link = std::os::unix::fs::symlink(data, folder.join("data"));
+            link.map_err(io_error(format!("putting the data into {}", data.display())))?;
+        }
         let write = |name: &str, text: &str| {
             fs::write(folder.join(name), text).map_err(io_error(format!("writing {name}")))
         };
@@ -151,6 +161,7 @@ impl Gateway {
             child: None,
             ports: None,
             lives: Vec::new(),
+            starts: 0,
             cpu_us: 0,
         };
         gateway.command(&["keys", "init"])?;
@@ -174,6 +185,8 @@ impl Gateway {
         let mut command = self.base_command()?;
         command.args(["run", "-c"]).arg(self.config_file());
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        command.envs(self.settings.lives.get(self.starts).into_iter().flatten().cloned());
+        self.starts = self.starts.saturating_add(1);
         let child = command.spawn().map_err(io_error("starting the gateway"))?;
         self.child = Some((child, started_us));
         let began = Instant::now();
@@ -203,6 +216,16 @@ impl Gateway {
         };
         self.kill();
         Err(GatewayError::NotUp { why, log: self.end_of_log() })
+    }
+
+    /// Buries a gateway that has ended by itself. It may have been unable to write anything down for a
+    /// while before its end, so its life counts as over by that much earlier.
+    pub fn bury(&mut self, agony: Duration) {
+        self.kill();
+        let agony_us = crate::clock::micros(agony);
+        if let Some(life) = self.lives.last_mut() {
+            life.ended_us = life.ended_us.saturating_sub(agony_us).max(life.started_us);
+        }
     }
 
     /// Kills the gateway (SIGKILL) and buries it.
@@ -249,6 +272,21 @@ impl Gateway {
     /// Whether the process lives.
     pub fn is_running(&mut self) -> bool {
         self.child.as_mut().is_some_and(|(child, _)| matches!(child.try_wait(), Ok(None)))
+    }
+
+    /// Whether it has ended though nobody asked it to.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.as_mut().is_some_and(|(child, _)| !matches!(child.try_wait(), Ok(None)))
+    }
+
+    /// Whether it lives with more environment than usual.
+    pub fn has_a_planned_life(&self) -> bool {
+        self.child.is_some() && self.starts <= self.settings.lives.len()
+    }
+
+    /// From now on it lives with its usual environment.
+    pub fn plan_no_more_lives(&mut self) {
+        self.settings.lives.clear();
     }
 
     /// The journal as the gateway exports it. It must be stopped.

@@ -1,12 +1,15 @@
 //! The banks of a world, one for each host.
 
 use super::Options;
-use crate::bank::capture::{Capture, Seen, Sender, WireEvent};
+use crate::bank::capture::{Capture, Line, Seen, Sender, WireEvent};
 use crate::bank::fault::Plan;
 use crate::bank::{self, Bank};
 use crate::clock::Clock;
 use crate::hosts::{HostPlan, Layout};
+use crate::proxy::{self, Proxy};
+use std::collections::BTreeMap;
 use std::io;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,9 +24,10 @@ pub(super) async fn open_banks(
     folder: &Path,
     clock: Clock,
     plan: &Arc<Plan>,
-    capture: &Capture,
+    [first, others]: [&Capture; 2],
 ) -> io::Result<Vec<Bank>> {
     let mut banks = Vec::new();
+    let mut capture = first;
     let mut habits = options.habits;
     for (number, host) in (0..).zip(Layout::of(options.hosts).hosts) {
         let settings = bank::Settings {
@@ -37,11 +41,34 @@ pub(super) async fn open_banks(
             first_tick: number.saturating_mul(TICKS_APART),
         };
         banks.push(Bank::open(settings, LINES, clock, plan.clone(), capture.clone()).await?);
+        capture = others;
         if !options.faults.is_empty() {
             habits = habits.other();
         }
     }
     Ok(banks)
+}
+
+/// Puts the proxy, if there is one, before the first bank; says which lines the gateway is to have of each host.
+pub(super) async fn stand_before(
+    proxy: proxy::Settings,
+    banks: &[Bank],
+    capture: Capture,
+) -> io::Result<(Option<Proxy>, BTreeMap<String, Vec<(String, SocketAddr)>>)> {
+    let mut lines: BTreeMap<_, _> =
+        banks.iter().map(|bank| (bank.host().to_owned(), bank.lines().to_vec())).collect();
+    let Some(first) = banks.first().filter(|_| !proxy.is_honest()) else {
+        return Ok((None, lines));
+    };
+    let proxy = Proxy::new(proxy, Some(capture));
+    let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
+    let mut fronts = Vec::new();
+    for (name, address) in first.lines() {
+        let line = Line { host: first.host().to_owned(), name: name.clone(), ..Line::default() };
+        fronts.push((name.clone(), proxy.stand_before(line, *address, anywhere).await?));
+    }
+    lines.insert(first.host().to_owned(), fronts);
+    Ok((Some(proxy), lines))
 }
 
 /// Waits until every host has signed a line on: the gateway is ready as soon as one has. Not for long,

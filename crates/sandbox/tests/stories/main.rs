@@ -6,6 +6,9 @@
     reason = "a test stops at the first surprise"
 )]
 
+mod faults;
 mod runs;
 #[cfg(feature = "sabotage")]
 mod sabotage;
+#[cfg(feature = "sabotage")]
+mod steps;

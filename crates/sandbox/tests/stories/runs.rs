@@ -4,7 +4,7 @@
 use serde_json::Value;
 use std::process::{Command, Output};
 
-fn sandbox(arguments: &[&str]) -> (Output, Value) {
+pub(crate) fn sandbox(arguments: &[&str]) -> (Output, Value) {
     let output = Command::new(env!("CARGO_BIN_EXE_sandbox"))
         .args(arguments)
         .env("NO_COLOR", "1")
@@ -16,7 +16,8 @@ fn sandbox(arguments: &[&str]) -> (Output, Value) {
     (output, summary)
 }
 
-fn all_is_well(output: &Output, summary: &Value) {
+#[track_caller]
+pub(crate) fn all_is_well(output: &Output, summary: &Value) {
     let said = String::from_utf8_lossy(&output.stdout);
     let err = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}\n{err}");
