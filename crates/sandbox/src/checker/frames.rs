@@ -298,8 +298,12 @@ pub(super) fn signed_on_first(index: &Index<'_>) -> Findings {
     findings
 }
 
+/// How far apart a busy bank may read what was sent on two connections at once.
+const READ_LAG_US: u64 = 1_000_000;
+
 /// S8: a reversal or an advice goes out unmarked once at most, and never after a marked one. What the bank reads
-/// from an older connection, that of a killed gateway say, was sent before what it read from a newer one.
+/// from an older connection, that of a killed gateway say, was sent before what it read from a newer one; and from
+/// another connection that it reads a little later.
 pub(super) fn repeats_marked(index: &Index<'_>) -> Findings {
     let mut findings = Vec::new();
     for (reference, talk) in &index.talks {
@@ -310,15 +314,19 @@ pub(super) fn repeats_marked(index: &Index<'_>) -> Findings {
         };
         sightings.sort_by_key(|sighting| sighting.event.at_us);
         let (mut unmarked, mut after_a_marked_one) = (0, 0);
-        let mut oldest_marked = None;
+        let mut oldest_marked: Option<(u32, u64)> = None;
         for sighting in sightings {
-            let connection = sighting.event.connection;
+            let (connection, at_us) = (sighting.event.connection, sighting.event.at_us);
             if !is_repeat(sighting.message) {
                 unmarked += 1;
-                after_a_marked_one += usize::from(oldest_marked.is_some_and(|it| it <= connection));
+                let after = oldest_marked.is_some_and(|(marked, marked_us)| {
+                    marked == connection
+                        || marked < connection && at_us > marked_us.saturating_add(READ_LAG_US)
+                });
+                after_a_marked_one += usize::from(after);
             } else {
-                let oldest = oldest_marked.map_or(connection, |it: u32| it.min(connection));
-                oldest_marked = Some(oldest);
+                let oldest = oldest_marked.filter(|(marked, _)| *marked <= connection);
+                oldest_marked = Some(oldest.unwrap_or((connection, at_us)));
             }
         }
         if unmarked > 1 || after_a_marked_one > 0 {

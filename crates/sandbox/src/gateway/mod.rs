@@ -5,16 +5,16 @@
 mod configuration;
 pub mod fault;
 pub mod second;
+mod settings;
+
+pub use settings::{Settings, Waits};
 
 use crate::checker::evidence::{JournalRecord, Life};
 use crate::clock::Clock;
-use crate::hosts::Layout;
-use crate::merchant::Profile;
 use fault::{GatewayError, io_error};
 use second::Turn;
 use serde::Deserialize;
 use std::collections::BTreeMap;
-use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::net::SocketAddr;
@@ -37,60 +37,6 @@ const POLL: Duration = Duration::from_millis(10);
 pub fn public_address(port: u16) -> String {
     let port = if port == 0 { PUBLIC_PORT } else { port };
     format!("https://{PUBLIC_NAME}:{port}")
-}
-
-/// How long the gateway waits for what. All of a run's waits scale with the first.
-#[derive(Debug, Clone, Copy)]
-pub struct Waits {
-    /// After this the host counts as silent.
-    pub reply_timeout: Duration,
-    /// Between the attempts of a reversal, the last one repeating.
-    pub reversal_gaps_ms: [u64; 3],
-    /// After "unable to locate the original", before the next attempt.
-    pub unknown_original: Duration,
-}
-
-impl Waits {
-    /// Waits for a host that may take `reply_timeout`, and at most twice as long when it is late.
-    pub fn scaled(reply_timeout: Duration) -> Self {
-        let base = u64::try_from(reply_timeout.as_millis()).unwrap_or(u64::MAX);
-        let half = base.checked_div(2).unwrap_or(base).max(10);
-        Self {
-            reply_timeout,
-            reversal_gaps_ms: [half, base, base.saturating_mul(2)],
-            unknown_original: reply_timeout.saturating_mul(3),
-        }
-    }
-}
-
-/// What the gateway is started with.
-pub struct Settings {
-    /// The program and its first arguments; `run -c FILE` and the like follow.
-    pub program: Vec<OsString>,
-    /// Its folder: configuration, keys, data, log.
-    pub folder: PathBuf,
-    /// Where it listens for merchants; 0: wherever there is room.
-    pub port: u16,
-    /// The protocol definitions.
-    pub protocols: PathBuf,
-    /// The hosts, and the routes to them.
-    pub layout: Layout,
-    /// The lines of each host, by its name.
-    pub lines: BTreeMap<String, Vec<(String, SocketAddr)>>,
-    /// The merchants, with their public keys as base64.
-    pub merchants: Vec<(Profile, String)>,
-    /// How long it waits.
-    pub waits: Waits,
-    /// How many messages it may have in flight.
-    pub in_flight_max: u32,
-    /// Whether there are two sound configurations, to be taken in turns ([`second`]).
-    pub in_turns: bool,
-    /// More environment for the child.
-    pub environment: Vec<(String, String)>,
-    /// More environment for its first lives, one after the other.
-    pub lives: Vec<Vec<(String, String)>>,
-    /// Where its data is to lie, if not in its folder.
-    pub data: Option<PathBuf>,
 }
 
 /// Where the gateway listens, as it says itself.

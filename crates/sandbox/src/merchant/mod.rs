@@ -7,9 +7,12 @@
 pub mod body;
 pub mod connection;
 pub mod envelope;
+mod exchange;
 pub mod key;
 pub mod published;
 pub mod signature;
+
+pub use exchange::{Exchange, Tries};
 
 use crate::cards;
 use crate::history::{Act, Asked, ClientEvent, History, Phase, Told};
@@ -27,7 +30,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use signature::{Signed, Signing};
 use std::sync::Arc;
-use std::time::Duration;
 
 /// Who a merchant is, on both sides of the gateway.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -371,27 +373,6 @@ impl Merchant {
         fill(&mut event);
         self.history.note(event)
     }
-}
-
-/// How often to send a payment, and how long to wait in between.
-#[derive(Debug, Clone, Copy)]
-pub struct Tries {
-    /// How often in all.
-    pub count: u32,
-    /// The wait.
-    pub gap: Duration,
-}
-
-/// A request and what came of it.
-pub struct Exchange {
-    /// What became of it.
-    pub outcome: Outcome,
-    /// When it was sent, in microseconds since the world began.
-    pub sent_us: u64,
-    /// When that was known.
-    pub told_us: u64,
-    /// The answer, if one came.
-    pub answer: Option<RawAnswer>,
 }
 
 fn nonce() -> Result<String, EnvelopeError> {
