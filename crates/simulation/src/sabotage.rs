@@ -66,7 +66,7 @@ impl Sabotage {
         (Self::ForgetFollowUps, "forget_follow_ups", &["M13"]),
         (Self::LyingDisk, "lying_disk", &["D3", "D5"]),
         (Self::BelieveContradiction, "believe_contradiction", &["S2"]),
-        (Self::FreshKey, "fresh_key", &["S4"]),
+        (Self::FreshKey, "fresh_key", &["S4", "M1"]),
         (Self::WrongAmount, "wrong_amount", &["M9"]),
         (Self::NoSignOn, "no_sign_on", &["S5"]),
         (Self::NotSentLie, "not_sent_lie", &["M15"]),

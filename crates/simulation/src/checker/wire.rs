@@ -136,8 +136,8 @@ impl Checker {
             self.breaks("M3", format!("payment {id} is a second one of its key"));
         }
         let held = self.held.get(&card).into_iter().flatten();
-        let before = held.filter_map(|other| self.payments.get(other));
-        let due = before.filter(|other| other.id != id && other.restarted < Some(began)).next();
+        let mut before = held.filter_map(|other| self.payments.get(other));
+        let due = before.find(|other| other.id != id && other.restarted < Some(began));
         if let Some(other) = due.map(|other| other.id).filter(|_| first && !advice) {
             self.breaks("D8", format!("payment {id} goes before the reversal of {other}"));
         }

@@ -194,13 +194,11 @@ impl World {
                     _ => Verdict::Approved,
                 };
                 let told = tidegate_payment::payment::View { verdict, ..told };
-                *view = Box::new(Durable::clone(view).map(|_| told));
+                **view = Durable::clone(view).map(|_| told);
             } else if rounds {
                 let approved = Some(view.get().request.amount);
-                *view = Box::new(
-                    Durable::clone(view)
-                        .map(|told| tidegate_payment::payment::View { approved, ..told }),
-                );
+                let told = Durable::clone(view);
+                **view = told.map(|told| tidegate_payment::payment::View { approved, ..told });
             }
         }
         self.told(number, &reply);
