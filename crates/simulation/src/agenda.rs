@@ -58,7 +58,7 @@ impl<E> Agenda<E> {
     }
 
     /// The next event, and when it happens.
-    pub fn take_next(&mut self) -> Option<(Duration, E)> {
+    pub fn take(&mut self) -> Option<(Duration, E)> {
         self.heap.pop().map(|Reverse(item)| (item.at, item.event))
     }
 

@@ -109,7 +109,7 @@ impl SimDisk {
     pub fn flip_bit(&self, dice: &mut Dice, used: u64) {
         let mut inner = self.inner();
         let journals = |(name, _): &(&String, &u64)| name.ends_with(".journal");
-        let Some((_, file)) = inner.names.iter().rfind(&journals) else { return };
+        let Some((_, file)) = inner.names.iter().rfind(journals) else { return };
         let file = *file;
         let Some(file) = inner.files.get_mut(&file) else { return };
         let sector = u64::try_from(SECTOR).unwrap_or(0);

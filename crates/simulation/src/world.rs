@@ -114,7 +114,7 @@ impl World {
 
     /// Lets everything happen, until all is done or something is broken.
     pub fn run(&mut self) {
-        while let Some((at, event)) = self.agenda.take_next() {
+        while let Some((at, event)) = self.agenda.take() {
             self.clock.mono = at;
             self.checker.now = (at, self.log.step());
             self.happen(event);

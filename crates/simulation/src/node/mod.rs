@@ -197,8 +197,8 @@ impl World {
                 **view = Durable::clone(view).map(|_| told);
             } else if rounds {
                 let approved = Some(view.get().request.amount);
-                **view = Durable::clone(view)
-                    .map(|told| tidegate_payment::payment::View { approved, ..told });
+                let told = Durable::clone(view);
+                **view = told.map(|told| tidegate_payment::payment::View { approved, ..told });
             }
         }
         self.told(number, &reply);
