@@ -93,6 +93,7 @@ pub struct Status {
 
 /// The decisions of one gateway.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 pub struct Engine {
     settings: Settings,
     book: Book,
@@ -107,6 +108,7 @@ pub struct Engine {
 
 /// A look-up under way.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 struct Loading {
     /// Up to where the projection was known to be when it was issued: it sees at least that much.
     projected: Sequence,

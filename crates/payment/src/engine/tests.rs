@@ -7,6 +7,7 @@
     reason = "a test stops at the first surprise"
 )]
 
+mod exhaustive;
 mod follow_ups;
 mod hosts;
 mod in_doubt;
