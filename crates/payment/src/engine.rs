@@ -82,6 +82,7 @@ pub struct Out {
 
 /// The decisions of one gateway.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 pub struct Engine {
     settings: Settings,
     book: Book,
@@ -97,6 +98,7 @@ pub struct Engine {
 
 /// A look-up under way.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 struct Loading {
     /// Up to where the projection was known to be when it was issued: it sees at least that much.
     projected: Sequence,
@@ -210,7 +212,9 @@ impl Engine {
     fn about_payment(&mut self, now: Now, turn: Turn, out: &mut Out) {
         let Some(id) = turn.payment() else { return };
         let Some(turn) = self.sequencer.in_turn(&Subject::Payment(id), turn) else { return };
-        let Some(entry) = self.book.get(id) else {
+        // What waits for a look-up is not overtaken, even if another look-up found the payment first.
+        let asked = self.loading.contains_key(&LoadKey::Id(id));
+        let Some(entry) = self.book.get(id).filter(|_| !asked) else {
             self.load(LoadKey::Id(id), turn, out);
             return;
         };

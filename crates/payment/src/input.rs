@@ -19,6 +19,7 @@ pub struct Waiter(pub u64);
 
 /// What the engine hears.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 pub enum Input {
     /// An authenticated, decoded, screened request.
     Request(Box<Incoming>),

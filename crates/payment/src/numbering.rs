@@ -19,6 +19,7 @@ pub struct LeaseSizes {
 
 /// The numbers that may be given out, and those that must be leased first.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 pub struct Numbering {
     sizes: LeaseSizes,
     stans: BTreeMap<HostId, Space>,
@@ -29,6 +30,7 @@ pub struct Numbering {
 
 /// A circle of numbers `low ..= high`, of which a block may be given out.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 struct Space {
     low: u32,
     high: u32,

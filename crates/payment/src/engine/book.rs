@@ -14,6 +14,7 @@ use alloc::vec::Vec;
 
 /// One payment in memory: what is durable of it, and what lives only as long as the process.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 pub struct Entry {
     /// What its records say.
     pub payment: Payment,
@@ -74,6 +75,7 @@ fn leave<K: Ord>(sets: &mut BTreeMap<K, BTreeSet<PaymentId>>, key: &K, id: Payme
 }
 
 #[derive(Debug, Default)]
+#[cfg_attr(test, derive(Clone))]
 pub(super) struct Book {
     entries: BTreeMap<PaymentId, Entry>,
     by_key: BTreeMap<Key, PaymentId>,
@@ -249,6 +251,40 @@ impl Book {
 
     pub(super) fn next_timer(&self) -> Option<Mono> {
         self.timers.first().map(|(at, _)| *at)
+    }
+
+    /// Moves every instant, as if time had passed: for a search in which the clock stands still.
+    #[cfg(test)]
+    pub(super) fn move_instants(&mut self, moved: impl Fn(Mono) -> Mono) {
+        for entry in self.entries.values_mut() {
+            let instants = [&mut entry.owed_since, &mut entry.unknown_since, &mut entry.timer];
+            instants.into_iter().flatten().for_each(|at| *at = moved(*at));
+        }
+        let timers = core::mem::take(&mut self.timers);
+        self.timers = timers.into_iter().map(|(at, id)| (moved(at), id)).collect();
+    }
+
+    /// Writes all that decides what comes next, apart from the payments themselves: for a search that
+    /// must know whether two situations are one. Of sequences it says which side of `marks` they are on.
+    #[cfg(test)]
+    pub(super) fn print(
+        &self,
+        marks: &[Sequence],
+        to: &mut impl core::fmt::Write,
+    ) -> core::fmt::Result {
+        let Self { entries, by_key: _, by_order: _, by_original: _, open, .. } = self;
+        let Self { settled, timers, cards_held, .. } = self;
+        for (id, entry) in entries {
+            let Entry { payment, proof, waiters, terms, timer, .. } = entry;
+            let Entry { flight, owed_since, unknown_since, from_before, .. } = entry;
+            let owed = (flight, owed_since, unknown_since, from_before);
+            let owed = payment.owed().map(|attempt| (attempt, owed));
+            let terms = terms.filter(|_| !payment.is_settled());
+            let held = marks.iter().map(|mark| proof.sequence() <= *mark).collect::<Vec<_>>();
+            write!(to, "{id:?}{waiters:?}{terms:?}{timer:?}{owed:?}{held:?}")?;
+        }
+        let settled: Vec<_> = settled.iter().map(|(_, id)| id).collect();
+        write!(to, "{open:?}{settled:?}{timers:?}{cards_held:?}")
     }
 
     /// The payments whose timer has come; the timers are spent.

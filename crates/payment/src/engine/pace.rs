@@ -51,6 +51,7 @@ struct Place {
 
 /// What waits for its turn at one host.
 #[derive(Debug, Default)]
+#[cfg_attr(test, derive(Clone))]
 struct Lane {
     pace: Pace,
     queue: BTreeMap<Place, PaymentId>,
@@ -101,6 +102,7 @@ impl Lane {
 
 /// The lanes of all hosts.
 #[derive(Debug, Default)]
+#[cfg_attr(test, derive(Clone))]
 pub(super) struct Lanes {
     lanes: BTreeMap<HostId, Lane>,
     last: u64,
@@ -113,6 +115,16 @@ impl Lanes {
             (host.clone(), Lane { pace, ..Lane::default() })
         };
         Self { lanes: hosts.iter().map(lane).collect(), last: 0 }
+    }
+
+    /// Has everything happened at another time; for a search that lets time pass by it.
+    #[cfg(test)]
+    pub(super) fn move_instants(&mut self, moved: impl Fn(Mono) -> Mono) {
+        for lane in self.lanes.values_mut() {
+            for at in [&mut lane.next, &mut lane.wake].into_iter().flatten() {
+                *at = moved(*at);
+            }
+        }
     }
 
     /// Whether one more payment may begin at the host.

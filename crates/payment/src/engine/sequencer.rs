@@ -32,6 +32,7 @@ impl Subject {
 
 /// Something to be decided: an input, or a timer of a payment that has come.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 pub(super) enum Turn {
     Heard(Input),
     Due(PaymentId),
@@ -67,6 +68,7 @@ impl Turn {
 
 /// A group that was handed to the store, and what belongs to it but not into the journal.
 #[derive(Debug, Default)]
+#[cfg_attr(test, derive(Clone))]
 pub(super) struct UnderWay {
     pub(super) subjects: Vec<Subject>,
     pub(super) waiter: Option<Waiter>,
@@ -76,6 +78,7 @@ pub(super) struct UnderWay {
 }
 
 #[derive(Debug, Default)]
+#[cfg_attr(test, derive(Clone))]
 pub(super) struct Sequencer {
     /// Whoever holds a subject has an entry, even if nobody waits behind it.
     held: BTreeMap<Subject, Vec<Turn>>,

@@ -8,6 +8,7 @@
 )]
 
 mod cut_over;
+mod exhaustive;
 mod follow_ups;
 mod hosts;
 mod in_doubt;

@@ -85,47 +85,6 @@ pub struct Known {
 }
 
 impl Known {
-    /// A payment as its acceptance tells it.
-    fn begin(accepted: &Accepted, sequence: u64, now: Duration, run: u64) -> Self {
-        let request = &accepted.request;
-        Self {
-            id: accepted.id,
-            merchant: request.merchant.to_string(),
-            operation: request.operation,
-            key: request.key.to_string(),
-            amount: request.amount.minor,
-            card: String::from_utf8_lossy(&request.card.sealed).into_owned(),
-            original: request.original,
-            silence: Silence::Reversal,
-            wide: String::new(),
-            de7: String::new(),
-            stan: String::new(),
-            rrn: String::new(),
-            date: String::new(),
-            first: sequence,
-            intended: now,
-            version: 0,
-            answered: None,
-            timed_out: None,
-            reversed: None,
-            not_sent: false,
-            lapsed: false,
-            parked: false,
-            closed: None,
-            due: false,
-            late: false,
-            unknown: 0,
-            repeated: false,
-            originals: 0,
-            reversals: 0,
-            late_seen: None,
-            conflicted: false,
-            parked_at: Duration::ZERO,
-            restarted: None,
-            run,
-        }
-    }
-
     /// Whether a reversal is due and not ended.
     pub fn reversal_owed(&self) -> bool {
         self.due && self.reversed.is_none() && !self.parked && self.closed.is_none()

@@ -1,8 +1,7 @@
 //! What the search of everything found: each a way to lose sight of money.
 
 use super::*;
-use crate::request::FollowUp;
-use crate::request::Offer;
+use crate::request::{FollowUp, Offer};
 use alloc::sync::Arc;
 
 impl World {
@@ -66,6 +65,32 @@ fn a_time_out_that_was_not_written_is_decided_anew() {
     world.wait(1);
     assert_eq!(world.told(1), Verdict::Pending(PendingReason::HostTimeout));
     assert_eq!(world.attempts(id).last(), Some(&(Attempt::Reversal(1), false)));
+}
+
+#[test]
+fn a_late_approval_does_not_overtake_the_answer_before_it_that_waits_to_be_looked_up() {
+    let mut world = World::new();
+    world.engine.settings.recent_payments_max = 0;
+    let id = world.pay(1);
+    world.wait(15);
+    world.write(id, 1);
+    world.answer_reversal(id, ReversalVerdict::Accepted);
+    world.hear(Input::Projected(Sequence(u64::MAX)));
+    assert!(world.engine.book.get(id).is_none(), "it has left memory");
+    let now = world.now();
+    let mut loads = Out::default();
+    world.engine.handle(now, Input::Request(Box::new(incoming(2, 1))), &mut loads);
+    let line = line();
+    let verdict = ReversalVerdict::Accepted;
+    let again = ReversalAnswer { response_code: "00".into(), verdict, line };
+    world.engine.handle(now, Input::ReversalAnswered(id, again), &mut loads);
+    let [retry, answer] = loads.effects.try_into().unwrap();
+    world.perform(retry);
+    world.answer(id, AnswerClass::Approved);
+    world.perform(answer);
+    world.commit();
+    let payment = &world.engine.book.get(id).unwrap().payment;
+    assert_eq!(payment.repeat_owed, Some(2), "the old answer settles no new reversal");
 }
 
 #[test]
