@@ -2,6 +2,7 @@
 
 use crate::measure::Plan;
 use crate::table::{Counts, Row};
+use std::collections::BTreeMap;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 use tidegate_payment::durable::{Durable, Sequence};
@@ -48,6 +49,7 @@ impl Sample {
         request.key = IdempotencyKey::parse(&format!("key-{number:08}"))?;
         request.freshness.nonce = Nonce::parse(&format!("nonce-{number:010}"))?;
         Ok(Box::new(Incoming {
+            objection: None,
             waiter: Waiter(number),
             id: PaymentId(uuid::Uuid::now_v7().as_u128()),
             ask: Ask::New { request, routes: vec![self.route.clone()] },
@@ -74,6 +76,7 @@ impl Sample {
 /// As a gateway has them by default.
 pub fn settings() -> Settings {
     Settings {
+        paces: BTreeMap::new(),
         host_reply: Duration::from_secs(15),
         reversal_gaps: vec![Duration::from_secs(10)],
         reversal_give_up: Duration::from_secs(86_400),

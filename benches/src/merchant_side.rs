@@ -46,7 +46,7 @@ fn authenticated(received: &Received, world: &World) -> anyhow::Result<Authentic
 
 /// The signed answer to a payment.
 pub fn answered(arrived: &Arrived, reply: &Reply, world: &World) -> Answer {
-    let answer = rest::answer(reply, true, 5);
+    let answer = rest::answer(reply, true, None, 5);
     rest::sign(answer, &arrived.sender.binding, &world.parts, now_s())
 }
 
@@ -108,8 +108,8 @@ pub fn measure_out(
     reply: &Reply,
 ) -> anyhow::Result<Vec<Row>> {
     let binding = &arrived.sender.binding;
-    let answer = rest::answer(reply, true, 5);
-    let respond = plan.time(|| rest::answer(reply, true, 5));
+    let answer = rest::answer(reply, true, None, 5);
+    let respond = plan.time(|| rest::answer(reply, true, None, 5));
     let sign = plan
         .time_each(|| answer.clone(), |answer| rest::sign(answer, binding, &world.parts, now_s()));
     let keys = &world.keys;
@@ -154,7 +154,7 @@ pub fn ratios(
     let (ecdh, rsa) = (world.card_by_ecdh()?, world.card_by_rsa()?);
     let keys = world.keys.as_ref();
     let binding = &arrived.sender.binding;
-    let answer = rest::answer(reply, true, 5);
+    let answer = rest::answer(reply, true, None, 5);
     let (mut verify, mut sign) = (primitives::verify()?, primitives::sign()?);
     let (mut agree, mut unwrap) = (primitives::agree()?, primitives::unwrap()?);
 
