@@ -160,6 +160,12 @@ impl Checker {
         let Some(known) = self.payments.get_mut(&id) else {
             return self.breaks("T", format!("a {} of an unknown payment", record.name()));
         };
+        if matches!(record, Record::NotSent(_)) && known.originals > 0 {
+            // What is claimed is what is on record: a refused first attempt of an advice whose repeat
+            // has left claims nothing.
+            self.breaks("M15", format!("payment {id} was written and is called not sent"));
+        }
+        let Some(known) = self.payments.get_mut(&id) else { return };
         known.version = known.version.saturating_add(1);
         known.take(record, now, sequence);
         let (card, owed, restarted) =

@@ -299,10 +299,8 @@ impl World {
 
     /// The engine hears something from the bank side.
     pub(crate) fn host_tells(&mut self, input: Input) {
-        match &input {
-            Input::HostAnswered(id, answer) => self.hears_answer(*id, answer),
-            Input::NotSent(id, Attempt::Original, _) => self.hears_not_sent(*id),
-            _ => {}
+        if let Input::HostAnswered(id, answer) = &input {
+            self.hears_answer(*id, answer);
         }
         self.hear(input);
     }

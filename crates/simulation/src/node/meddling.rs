@@ -62,14 +62,6 @@ impl World {
         self.checker.saw_late(id, now, life);
     }
 
-    /// The engine is told that a request was not sent.
-    pub(crate) fn hears_not_sent(&mut self, id: PaymentId) {
-        if self.checker.known(id).is_some_and(|known| known.originals > 0) {
-            let what = format!("payment {id} was written and is called not sent");
-            self.checker.breaks("M15", what);
-        }
-    }
-
     /// A planted bug: an original is found without what followed it.
     pub(crate) fn forget_follow_ups(&self, loaded: &mut Loaded) {
         let LoadKey::FollowUp { key, original, .. } = &loaded.key else { return };
