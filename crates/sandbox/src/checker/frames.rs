@@ -299,7 +299,7 @@ pub(super) fn signed_on_first(index: &Index<'_>) -> Findings {
 }
 
 /// How far apart a busy bank may read what was sent on two connections at once.
-const READ_LAG_US: u64 = 1_000_000;
+pub(super) const READ_LAG_US: u64 = 1_000_000;
 
 /// S8: a reversal or an advice goes out unmarked once at most, and never after a marked one. What the bank reads
 /// from an older connection, that of a killed gateway say, was sent before what it read from a newer one; and from

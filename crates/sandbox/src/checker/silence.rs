@@ -2,6 +2,7 @@
 
 use super::Findings;
 use super::evidence::Life;
+use super::frames::READ_LAG_US;
 use super::index::Index;
 use crate::bank::capture::{Seen, Sender, WireEvent};
 use crate::operation::Silence;
@@ -9,9 +10,6 @@ use std::collections::BTreeMap;
 
 /// Codes by which the bank approves.
 const APPROVED: &[&str] = &["00", "08", "10", "11"];
-
-/// Sightings on two lines closer together than this cannot be put in order.
-const ORDER_SLACK_US: u64 = 10_000;
 
 /// M14: an approval that the merchant was not told of meets a reversal that the host took, and the
 /// journal knows of it unless the gateway or the line died about then.
@@ -104,16 +102,23 @@ pub(super) fn answered_not_reversed(index: &Index<'_>) -> Findings {
     findings
 }
 
+/// Whether the gateway sent one frame before another: on one connection as the bank read them, on two
+/// only if it read them so far apart that it cannot just have been slow to turn to one of them.
+fn surely_earlier(one: &WireEvent, other: &WireEvent) -> bool {
+    let lag_us = if one.connection == other.connection { 0 } else { READ_LAG_US };
+    one.at_us.saturating_add(lag_us) < other.at_us
+}
+
 /// D8: what was in doubt at a restart is reversed before anything new for that card is sent.
 pub(super) fn restart_reverses_first(index: &Index<'_>) -> Findings {
     let mut findings = Vec::new();
-    let mut purchases_by_card: BTreeMap<&str, Vec<(u64, &str)>> = BTreeMap::new();
+    let mut purchases_by_card: BTreeMap<&str, Vec<(&WireEvent, &str)>> = BTreeMap::new();
     for event in &index.evidence.wire {
         if let Seen::Message(Sender::Gateway, message) = &event.seen
             && ["0100", "0200"].contains(&message.mti.as_str())
         {
             let list = purchases_by_card.entry(message.get(2)).or_default();
-            list.push((event.at_us, message.get(37)));
+            list.push((event, message.get(37)));
         }
     }
     for (op, payment, asked) in index.asked() {
@@ -133,9 +138,9 @@ pub(super) fn restart_reverses_first(index: &Index<'_>) -> Findings {
         let reversal = index.talks_of(payment).flat_map(|talk| &talk.reversals).next();
         let reversed_us = reversal.map_or(u64::MAX, |sighting| sighting.event.at_us);
         let overtook = purchases_by_card.get(asked.card.as_str()).into_iter().flatten().find(
-            |(at_us, reference)| {
-                index.wall_us(*at_us) > timed_out.at_us
-                    && at_us.saturating_add(ORDER_SLACK_US) < reversed_us
+            |(event, reference)| {
+                index.wall_us(event.at_us) > timed_out.at_us
+                    && reversal.is_none_or(|sighting| surely_earlier(event, sighting.event))
                     && !payment.references.contains(reference)
             },
         );
