@@ -83,11 +83,10 @@ impl Wanted {
 }
 
 impl Meanwhile {
-    /// Ends the faults, of bank and proxy too, but not the planned lives: what the last of them are to
-    /// die at may only come when what is owed is repeated, so the gateway is still watched.
+    /// Ends all of it, and the faults of bank and proxy.
     /// # Errors
     /// If something could not be done, or the gateway did not come up after it.
-    pub async fn end(self, world: &World) -> anyhow::Result<(Happened, Watch)> {
+    pub async fn end(self, world: &World) -> anyhow::Result<Happened> {
         let kills = match self.killer {
             Some(killer) => killer.await??,
             None => 0,
@@ -104,7 +103,8 @@ impl Meanwhile {
         };
         world.plan.stop();
         world.proxy.iter().for_each(Proxy::stop);
-        Ok((Happened { kills, did, jumps, ..Happened::default() }, self.watch))
+        let own_ends = self.watch.end(world).await?;
+        Ok(Happened { kills, did, own_ends, jumps, ..Happened::default() })
     }
 }
 

@@ -51,11 +51,10 @@ pub async fn judged(
     let telling = tokio::spawn(tell(say.clone(), all, progress));
     let load = load::run(&world, seed, workload, done).await?;
     telling.abort();
-    let (mut happened, watch) = meanwhile.end(&world).await?;
+    let mut happened = meanwhile.end(&world).await?;
     let kills = happened.kills;
     say(&format!("faults are off after {kills} kills; waiting for every payment to be final"));
     let endings = drain(&world, &load, patience).await?;
-    happened.own_ends = watch.end(&world).await?;
     happened.look(&world).await;
     let cpu_us = world.gateway.lock().await.cpu_us();
     let mut leaks = Vec::new();

@@ -6,7 +6,7 @@ use crate::runs::{all_is_well, sandbox};
 /// A gateway that dies in each of its first lives, each at a step and a count, and then lives on.
 #[track_caller]
 fn dies(faults: &str, steps: &[&str]) {
-    dies_among(200, faults, steps);
+    dies_among(400, faults, steps);
 }
 
 /// The same among so many payments: enough for each step to come several times as often as it must.
