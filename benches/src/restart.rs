@@ -52,7 +52,7 @@ pub fn measure(folder: &Path, payments: usize, sample: Sample) -> anyhow::Result
     for cold in [false, true, false] {
         lines.push(start("an orderly stop", &clean, now, cold)?);
     }
-    for (behind, cold) in [(2_000, false), (2_000, true), (60_000, false), (60_000, true)] {
+    for (behind, cold) in [(2_000, false), (2_000, true), (16_500, false), (16_500, true)] {
         let killed = folder.join("killed");
         day.kill(&clean, &killed, behind)?;
         let what = format!("a kill, the ledger {} records behind", behind * 3);

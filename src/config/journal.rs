@@ -49,7 +49,7 @@ impl Checker {
             unapplied_max: self.count(
                 "journal.unapplied_max",
                 raw.unapplied_max,
-                200_000,
+                50_000,
                 unapplied,
             ),
             ballast_bytes: self.number(

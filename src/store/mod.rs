@@ -172,7 +172,7 @@ impl Default for Settings {
             second: None,
             format: journal::segment::Format::NEWEST,
             batch_records_max: 1024,
-            unapplied_max: 200_000,
+            unapplied_max: 50_000,
             waiting_groups_max: 50_000,
             ballast_bytes: 16 << 20,
             apply_every: std::time::Duration::from_millis(10),
