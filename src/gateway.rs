@@ -23,7 +23,6 @@ use crate::host::Clock as _;
 use crate::keys::KeyStore;
 use crate::keys::sealed_file;
 use crate::observe::{self, LogSwitch, Metrics};
-use crate::routing::Declined;
 use crate::store::embedded::JournalStore;
 use crate::store::recovery::{self, Recovered};
 use crate::store::{self, StoreError};
@@ -135,7 +134,6 @@ impl Gateway {
         let engine_task = tokio::spawn(task);
 
         let stop_inner = CancellationToken::new();
-        let declined = Arc::new(Declined::default());
         let admission = Arc::new(hosts.doors());
         let parts = merchants::Parts {
             config: &config,
@@ -144,7 +142,7 @@ impl Gateway {
             keys: Arc::clone(&keys),
             engine: handle.clone(),
             secrets: hosts.secrets(),
-            declined: Arc::clone(&declined),
+            out_of_service: hosts.out_of_service(),
             admission: Arc::clone(&admission),
             metrics: Arc::clone(&metrics),
             nonces: recovered.nonces,
@@ -155,8 +153,8 @@ impl Gateway {
         tracing::info!(seams = ?config.gateway.seams, "how messages pass");
         let ports = ports::Ports::write(&config, &edges, inner.address)?;
         let reloader = Reloader::new(config, listening, hosts.clone(), log, &metrics);
-        let watch = watch.over(Arc::clone(&reloader), Arc::clone(&declined), admission);
-        let desk = Desk::new(handle, store, hosts.clone(), declined, Arc::clone(&reloader));
+        let watch = watch.over(Arc::clone(&reloader), admission);
+        let desk = Desk::new(handle, store, hosts.clone(), Arc::clone(&reloader));
         inner.serve(watch, desk, &stop_inner);
         tracing::info!(listeners = ?ports.listeners(), epoch = recovered.epoch, "ready");
         Ok(Self { reloader, edges, engine_task, stop_engine, hosts, stop_inner, ports })

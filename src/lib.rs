@@ -21,6 +21,7 @@ pub mod host;
 pub mod keys;
 pub mod lane;
 pub mod observe;
+pub mod out_of_service;
 pub mod payment_path;
 pub mod routing;
 #[cfg(feature = "sabotage")]

@@ -6,10 +6,9 @@
 
 use crate::channel::merchant::Merchant;
 use crate::config::{Config, RouteRule};
-use serde::Serialize;
+use crate::out_of_service::OutOfService;
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use tidegate_payment::effect::Refusal;
 use tidegate_payment::id::HostId;
 use tidegate_payment::request::{Offer, Request, Route};
@@ -30,23 +29,7 @@ pub struct Routing {
     memberships: BTreeMap<HostId, Membership>,
     /// What each host takes.
     pub offers: Arc<BTreeMap<HostId, Offer>>,
-    declined: Arc<Declined>,
-}
-
-/// What an operator has declined, by name: a route, or a host with all that would go to it. Kept in memory:
-/// a restart resumes everything.
-#[derive(Debug, Default)]
-pub struct Declined(RwLock<BTreeMap<String, Decline>>);
-
-/// Who declined a route or a host, and why.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Decline {
-    /// The operator's account.
-    pub by: String,
-    /// The operator's words.
-    pub reason: String,
-    /// When, as RFC 3339 writes it.
-    pub since: String,
+    out_of_service: Arc<OutOfService>,
 }
 
 /// Something that can be declined.
@@ -77,43 +60,15 @@ impl Way {
     }
 }
 
-impl Declined {
-    /// Declines a route or a host. Whether it was open; otherwise the earlier word stands.
-    pub fn decline(&self, name: &str, decline: Decline) -> bool {
-        match self.0.write().unwrap_or_else(PoisonError::into_inner).entry(name.to_owned()) {
-            Entry::Vacant(free) => {
-                free.insert(decline);
-                true
-            }
-            Entry::Occupied(_) => false,
-        }
-    }
-
-    /// Opens it again. Whether it was declined.
-    pub fn resume(&self, name: &str) -> bool {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).remove(name).is_some()
-    }
-
-    /// Whether it is declined.
-    pub fn holds(&self, name: &str) -> bool {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).contains_key(name)
-    }
-
-    /// Everything that is declined.
-    pub fn all(&self) -> BTreeMap<String, Decline> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-}
-
 impl Routing {
     /// The routing of a configuration.
     pub fn new(
         rules: Vec<RouteRule>,
         memberships: BTreeMap<HostId, Membership>,
         offers: BTreeMap<HostId, Offer>,
-        declined: Arc<Declined>,
+        out_of_service: Arc<OutOfService>,
     ) -> Self {
-        Self { rules, memberships, offers: Arc::new(offers), declined }
+        Self { rules, memberships, offers: Arc::new(offers), out_of_service }
     }
 
     /// Where a request may go, best first. Nowhere, when an operator has declined the route or all of its
@@ -132,10 +87,10 @@ impl Routing {
         if routes.is_empty() {
             return Err(Refusal::NotOffered);
         }
-        if rule.is_some_and(|rule| self.declined.holds(&rule.name)) {
+        if rule.is_some_and(|rule| self.out_of_service.declines(&rule.name)) {
             routes.clear();
         }
-        routes.retain(|route| !self.declined.holds(route.host.as_str()));
+        routes.retain(|route| !self.out_of_service.declines(route.host.as_str()));
         Ok(routes)
     }
 
@@ -165,6 +120,7 @@ mod tests {
     use super::*;
     use crate::channel::merchant::Merchant;
     use crate::keys::algorithm::Algorithm;
+    use crate::out_of_service::{Order, Part};
     use crate::store::samples;
     use tidegate_payment::id::{MerchantId, TerminalId};
     use tidegate_payment::input::Terms;
@@ -240,9 +196,11 @@ mod tests {
         assert_eq!(hosts_of(routing, change), Ok(expected));
     }
 
-    fn decline() -> Decline {
+    fn decline(routing: &Routing, name: &str) {
         let word = |text: &str| text.to_owned();
-        Decline { by: word("anna"), reason: word("repair"), since: word("2026-11-22T12:00:00Z") }
+        let since = word("2026-11-22T12:00:00Z");
+        let order = Order { by: word("anna"), reason: word("repair"), since };
+        assert!(routing.out_of_service.take_out(Part::Way(name), order).unwrap());
     }
 
     #[test]
@@ -296,7 +254,7 @@ mod tests {
         let routing = routing(vec![rule("all", "old", &[])]);
         let inquiry = |it: &mut Request| it.operation = Operation::BalanceInquiry;
         assert_eq!(hosts_of(&routing, inquiry), Err(Refusal::NotOffered));
-        routing.declined.decline("all", decline());
+        decline(&routing, "all");
         assert_eq!(hosts_of(&routing, inquiry), Err(Refusal::NotOffered));
     }
 
@@ -304,12 +262,10 @@ mod tests {
     fn a_declined_route_leads_nowhere_until_it_is_resumed() {
         let fours = RouteRule { bins: vec!["4".into()], ..rule("fours", "other", &["old"]) };
         let routing = routing(vec![fours]);
-        assert!(routing.declined.decline("fours", decline()));
-        assert!(!routing.declined.decline("fours", decline()), "once is enough");
+        decline(&routing, "fours");
         check(&routing, |_| {}, &[]);
         check(&routing, |it| it.card.bin = "555555".into(), &["bank"]);
-        assert!(routing.declined.resume("fours"));
-        assert!(!routing.declined.resume("fours"));
+        assert!(routing.out_of_service.put_back(Part::Way("fours")).unwrap());
         check(&routing, |_| {}, &["other", "old"]);
     }
 
@@ -317,9 +273,8 @@ mod tests {
     fn a_declined_host_is_passed_over_by_every_route() {
         let fours = RouteRule { bins: vec!["4".into()], ..rule("fours", "bank", &["other"]) };
         let routing = routing(vec![fours]);
-        routing.declined.decline("bank", decline());
+        decline(&routing, "bank");
         check(&routing, |_| {}, &["other"]);
         check(&routing, |it| it.card.bin = "555555".into(), &[]);
-        assert_eq!(routing.declined.all().keys().collect::<Vec<_>>(), ["bank"]);
     }
 }

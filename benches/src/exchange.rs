@@ -77,7 +77,11 @@ impl World {
         let host = start_host(HostParts {
             settings: HostSettings {
                 id: HostId::parse("bank")?,
-                lines: vec![LineSettings { id: LineId::parse("a")?, address }],
+                lines: vec![LineSettings {
+                    id: LineId::parse("a")?,
+                    address,
+                    signed_off: false,
+                }],
                 limits: Limits::default(),
                 frame: FrameFormat::LengthBe2,
                 frame_bytes_max: FRAME_BYTES_MAX,

@@ -4,7 +4,7 @@ use super::socket::Backend;
 use super::{Answer, Command, Resolution, case, shown};
 use crate::engine_task::EngineHandle;
 use crate::gateway::{Hosts, Reloader};
-use crate::routing::{Decline, Declined};
+use crate::out_of_service::{Order, OutOfService, OutOfServiceError, Part};
 use crate::store::embedded::JournalStore;
 use crate::store::ledger::{PaymentLine, TimelineEntry};
 use crate::store::{Store, StoreError, export};
@@ -28,7 +28,7 @@ pub struct Desk {
     engine: EngineHandle,
     store: Arc<JournalStore>,
     hosts: Hosts,
-    declined: Arc<Declined>,
+    out_of_service: Arc<OutOfService>,
     reloader: Arc<Reloader>,
 }
 
@@ -44,6 +44,13 @@ struct Refused(String);
 impl From<StoreError> for Refused {
     fn from(error: StoreError) -> Self {
         Self(error.to_string())
+    }
+}
+
+impl From<OutOfServiceError> for Refused {
+    fn from(error: OutOfServiceError) -> Self {
+        let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+        Self(format!("{error}: {cause}; nothing was changed"))
     }
 }
 
@@ -73,10 +80,10 @@ impl Backend for Desk {
             }
             Command::Routes => Ok(self.routes()),
             Command::DeclineRoute { name, reason } => {
-                self.operate_route(&name, by, reason, &Act::TakeOut)
+                self.operate_route(&name, by, &reason, &Act::TakeOut)
             }
             Command::ResumeRoute { name, reason } => {
-                self.operate_route(&name, by, reason, &Act::PutBack)
+                self.operate_route(&name, by, &reason, &Act::PutBack)
             }
             Command::Status => Ok(self.status()),
             Command::Reload { file } => self.reload(&file).await,
@@ -92,10 +99,10 @@ impl Desk {
         engine: EngineHandle,
         store: Arc<JournalStore>,
         hosts: Hosts,
-        declined: Arc<Declined>,
         reloader: Arc<Reloader>,
     ) -> Self {
-        Self { engine, store, hosts, declined, reloader }
+        let out_of_service = hosts.out_of_service();
+        Self { engine, store, hosts, out_of_service, reloader }
     }
 
     async fn reload(&self, file: &str) -> Result<Value, Refused> {
@@ -171,14 +178,19 @@ impl Desk {
 
     async fn lines(&self) -> Value {
         let mut lines = Vec::new();
+        let signed_off = self.out_of_service.all().signed_off;
         for host in self.hosts.status().await {
             for line in &host.lines {
+                let by = signed_off.get(&format!("{}/{}", host.host, line.line));
                 lines.push(json!({
                     "host": host.host,
                     "line": line.line,
                     "address": line.address,
                     "state": line.state,
                     "signed_off_by_operator": line.signed_off_by_operator,
+                    "by": by.map(|order| &order.by),
+                    "reason": by.map(|order| &order.reason),
+                    "since": by.map(|order| &order.since),
                     "since_ms": line.since_ms,
                     "last_received_ms": line.last_received_ms,
                     "in_flight": line.in_flight,
@@ -211,29 +223,38 @@ impl Desk {
             || Refused(format!("there is no line {host}/{line}: see `tidegate line status`"));
         let host_id = HostId::parse(host).map_err(|_| unknown())?;
         let line_id = LineId::parse(line).map_err(|_| unknown())?;
-        let known = match act {
-            Act::TakeOut => self.hosts.sign_off(&host_id, &line_id).await,
-            Act::PutBack => self.hosts.sign_on(&host_id, &line_id).await,
-        };
-        if !known {
+        if self.line(host, line).await.is_none() {
             return Err(unknown());
         }
+        // What is kept first is true after a crash between the two.
+        let part = Part::Line(&host_id, &line_id);
         let what = match act {
-            Act::TakeOut => "an operator signed a line off",
-            Act::PutBack => "an operator signed a line on",
+            Act::TakeOut => {
+                self.out_of_service.take_out(part, order(by, reason))?;
+                self.hosts.sign_off(&host_id, &line_id).await;
+                "an operator signed a line off"
+            }
+            Act::PutBack => {
+                self.out_of_service.put_back(part)?;
+                self.hosts.sign_on(&host_id, &line_id).await;
+                "an operator signed a line on"
+            }
         };
         tracing::warn!(host, line, by, reason, "{what}");
+        Ok(Value::Array(self.line(host, line).await.into_iter().collect()))
+    }
+
+    /// One of [`Self::lines`].
+    async fn line(&self, host: &str, line: &str) -> Option<Value> {
+        let is =
+            |one: &Value, member: &str, name: &str| one.get(member).is_some_and(|it| it == name);
         let all = self.lines().await;
-        let is_it = |one: &&Value| {
-            let is = |member: &str, name: &str| one.get(member).is_some_and(|held| held == name);
-            is("host", host) && is("line", line)
-        };
-        let told = all.as_array().into_iter().flatten().filter(is_it).cloned();
-        Ok(Value::Array(told.collect()))
+        let all = all.as_array().into_iter().flatten();
+        all.clone().find(|one| is(one, "host", host) && is(one, "line", line)).cloned()
     }
 
     fn routes(&self) -> Value {
-        let declined = self.declined.all();
+        let declined = self.out_of_service.all().declined;
         let ways = self.reloader.ways();
         let rows = ways.iter().map(|way| {
             let by = declined.get(&way.name);
@@ -242,9 +263,9 @@ impl Desk {
                 "kind": way.kind,
                 "hosts": way.hosts.iter().map(HostId::as_str).collect::<Vec<_>>(),
                 "declined": by.is_some(),
-                "by": by.map(|decline| &decline.by),
-                "reason": by.map(|decline| &decline.reason),
-                "since": by.map(|decline| &decline.since),
+                "by": by.map(|order| &order.by),
+                "reason": by.map(|order| &order.reason),
+                "since": by.map(|order| &order.since),
             })
         });
         Value::Array(rows.collect())
@@ -254,23 +275,23 @@ impl Desk {
         &self,
         name: &str,
         by: &str,
-        reason: String,
+        reason: &str,
         act: &Act,
     ) -> Result<Value, Refused> {
-        check_reason(&reason)?;
-        if !self.reloader.ways().iter().any(|way| way.name == name) && !self.declined.holds(name) {
+        check_reason(reason)?;
+        let known = self.reloader.ways().iter().any(|way| way.name == name);
+        if !known && !self.out_of_service.declines(name) {
             let why = format!("there is no route and no host {name:?}: see `tidegate route list`");
             return Err(Refused(why));
         }
         let changed = match act {
             Act::TakeOut => {
                 tracing::warn!(name, by, reason, "an operator declined a route");
-                let since = jiff::Timestamp::now().to_string();
-                self.declined.decline(name, Decline { by: by.to_owned(), reason, since })
+                self.out_of_service.take_out(Part::Way(name), order(by, reason))?
             }
             Act::PutBack => {
                 tracing::warn!(name, by, reason, "an operator resumed a route");
-                self.declined.resume(name)
+                self.out_of_service.put_back(Part::Way(name))?
             }
         };
         match (changed, act) {
@@ -293,7 +314,7 @@ impl Desk {
             "cases": status.cases,
             "in_memory": status.in_memory,
             "waiting": status.waiting,
-            "declined_routes": self.declined.all().keys().collect::<Vec<_>>(),
+            "declined_routes": self.out_of_service.all().declined.keys().collect::<Vec<_>>(),
             "journal_written": gauges.written.0,
             "ledger_applied": gauges.applied.0,
             "bounds": self.reloader.bounds(),
@@ -335,6 +356,12 @@ fn view_of(reply: Reply) -> Result<View, Refused> {
         Reply::Refusal(refusal) => Err(Refused(refusal.to_string())),
         Reply::List(_) => Err(Refused("the engine answered another question".to_owned())),
     }
+}
+
+/// What an operator orders now.
+fn order(by: &str, reason: &str) -> Order {
+    let since = jiff::Timestamp::now().to_string();
+    Order { by: by.to_owned(), reason: reason.to_owned(), since }
 }
 
 /// What an operator gives as a reason is kept.

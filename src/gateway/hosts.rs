@@ -12,6 +12,7 @@ use crate::host::wording::{Cards, UnsealError};
 use crate::host::{self, CutOverRule, Dice, HostHandle, HostParts, HostSettings, LineSettings};
 use crate::keys::KeyStore;
 use crate::lane::ordinary_of;
+use crate::out_of_service::OutOfService;
 use crate::store::recovery::Recovered;
 use anyhow::Context;
 use std::collections::BTreeMap;
@@ -49,6 +50,7 @@ pub struct Hosts {
     hosts: Arc<BTreeMap<HostId, HostHandle>>,
     secrets: Arc<Slots>,
     editions: Arc<BTreeMap<HostId, Arc<Editions>>>,
+    out_of_service: Arc<OutOfService>,
 }
 
 /// What all hosts share of the rest.
@@ -61,7 +63,7 @@ pub(super) struct Outward<'a> {
 }
 
 impl Hosts {
-    /// Starts all hosts: their lines connect and sign on at once.
+    /// Starts all hosts: their lines connect and sign on at once, but for those that an operator signed off.
     pub(super) fn start(
         config: &Config,
         definitions: &DefinitionTable,
@@ -72,6 +74,7 @@ impl Hosts {
         let secrets = Arc::new(Slots::new(config.engine.open_payments_max));
         let (mut hosts, mut editions) = (BTreeMap::new(), BTreeMap::new());
         let shelf = Shelf::of(&config.gateway.data_dir);
+        let out_of_service = Arc::new(OutOfService::open(&config.gateway.data_dir)?);
         for host in &config.hosts {
             let definition = definitions.get(&host.name).context("a host without a definition")?;
             shelf.keep(definition)?;
@@ -81,7 +84,7 @@ impl Hosts {
             let leads = config.gateway.business_day == DateSource::Host(host.name.clone());
             let rule = CutOverRule { day: business_day(config), date: outward.date.clone() };
             let parts = HostParts {
-                settings: settings(host, config.gateway.seams)?,
+                settings: settings(host, config.gateway.seams, &out_of_service)?,
                 wording,
                 cards: Arc::new(SealedCards(Arc::clone(outward.keys))),
                 expected: expected(&host.name, recovered)?,
@@ -93,7 +96,7 @@ impl Hosts {
             };
             hosts.insert(host.name.clone(), host::start(parts)?);
         }
-        Ok(Self { hosts: Arc::new(hosts), secrets, editions: Arc::new(editions) })
+        Ok(Self { hosts: Arc::new(hosts), secrets, editions: Arc::new(editions), out_of_service })
     }
 
     /// Hosts whose replies would find their requests in another way by these definitions.
@@ -121,6 +124,11 @@ impl Hosts {
     /// Where secrets wait for their host frame.
     pub(super) fn secrets(&self) -> Arc<Slots> {
         Arc::clone(&self.secrets)
+    }
+
+    /// What operators have taken out of service.
+    pub fn out_of_service(&self) -> Arc<OutOfService> {
+        Arc::clone(&self.out_of_service)
     }
 
     /// The doors by which new payments come to the hosts.
@@ -189,7 +197,11 @@ fn expected(host: &HostId, recovered: &Recovered) -> anyhow::Result<Vec<Durable<
     Ok(expected)
 }
 
-fn settings(host: &config::Host, seams: config::Seams) -> anyhow::Result<HostSettings> {
+fn settings(
+    host: &config::Host,
+    seams: config::Seams,
+    out_of_service: &OutOfService,
+) -> anyhow::Result<HostSettings> {
     let defaults = Limits::default();
     let in_flight_max = u32::try_from(host.in_flight_max)?;
     let remembered = u32::try_from(host.late_answer_window)?;
@@ -199,7 +211,11 @@ fn settings(host: &config::Host, seams: config::Seams) -> anyhow::Result<HostSet
         lines: host
             .lines
             .iter()
-            .map(|line| LineSettings { id: line.name.clone(), address: line.address.clone() })
+            .map(|line| LineSettings {
+                id: line.name.clone(),
+                address: line.address.clone(),
+                signed_off: out_of_service.holds(&host.name, &line.name),
+            })
             .collect(),
         limits: Limits {
             in_flight_max,

@@ -19,8 +19,9 @@ use crate::keys::KeyStore;
 use crate::keys::pool::WorkerPool;
 use crate::lane::{kept_of, ordinary_of};
 use crate::observe::{Metrics, Outcome, Stage};
+use crate::out_of_service::OutOfService;
 use crate::payment_path::PaymentPath;
-use crate::routing::{Declined, Membership, Routing};
+use crate::routing::{Membership, Routing};
 use anyhow::Context;
 use std::collections::BTreeMap;
 use std::pin::Pin;
@@ -45,7 +46,7 @@ pub(super) struct Parts<'a> {
     pub(super) keys: Arc<dyn KeyStore>,
     pub(super) engine: EngineHandle,
     pub(super) secrets: Arc<Slots>,
-    pub(super) declined: Arc<Declined>,
+    pub(super) out_of_service: Arc<OutOfService>,
     pub(super) admission: Arc<Admission>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) nonces: Vec<(MerchantId, Nonce, Timestamp)>,
@@ -63,7 +64,7 @@ pub(super) struct Listening {
     keys: Arc<dyn KeyStore>,
     engine: EngineHandle,
     secrets: Arc<Slots>,
-    declined: Arc<Declined>,
+    out_of_service: Arc<OutOfService>,
     metrics: Arc<Metrics>,
     clock: Clock,
     replay: Arc<ReplayWindow>,
@@ -80,7 +81,7 @@ pub(super) async fn open(parts: Parts<'_>) -> anyhow::Result<(Vec<Edge>, Listeni
     let pools = channels.iter().map(|channel| Ok(Arc::new(pool(channel)?)));
     let pools = pools.collect::<anyhow::Result<Vec<_>>>()?;
     let Parts { config, identities, definitions, keys, engine, metrics, clock, .. } = parts;
-    let Parts { secrets, declined, admission, .. } = parts;
+    let Parts { secrets, out_of_service, admission, .. } = parts;
     let shares = channels.iter().map(|_| Arc::default()).collect();
     let live = Arc::new(RwLock::new(Vec::new()));
     let switches = Vec::new();
@@ -90,7 +91,7 @@ pub(super) async fn open(parts: Parts<'_>) -> anyhow::Result<(Vec<Edge>, Listeni
         keys,
         engine,
         secrets,
-        declined,
+        out_of_service,
         metrics,
         clock,
         replay,
@@ -221,7 +222,7 @@ impl Listening {
             clock: self.clock,
             secrets: Arc::clone(&self.secrets),
             secrets_lifetime: replies.max().unwrap_or_default(),
-            routing: Arc::new(routing(config, definitions, &self.declined)?),
+            routing: Arc::new(routing(config, definitions, &self.out_of_service)?),
             admission: Arc::clone(&self.admission),
             accept_within: config.engine.accept_within,
         })
@@ -245,7 +246,7 @@ pub(crate) fn identity(channel: &config::Channel) -> Result<Identity, TlsError> 
 fn routing(
     config: &Config,
     definitions: &DefinitionTable,
-    declined: &Arc<Declined>,
+    out_of_service: &Arc<OutOfService>,
 ) -> anyhow::Result<Routing> {
     let (mut memberships, mut offers) = (BTreeMap::new(), BTreeMap::new());
     for host in &config.hosts {
@@ -256,7 +257,7 @@ fn routing(
         offers.insert(host.name.clone(), Offer { definitions, operations });
     }
     let rules = config.routes.clone();
-    Ok(Routing::new(rules, memberships, offers, Arc::clone(declined)))
+    Ok(Routing::new(rules, memberships, offers, Arc::clone(out_of_service)))
 }
 
 /// One window for all listeners, taking back what the journal remembers.

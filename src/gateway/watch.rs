@@ -8,7 +8,7 @@ use crate::control::internal::Pages;
 use crate::engine_task::EngineHandle;
 use crate::host::status::HostStatus;
 use crate::observe::{Beat, Condition, Health, Metrics};
-use crate::routing::Declined;
+use crate::out_of_service::OutOfService;
 use crate::store::embedded::JournalStore;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -27,7 +27,7 @@ pub(super) struct Watch {
     store: Weak<JournalStore>,
     hosts: Hosts,
     reloader: Option<Arc<Reloader>>,
-    declined: Arc<Declined>,
+    out_of_service: Arc<OutOfService>,
     admission: Arc<Admission>,
     heard: Beat,
     ready_age_max: Duration,
@@ -42,13 +42,14 @@ impl Watch {
         store: &Arc<JournalStore>,
         hosts: Hosts,
     ) -> Self {
+        let out_of_service = hosts.out_of_service();
         Self {
             metrics: Arc::clone(metrics),
             engine,
             store: Arc::downgrade(store),
             hosts,
             reloader: None,
-            declined: Arc::default(),
+            out_of_service,
             admission: Arc::default(),
             heard: Beat::default(),
             ready_age_max: config.internal.ready_age_max,
@@ -57,13 +58,8 @@ impl Watch {
     }
 
     /// Watches what of the routes and hosts in use is declined, and how much is given to hosts, too.
-    pub(super) fn over(
-        self,
-        reloader: Arc<Reloader>,
-        declined: Arc<Declined>,
-        admission: Arc<Admission>,
-    ) -> Self {
-        Self { reloader: Some(reloader), declined, admission, ..self }
+    pub(super) fn over(self, reloader: Arc<Reloader>, admission: Arc<Admission>) -> Self {
+        Self { reloader: Some(reloader), admission, ..self }
     }
 
     /// The pages of the internal listener.
@@ -76,7 +72,8 @@ impl Watch {
         let heard = self.heard.condition("a signed-on line heard the host", self.ready_age_max);
         let (engine, store) = (self.engine.clone(), Weak::clone(&self.store));
         let data_dir = self.data_dir.clone();
-        let (reloader, declined) = (self.reloader.clone(), Arc::clone(&self.declined));
+        let reloader = self.reloader.clone();
+        let out_of_service = Arc::clone(&self.out_of_service);
         let admission = Arc::clone(&self.admission);
         Pages {
             health: Health::new(vec![heard, journal]),
@@ -88,7 +85,8 @@ impl Watch {
                     metrics.pressure.places_taken(host.as_str(), places);
                 }
                 for way in reloader.iter().flat_map(|reloader| reloader.ways()) {
-                    metrics.route_declined(&way.name, declined.holds(&way.name));
+                    let declined = out_of_service.declines(&way.name);
+                    metrics.route_declined(&way.name, declined);
                 }
                 if let Ok(room) = rustix::fs::statvfs(&data_dir) {
                     let free = room.f_bavail.saturating_mul(room.f_frsize);

@@ -268,7 +268,7 @@ impl World {
             let door = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let address = door.local_addr().unwrap().to_string();
             let id = LineId::parse(&format!("line-{number}")).unwrap();
-            settings.push(LineSettings { id, address });
+            settings.push(LineSettings { id, address, signed_off: false });
             doors.push(door);
         }
         let (inputs_out, inputs) = mpsc::channel(64);

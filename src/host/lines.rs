@@ -111,6 +111,11 @@ impl HostTask {
         judgements: Arc<Judgements>,
     ) {
         let (events, mut happened) = mpsc::channel(self.settings.queue_max.get());
+        for (index, line) in (0..).map(LineIndex).zip(self.settings.lines.clone()) {
+            if line.signed_off {
+                self.hear(Event::SignOff(index), &events, &queues.judged).await;
+            }
+        }
         for sent in expected {
             match self.wording.key(sent.get()) {
                 Ok(key) => {

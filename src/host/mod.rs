@@ -71,6 +71,8 @@ pub struct LineSettings {
     pub id: LineId,
     /// `host:port`.
     pub address: String,
+    /// Whether an operator had signed it off before the start: it stays down until it is signed on.
+    pub signed_off: bool,
 }
 
 /// How a host is reached.

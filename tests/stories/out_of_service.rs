@@ -61,6 +61,15 @@ fn serve(mut stream: TcpStream, tell: &Sender<String>) {
     let _ = tell.send(String::new());
 }
 
+fn spawn(folder: &Folder) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_tidegate"))
+        .args(["run", "-c", &folder.config()])
+        .env("TIDEGATE_KEY_PASSPHRASE", "open sesame")
+        .stderr(Stdio::from(std::fs::File::create(folder.path("log")).unwrap()))
+        .spawn()
+        .unwrap()
+}
+
 /// The program, running over two lines of a bank.
 struct Running {
     folder: Folder,
@@ -88,12 +97,7 @@ impl Running {
         let route = "[[route]]\nname = \"visa\"\nhost = \"bank\"\nbins = [\"4\"]\n";
         std::fs::write(folder.path("tidegate.toml"), format!("{text}\n{route}")).unwrap();
         assert_eq!(tidegate(&["keys", "init", "-c", &folder.config()]).0, 0);
-        let gateway = Command::new(env!("CARGO_BIN_EXE_tidegate"))
-            .args(["run", "-c", &folder.config()])
-            .env("TIDEGATE_KEY_PASSPHRASE", "open sesame")
-            .stderr(Stdio::from(std::fs::File::create(folder.path("log")).unwrap()))
-            .spawn()
-            .unwrap();
+        let gateway = spawn(&folder);
         let running = Self { folder, gateway, lines };
         running.until("both lines serve", || {
             let (exit, out, _) = running.ask(&["line", "status", "--json"]);
@@ -101,6 +105,14 @@ impl Running {
         });
         running.lines.iter().for_each(|line| line.hears("001"));
         running
+    }
+
+    /// Killed, and started again.
+    fn restart(&mut self) {
+        self.gateway.kill().unwrap();
+        self.gateway.wait().unwrap();
+        self.lines.iter().for_each(|line| line.hears(""));
+        self.gateway = spawn(&self.folder);
     }
 
     fn ask(&self, words: &[&str]) -> (i32, String, String) {
@@ -175,6 +187,36 @@ fn an_operator_signs_a_line_off_and_on_again() {
     gateway.refused(&["line", "sign-off", "bank/a", "--reason", " "], "a reason is wanted");
     let card = ["line", "sign-off", "bank/a", "--reason", "card 4000000000000002 hangs"];
     gateway.refused(&card, "may be a card number");
+}
+
+#[test]
+fn what_an_operator_took_out_of_service_stays_out_when_the_gateway_is_killed() {
+    let mut gateway = Running::start();
+    gateway.done(&["line", "sign-off", "bank/a", "--reason", "the circuit moves"]);
+    gateway.lines[0].hears("002");
+    gateway.until("it is held", || gateway.done(&["line", "status"])[0]["state"] == "held");
+    gateway.done(&["route", "decline", "visa", "--reason", "the issuer migrates"]);
+    gateway.restart();
+    gateway.lines[1].hears("001");
+    gateway.until("the other line serves", || {
+        let (exit, out, _) = gateway.ask(&["line", "status", "--json"]);
+        exit == 0 && out.matches("\"serving\"").count() == 1
+    });
+    let lines = gateway.done(&["line", "status"]);
+    assert_eq!((&lines[0]["state"], &lines[1]["state"]), (&"held".into(), &"serving".into()));
+    assert_eq!(lines[0]["reason"], "the circuit moves");
+    assert_eq!(gateway.done(&["status"])["declined_routes"], serde_json::json!(["visa"]));
+
+    // The next that the bank hears on that line is the sign-on that a person asked for.
+    gateway.done(&["line", "sign-on", "bank/a", "--reason", "the circuit moved"]);
+    gateway.lines[0].hears("001");
+    gateway.done(&["route", "resume", "visa", "--reason", "migrated"]);
+    gateway.restart();
+    gateway.until("both lines serve", || {
+        let (exit, out, _) = gateway.ask(&["line", "status", "--json"]);
+        exit == 0 && out.matches("\"serving\"").count() == 2
+    });
+    assert_eq!(gateway.done(&["status"])["declined_routes"], serde_json::json!([]));
 }
 
 #[test]
