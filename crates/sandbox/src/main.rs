@@ -212,7 +212,8 @@ fn main() -> ExitCode {
         Some(Command::Proxy { listen, to, faults, seed, hostile_replies, delay_max }) => {
             let faults = faults.into_iter().collect();
             let delay_max = Duration::from_millis(delay_max);
-            let settings = proxy::Settings { seed, faults, hostile_replies, delay_max };
+            let others = proxy::Settings::default();
+            let settings = proxy::Settings { seed, faults, hostile_replies, delay_max, ..others };
             report(block_on(stand_between(settings, listen, to)))
         }
         None => report(block_on(act(arguments))),
@@ -317,6 +318,7 @@ async fn act(arguments: Arguments) -> anyhow::Result<bool> {
         hostile_replies: arguments.hostile_replies,
         // Past the gateway's deadline, and before it asks for what the bank did not know again.
         delay_max: options.reply_timeout.saturating_mul(2),
+        ..proxy::Settings::default()
     };
     options.clock_file.clone_from(&arguments.clock_file);
     options.data = arguments.data.clone().map(std::path::absolute).transpose()?;
