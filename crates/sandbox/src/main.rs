@@ -3,6 +3,7 @@
 use clap::{Parser, Subcommand};
 use sandbox::bank::capture::Line;
 use sandbox::bank::fault::Fault;
+use sandbox::certify;
 use sandbox::gateway::PUBLIC_PORT;
 use sandbox::gateway::fault::GatewayError;
 use sandbox::lives;
@@ -151,6 +152,7 @@ enum Command {
         #[arg(long, value_name = "DIR")]
         keep: Option<PathBuf>,
     },
+    Certify(certify::command::Arguments),
     /// Stand between any gateway and its bank and mistreat frames, until SIGINT.
     #[command(after_help = "Example: sandbox proxy --listen 127.0.0.1:9001 --to 127.0.0.1:9000 \
         --faults split,join,drop --seed 7")]
@@ -207,6 +209,12 @@ fn main() -> ExitCode {
                     protocols: definitions(protocols)?,
                 };
                 soaked(plan, json).await
+            }))
+        }
+        Some(Command::Certify(plan)) => {
+            let protocols = arguments.protocols.take();
+            report(block_on(async move {
+                plan.run(program()?, definitions(protocols)?, &progress).await
             }))
         }
         Some(Command::Proxy { listen, to, faults, seed, hostile_replies, delay_max }) => {
