@@ -320,14 +320,11 @@ async fn act(arguments: Arguments) -> anyhow::Result<bool> {
         finish(&summary, arguments.json)?;
         return Ok(good && summary.pending == 0);
     };
-    options.proxy = proxy::Settings {
-        seed: arguments.seed,
-        faults: arguments.proxy.iter().copied().collect(),
-        hostile_replies: arguments.hostile_replies,
-        // Past the gateway's deadline, and before it asks for what the bank did not know again.
-        delay_max: options.reply_timeout.saturating_mul(2),
-        ..proxy::Settings::default()
-    };
+    options.proxy.seed = arguments.seed;
+    options.proxy.faults = arguments.proxy.iter().copied().collect();
+    options.proxy.hostile_replies = arguments.hostile_replies;
+    // Past the gateway's deadline, and before it asks for what the bank did not know again.
+    options.proxy.delay_max = options.reply_timeout.saturating_mul(2);
     options.clock_file.clone_from(&arguments.clock_file);
     options.data = arguments.data.clone().map(std::path::absolute).transpose()?;
     for life in &arguments.life {

@@ -101,7 +101,7 @@ impl Actor<'_> {
             (Deed::Status, Some(earlier)) => {
                 let id = earlier.id.as_deref().unwrap_or_default();
                 let exchange = self.merchant(case)?.query(0, history::Act::Query, id).await?;
-                Ok(came_of(&exchange))
+                Ok(Came { frames: self.heard(number), ..came_of(&exchange) })
             }
             (Deed::Reconnect, _) => Ok(self.reconnected().await),
             (Deed::Echo, _) => {
@@ -180,9 +180,14 @@ impl Actor<'_> {
         if came.told.as_ref().map(|told| &told.id) != earlier.id.as_ref() {
             came.faults.push("the retry was answered with another payment".to_owned());
         }
-        let agreement = self.wire.agreement();
-        came.frames = self.wire.seen(|seen| about(of_step(seen, number), None, agreement));
+        came.frames = self.heard(number);
         Ok(came)
+    }
+
+    /// Whatever the host heard of any payment in this step.
+    fn heard(&self, number: usize) -> Vec<Frame> {
+        let agreement = self.wire.agreement();
+        self.wire.seen(|seen| about(of_step(seen, number), None, agreement))
     }
 
     /// Until the payment is final, or what the step expects.

@@ -13,12 +13,13 @@ use std::path::{Path, PathBuf};
 
 /// Play a script of test cases against a real host, and keep masked, sealed evidence of it.
 ///
-/// Exit codes: 0 every case passed, or the evidence is proved; 1 a case failed, or the evidence was altered;
-/// 2 it could not run.
+/// Exit codes: 0 every case passed, or the evidence is proved; 1 a case failed, or the evidence was
+/// altered; 2 it could not run.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  sandbox certify --script protocols/certification/iso87.toml \
-    --host bank.toml --out evidence --key certify.key\n  sandbox certify --verify evidence --key \
-    certify.key.pub")]
+    --host bank.toml --out evidence --key certify.key\n  sandbox certify --script \
+    protocols/certification/iso87.toml --practice --out practice --key practice.key\n  \
+    sandbox certify --verify evidence --key certify.key.pub")]
 pub struct Arguments {
     /// The script.
     #[arg(long, value_name = "FILE", required_unless_present = "verify", requires = "out")]
@@ -26,6 +27,9 @@ pub struct Arguments {
     /// A file whose [[host]] and [reversal] count instead of the script's.
     #[arg(long, value_name = "FILE")]
     host: Option<PathBuf>,
+    /// Let the sandbox's own bank stand in for the host, with short waits.
+    #[arg(long, conflicts_with = "host")]
+    practice: bool,
     /// A new or empty folder for the evidence.
     #[arg(long, value_name = "DIR", requires = "key")]
     out: Option<PathBuf>,
@@ -40,7 +44,7 @@ pub struct Arguments {
     #[arg(long)]
     json: bool,
     /// Prove the evidence in this folder instead.
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["script", "host", "out", "only"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["script", "host", "out", "only", "practice"])]
     verify: Option<PathBuf>,
 }
 
@@ -61,6 +65,7 @@ impl Arguments {
         let plan = Plan {
             script: self.script.context("--script is missing")?,
             host: self.host,
+            practice: self.practice,
             out: self.out.context("--out is missing")?,
             key: self.key.context("--key is missing")?,
             only: self.only,

@@ -4,10 +4,11 @@
 //! says `mask = "clear"`, it is none of those that always hold card data, and no card number stands in
 //! it; what the definition does not know makes the whole frame unreadable, and then nothing is shown.
 
+use super::shown::{Shown, ShownField, ShownValue, hide_across, masked};
 use crate::cards::check_digit_is_valid;
 use anyhow::{Context as _, anyhow, bail};
 use data_encoding::{HEXLOWER, HEXUPPER};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fs;
 use std::ops::Range;
@@ -59,48 +60,6 @@ enum Mask {
     Clear,
     CardNumber,
     Hidden,
-}
-
-/// What may be shown of a message.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Shown {
-    /// The message type.
-    pub mti: String,
-    /// The fields.
-    pub fields: BTreeMap<u8, ShownField>,
-    /// The bytes in hexadecimal; of what is hidden each character is `*`, each packed digit `f`. `None` if
-    /// a card number of the script stands in them all the same.
-    pub raw: Option<String>,
-}
-
-/// What may be shown of a field.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ShownField {
-    /// Its name in the definition.
-    pub name: String,
-    /// What stands in it.
-    #[serde(flatten)]
-    pub value: ShownValue,
-}
-
-/// What may be shown of a value.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ShownValue {
-    /// All of it; of a card number the first six digits and the last four.
-    Value(String),
-    /// So many characters.
-    Hidden(usize),
-}
-
-impl Shown {
-    /// A field's text, if it is shown.
-    pub fn text(&self, field: u8) -> Option<&str> {
-        match &self.fields.get(&field)?.value {
-            ShownValue::Value(text) => Some(text),
-            ShownValue::Hidden(_) => None,
-        }
-    }
 }
 
 #[derive(Deserialize)]
@@ -158,6 +117,7 @@ impl Dialect {
         }
         let mut raw = bytes.to_vec();
         let mut fields = BTreeMap::new();
+        let mut spans = Vec::new();
         for number in 2..=128_u8 {
             if present >> 128_u32.saturating_sub(u32::from(number)) & 1 == 0 {
                 continue;
@@ -168,7 +128,7 @@ impl Dialect {
             let (text, span) = field.read(number, &mut cursor)?;
             let value = self.value(number, field, &text);
             if value != ShownValue::Value(text.clone())
-                && let Some(bytes) = raw.get_mut(span)
+                && let Some(bytes) = raw.get_mut(span.clone())
             {
                 let shown: Vec<bool> = match &value {
                     ShownValue::Value(masked) => masked.chars().map(|c| c != '*').collect(),
@@ -176,12 +136,18 @@ impl Dialect {
                 };
                 conceal(bytes, field.encoding, text.len(), &shown);
             }
+            spans.push((number, span, text.len()));
             fields.insert(number, ShownField { name: field.name.clone(), value });
         }
-        match bytes.len().saturating_sub(cursor.at) {
-            0 => Ok(Shown { mti, fields, raw: self.shown_bytes(&raw) }),
-            count => bail!("{count} bytes follow the last field"),
+        if let count @ 1.. = bytes.len().saturating_sub(cursor.at) {
+            bail!("{count} bytes follow the last field");
         }
+        for (number, hidden) in hide_across(&mut raw, &spans, &self.cards) {
+            if let Some(field) = fields.get_mut(&number) {
+                field.value = ShownValue::Hidden(hidden);
+            }
+        }
+        Ok(Shown { mti, fields, raw: HEXLOWER.encode(&raw) })
     }
 
     /// Writes a message of digits.
@@ -237,14 +203,6 @@ impl Dialect {
             Mask::Clear if !self.holds_a_card(number, text) => ShownValue::Value(text.to_owned()),
             _ => hidden,
         }
-    }
-
-    /// Digits of neighbours may make up a number too: nobody could tell them from it.
-    fn shown_bytes(&self, bytes: &[u8]) -> Option<String> {
-        let raw = HEXLOWER.encode(bytes);
-        let stands =
-            |card: &String| raw.contains(card) || raw.contains(&HEXLOWER.encode(card.as_bytes()));
-        (!self.cards.iter().any(stands)).then_some(raw)
     }
 
     /// One of the script's, or a run of digits that looks like one.
@@ -359,14 +317,6 @@ fn packed(digits: &str, encoding: Encoding) -> anyhow::Result<Vec<u8>> {
         _ => digits.to_owned(),
     };
     HEXLOWER.decode(digits.as_bytes()).ok().context("no digits")
-}
-
-/// The first six digits and the last four (PCI DSS 4.0, requirement 3.4.1); nothing of what is shorter
-/// than a card number.
-fn masked(number: &str) -> String {
-    let length = number.len();
-    let shown = |at: usize| length >= 13 && (at < 6 || at.saturating_add(4) >= length);
-    number.chars().enumerate().map(|(at, c)| if shown(at) { c } else { '*' }).collect()
 }
 
 /// Spoils what is not shown; what `shown` does not reach is not.

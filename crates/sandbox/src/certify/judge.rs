@@ -1,9 +1,9 @@
 //! Holds what came of a step against what was expected. Pure.
 
 use super::agreement::Agreement;
-use super::dialect::ShownValue;
 use super::role::Role;
 use super::script::{Deed, Expectation, Want};
+use super::shown::ShownValue;
 use super::wire::Frame;
 use crate::history::Told;
 
@@ -46,7 +46,10 @@ pub fn judge(expect: &Expectation, deed: Deed, came: &Came) -> Vec<String> {
     match (&expect.refused, &came.refused) {
         (wanted, got) if wanted == got => {}
         (None, Some(code)) => faults.push(format!("refused: {code}")),
-        (Some(code), got) => faults.push(format!("wanted the refusal {code}, got {got:?}")),
+        (Some(code), got) => {
+            let got = got.as_deref().unwrap_or("none");
+            faults.push(format!("wanted the refusal {code}, got {got}"));
+        }
         (None, None) => {}
     }
     for (key, wanted) in &expect.told {
@@ -66,7 +69,10 @@ pub fn judge(expect: &Expectation, deed: Deed, came: &Came) -> Vec<String> {
     if let Some(wanted) = expect.approved {
         match last.and_then(Told::approved) {
             Some(got) if got == wanted => {}
-            got => faults.push(format!("approved: wanted {wanted}, got {got:?}")),
+            got => {
+                let got = got.map_or_else(|| "nothing".to_owned(), |got| got.to_string());
+                faults.push(format!("approved: wanted {wanted}, got {got}"));
+            }
         }
     }
     if let Some(wanted) = expect.balances {
@@ -174,3 +180,7 @@ fn told_field(told: &Told, key: &str) -> Option<String> {
         _ => told.response_code.clone(),
     }
 }
+
+#[cfg(test)]
+#[path = "judge_tests.rs"]
+mod tests;

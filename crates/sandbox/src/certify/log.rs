@@ -20,7 +20,7 @@ pub const WIRE: &str = "wire.jsonl";
 /// The seal.
 pub const SEAL: &str = "seal.json";
 /// What else is sealed.
-pub const REPORTS: [&str; 2] = ["report.md", "report.json"];
+pub const REPORTS: [&str; 3] = ["report.md", "report.json", "script.toml"];
 
 /// What is signed begins so.
 const FORM: &str = "tidegate certification evidence 1";

@@ -13,9 +13,11 @@ mod configuration;
 pub mod dialect;
 pub mod judge;
 pub mod log;
+mod practice;
 pub mod report;
 pub mod role;
 pub mod script;
+pub mod shown;
 pub mod verify;
 pub mod wire;
 
@@ -60,6 +62,8 @@ pub struct Plan {
     pub out: PathBuf,
     /// The key that seals, made at its first use.
     pub key: PathBuf,
+    /// Whether the sandbox's own bank stands in for the host.
+    pub practice: bool,
     /// The names of the cases to play; none: all.
     pub only: Vec<String>,
     /// The gateway's program and its first arguments.
@@ -74,6 +78,10 @@ pub struct Plan {
 pub async fn certify(plan: Plan, say: &dyn Fn(&str)) -> anyhow::Result<Report> {
     let mut script = Script::open(&plan.script, plan.host.as_deref())?;
     select(&mut script, &plan.only)?;
+    let practice = match plan.practice {
+        true => Some(practice::practise(&mut script).await?),
+        false => None,
+    };
     let key = log::key(&plan.key)?;
     open_folder(&plan.out)?;
     let began = Timestamp::now();
@@ -111,8 +119,10 @@ pub async fn certify(plan: Plan, say: &dyn Fn(&str)) -> anyhow::Result<Report> {
     let _ = gateway.stop().await;
     let report = Report {
         script: script.name.clone(),
-        script_sha256: sha256(&fs::read(&plan.script)?),
-        host: script.host.name.clone(),
+        host: match &practice {
+            Some(_) => "the sandbox's own bank, for practice".to_owned(),
+            None => script.host.name.clone(),
+        },
         dialect: script.host.dialect.clone(),
         mapping: script.host.mapping.clone(),
         lines: script.host.lines.iter().map(|(name, at)| format!("{name} at {at}")).collect(),
@@ -155,7 +165,7 @@ fn watch(script: &Script, plan: &Plan) -> anyhow::Result<Wire> {
         "at": Timestamp::now().to_string(),
         "what": "opened",
         "script": script.name,
-        "script_sha256": sha256(&fs::read(&plan.script)?),
+        "settings": script.host.table,
         "host": script.host.name,
         "dialect": script.host.dialect,
         "lines": lines,
@@ -238,8 +248,8 @@ async fn open_shops(
     Ok(owners.into_iter().map(open).collect())
 }
 
-/// Writes the reports, looks whether a card number or a code stands in clear anywhere, and seals. If one
-/// does there is no evidence.
+/// Writes the reports and what was played, looks whether a card number or a code stands in clear
+/// anywhere, and seals. If one does there is no evidence.
 fn keep(
     report: &Report,
     log: Log,
@@ -247,13 +257,14 @@ fn keep(
     out: &Path,
     key: &SigningKey,
 ) -> anyhow::Result<()> {
-    let [markdown, json] = REPORTS;
+    let [markdown, json, played] = REPORTS;
     fs::write(out.join(markdown), report.markdown())?;
     fs::write(out.join(json), serde_json::to_vec_pretty(report)?)?;
+    fs::write(out.join(played), &script.without_cards)?;
     let numbers = script.cards.values().map(|card| card.number.as_str());
     let codes = script.cards.values().filter_map(|card| card.security_code.as_deref());
     if let Some(found) = Canaries::of(numbers, codes).in_folder(out)?.first() {
-        for name in [WIRE, markdown, json] {
+        for name in [WIRE, markdown, json, played] {
             fs::remove_file(out.join(name))?;
         }
         bail!("{} stood in {}: the evidence was deleted", found.what, found.place);

@@ -14,8 +14,6 @@ use std::fmt::Write as _;
 pub struct Report {
     /// What was certified.
     pub script: String,
-    /// The SHA-256 of the script's file.
-    pub script_sha256: String,
     /// The host's name.
     pub host: String,
     /// Its dialect and mapping.
@@ -154,9 +152,9 @@ impl Report {
             "# Certification: {script}\n\n**{verdict}**: {passed} of {all} cases passed.\n\n\
              | | |\n|---|---|\n| host | {host}, dialect {dialect}, mapping {mapping} |\n\
              | lines | {lines} |\n| gateway | {gateway} |\n| began | {began} |\n| ended | {ended} |\n\
-             | script | SHA-256 {hash} |\n| sealed by | ed25519 {key} |\n\n\
+             | sealed by | ed25519 {key} |\n\n\
              Every frame stands in `wire.jsonl` under the record that is named here; `seal.json` proves \
-             that file and this one (`sandbox certify --verify`). Card data is masked.\n\n",
+             that file, `script.toml` and this one (`sandbox certify --verify`). Card data is masked.\n\n",
             script = cell(&self.script),
             all = self.cases.len(),
             host = cell(&self.host),
@@ -166,7 +164,6 @@ impl Report {
             gateway = cell(&self.gateway),
             began = self.began,
             ended = self.ended,
-            hash = self.script_sha256,
             key = self.public_key,
         );
         text.push_str("| case | verdict | ms | what it shows |\n|---|---|---|---|\n");

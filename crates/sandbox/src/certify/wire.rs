@@ -5,10 +5,11 @@
 //! alone, and the case has failed.
 
 use super::agreement::Agreement;
-use super::dialect::{Dialect, Shown, ShownField};
+use super::dialect::Dialect;
 use super::log::Log;
 use super::role::{From, Role, words};
 use super::script::Action;
+use super::shown::{Shown, ShownField};
 use crate::proxy::treatment::{Direction, Treatment};
 use crate::proxy::watch::{Connection, Ruling, Voice, Watch};
 use jiff::Timestamp;
@@ -245,7 +246,7 @@ impl Wire {
             proxy: (fate != "passed").then_some(fate),
             bytes: Some(bytes),
             fields: Some(&shown.fields),
-            raw: shown.raw.as_deref(),
+            raw: Some(&shown.raw),
             why: None,
         });
         let (step, role) = (state.step, Role::of(&shown.mti, state.voids));
@@ -373,3 +374,7 @@ impl Watch for Wire {
         ruling
     }
 }
+
+#[cfg(test)]
+#[path = "wire_tests.rs"]
+mod tests;

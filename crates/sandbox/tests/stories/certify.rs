@@ -33,7 +33,7 @@ struct Abroad {
     _bank: Bank,
 }
 
-const REPLY_TIMEOUT_MS: u64 = 800;
+const REPLY_TIMEOUT_MS: u64 = 1500;
 
 /// A bank that speaks a dialect, with a liar before it if one is given.
 fn abroad(dialect: Dialect, unknown: UnknownOriginal, liar: Option<Liar>) -> Abroad {
@@ -244,7 +244,7 @@ fn a_host_that_is_deaf_to_reversals_fails_what_needs_one() {
 }
 
 #[test]
-fn a_host_that_cannot_be_reached_and_a_script_with_faults_say_so() {
+fn a_case_that_is_not_there_and_a_host_table_with_faults_say_so() {
     let bank = abroad(Dialect::Iso87Ascii, UnknownOriginal::Remembered, None);
     let (output, _) = bank.certify("no-such-case");
     assert_eq!(output.status.code(), Some(2));
@@ -255,4 +255,17 @@ fn a_host_that_cannot_be_reached_and_a_script_with_faults_say_so() {
     assert_eq!(output.status.code(), Some(2));
     let err = String::from_utf8_lossy(&output.stderr);
     assert!(err.contains("echo_before_ms"), "{err}");
+}
+
+#[test]
+fn the_sandboxs_own_bank_stands_in_for_practice() {
+    let folder = tempfile::tempdir().unwrap();
+    let (script, out, key) = (shipped(), folder.path().join("out"), folder.path().join("key"));
+    let [script, out, key] = [&script, &out, &key].map(|path| path.to_str().unwrap());
+    let arguments = ["certify", "--script", script, "--practice", "--out", out, "--key", key];
+    let only = ["--only", "echo,purchase-approved,reply-lost", "--json"];
+    let (output, report) = sandbox(&[&arguments[..], &only].concat());
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(report["cases"].as_array().unwrap().len(), 3, "{report}");
+    assert!(report["host"].as_str().unwrap().contains("for practice"), "{report}");
 }

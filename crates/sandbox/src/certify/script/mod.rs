@@ -34,6 +34,8 @@ pub struct Script {
     pub cards: BTreeMap<String, Card>,
     /// The cases, in order.
     pub cases: Vec<Case>,
+    /// All of it as TOML, without the cards: not even a hash of their numbers is to be told.
+    pub without_cards: String,
 }
 
 impl Script {
@@ -50,9 +52,13 @@ impl Script {
                 }
             }
         }
-        build(table).map_err(|faults| {
+        let mut shown = table.clone();
+        shown.remove("card");
+        let without_cards = toml::to_string(&shown)?;
+        let script = build(table).map_err(|faults| {
             anyhow::anyhow!("{} cannot be used:\n  {}", path.display(), faults.join("\n  "))
-        })
+        })?;
+        Ok(Self { without_cards, ..script })
     }
 
     /// How long the last word about a payment may take: three attempts of a reversal and some more.
@@ -97,9 +103,15 @@ fn build(table: toml::Table) -> Result<Script, Vec<String>> {
     root.end();
     let faults = faults.into_inner();
     match (name, host, acceptor) {
-        (Some(name), Some(host), Some(acceptor)) if faults.is_empty() => {
-            Ok(Script { name, host, reversal, acceptor, cards, cases })
-        }
+        (Some(name), Some(host), Some(acceptor)) if faults.is_empty() => Ok(Script {
+            name,
+            host,
+            reversal,
+            acceptor,
+            cards,
+            cases,
+            without_cards: String::new(),
+        }),
         _ => Err(faults),
     }
 }
