@@ -6,6 +6,7 @@
 
 pub mod bank;
 pub mod cards;
+pub mod certify;
 pub mod checker;
 pub mod clock;
 pub mod clock_jumps;

@@ -3,6 +3,7 @@
 use clap::{Parser, Subcommand};
 use sandbox::bank::capture::Line;
 use sandbox::bank::fault::Fault;
+use sandbox::certify;
 use sandbox::gateway::PUBLIC_PORT;
 use sandbox::gateway::fault::GatewayError;
 use sandbox::lives;
@@ -151,6 +152,7 @@ enum Command {
         #[arg(long, value_name = "DIR")]
         keep: Option<PathBuf>,
     },
+    Certify(certify::command::Arguments),
     /// Stand between any gateway and its bank and mistreat frames, until SIGINT.
     #[command(after_help = "Example: sandbox proxy --listen 127.0.0.1:9001 --to 127.0.0.1:9000 \
         --faults split,join,drop --seed 7")]
@@ -209,10 +211,17 @@ fn main() -> ExitCode {
                 soaked(plan, json).await
             }))
         }
+        Some(Command::Certify(plan)) => {
+            let protocols = arguments.protocols.take();
+            report(block_on(async move {
+                plan.run(program()?, definitions(protocols)?, &progress).await
+            }))
+        }
         Some(Command::Proxy { listen, to, faults, seed, hostile_replies, delay_max }) => {
             let faults = faults.into_iter().collect();
             let delay_max = Duration::from_millis(delay_max);
-            let settings = proxy::Settings { seed, faults, hostile_replies, delay_max };
+            let others = proxy::Settings::default();
+            let settings = proxy::Settings { seed, faults, hostile_replies, delay_max, ..others };
             report(block_on(stand_between(settings, listen, to)))
         }
         None => report(block_on(act(arguments))),
@@ -311,13 +320,11 @@ async fn act(arguments: Arguments) -> anyhow::Result<bool> {
         finish(&summary, arguments.json)?;
         return Ok(good && summary.pending == 0);
     };
-    options.proxy = proxy::Settings {
-        seed: arguments.seed,
-        faults: arguments.proxy.iter().copied().collect(),
-        hostile_replies: arguments.hostile_replies,
-        // Past the gateway's deadline, and before it asks for what the bank did not know again.
-        delay_max: options.reply_timeout.saturating_mul(2),
-    };
+    options.proxy.seed = arguments.seed;
+    options.proxy.faults = arguments.proxy.iter().copied().collect();
+    options.proxy.hostile_replies = arguments.hostile_replies;
+    // Past the gateway's deadline, and before it asks for what the bank did not know again.
+    options.proxy.delay_max = options.reply_timeout.saturating_mul(2);
     options.clock_file.clone_from(&arguments.clock_file);
     options.data = arguments.data.clone().map(std::path::absolute).transpose()?;
     for life in &arguments.life {

@@ -183,7 +183,9 @@ fn drawn(plan: &Plan, number: u64) -> (Options, Workload) {
             _ => 0,
         };
         let delay_max = options.reply_timeout.saturating_mul(2);
-        options.proxy = proxy::Settings { seed, faults: wire, hostile_replies, delay_max };
+        let others = proxy::Settings::default();
+        options.proxy =
+            proxy::Settings { seed, faults: wire, hostile_replies, delay_max, ..others };
     }
     options.keep = plan.keep.as_ref().map(|folder| folder.join(format!("round-{number}")));
     let options = options.with_faults(faults);

@@ -169,6 +169,7 @@ impl World {
         let (proxy, lines) = stand_before(options.proxy, &banks, capture.clone()).await?;
         let owners = owners(options.merchants, options.seed)?;
         let settings = gateway::Settings {
+            configuration: None,
             program: options.program,
             folder: path.clone(),
             port: options.port,

@@ -29,7 +29,8 @@ pub const PUBLIC_NAME: &str = "localhost";
 /// The port of the address that merchants sign, if the gateway listens wherever there is room.
 pub const PUBLIC_PORT: u16 = 8443;
 
-const PASSPHRASE_NAME: &str = "TIDEGATE_KEY_PASSPHRASE";
+/// The environment variable that opens the gateway's key file.
+pub const PASSPHRASE_NAME: &str = "TIDEGATE_KEY_PASSPHRASE";
 const START_PATIENCE: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(10);
 
@@ -90,7 +91,8 @@ impl Gateway {
             certificate_pem = second::certificates(folder)?;
             second::own_protocols(&mut settings)?;
         }
-        let text = configuration::configuration(&settings, turn);
+        let usual = || configuration::configuration(&settings, turn);
+        let text = settings.configuration.clone().unwrap_or_else(usual);
         let config_file = settings.folder.join("tidegate.toml");
         fs::write(&config_file, text).map_err(io_error("writing tidegate.toml"))?;
         let mut secret = [0; 24];

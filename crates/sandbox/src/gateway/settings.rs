@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 /// How long the gateway waits for what. All of a run's waits scale with the first.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Waits {
     /// After this the host counts as silent.
     pub reply_timeout: Duration,
@@ -33,7 +33,11 @@ impl Waits {
 }
 
 /// What the gateway is started with.
+#[derive(Default)]
 pub struct Settings {
+    /// Its whole configuration, if it is not the usual one of the sandbox; `merchants`, `layout`, `lines`
+    /// and `waits` then say nothing.
+    pub configuration: Option<String>,
     /// The program and its first arguments; `run -c FILE` and the like follow.
     pub program: Vec<OsString>,
     /// Its folder: configuration, keys, data, log.

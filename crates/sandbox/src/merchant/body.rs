@@ -1,6 +1,6 @@
 //! What a request says, and where it is sent.
 
-use super::envelope::{self, EnvelopeError};
+use super::envelope::{self, EnvelopeError, Recipe};
 use super::{Merchant, Order};
 use crate::cards;
 use crate::operation::Operation;
@@ -38,7 +38,14 @@ impl Merchant {
         {
             card.insert("security_code".into(), cards::security_code(&order.number).into());
         }
-        let jwe = envelope::seal(&self.keys, order.recipe, card.to_string().as_bytes())?;
+        self.seal(order.recipe, &card)
+    }
+
+    /// A card's data, sealed for the gateway, as it stands in a request.
+    /// # Errors
+    /// [`EnvelopeError`] if the gateway's keys do not serve.
+    pub fn seal(&self, recipe: Recipe, card: &Value) -> Result<Value, EnvelopeError> {
+        let jwe = envelope::seal(&self.keys, recipe, card.to_string().as_bytes())?;
         Ok(json!({"jwe": jwe}))
     }
 }
@@ -46,7 +53,12 @@ impl Merchant {
 /// Where a request goes.
 pub fn target(order: &Order) -> String {
     let id = order.original.as_ref().map_or("", |original| original.id.as_str());
-    match order.operation {
+    target_of(order.operation, id)
+}
+
+/// Where a request for an operation goes; `id` is what it is about.
+pub fn target_of(operation: Operation, id: &str) -> String {
+    match operation {
         Operation::Purchase | Operation::PreAuthorization => "/v1/payments".to_owned(),
         Operation::Completion => format!("/v1/payments/{id}/captures"),
         Operation::Void => format!("/v1/payments/{id}/voids"),

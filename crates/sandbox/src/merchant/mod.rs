@@ -149,8 +149,15 @@ impl Merchant {
     /// [`EnvelopeError`] if the gateway's keys do not serve.
     pub fn prepare(&self, order: &Order) -> Result<Signed, EnvelopeError> {
         let body = self.body(order)?;
+        self.post(&target(order), &order.key, body)
+    }
+
+    /// A request with a body, signed now.
+    /// # Errors
+    /// If the machine has no randomness.
+    pub fn post(&self, target: &str, key: &str, body: Vec<u8>) -> Result<Signed, EnvelopeError> {
         let nonce = nonce()?;
-        Ok(self.signing(&nonce).post(&target(order), &order.key, body))
+        Ok(self.signing(&nonce).post(target, key, body))
     }
 
     /// A question, signed now.

@@ -1,18 +1,21 @@
 //! A proxy between a gateway and its bank that knows where frames begin and end, and mistreats them.
 //!
 //! In reading order: [`treatment`] decides by seed what becomes of the n-th frame of a line, [`lies`]
-//! makes false replies around true ones, the relay moves the bytes. Frames are those of the sandbox's bank:
-//! two bytes of length, most significant first, then a message. The n-th frame of a line in a direction is
-//! treated alike in every run of a seed, whatever connection it comes on.
+//! makes false replies around true ones, a [`watch`] decides instead of the seed where there is one, the
+//! relay moves the bytes. The n-th frame of a line in a direction is treated alike in every run of a seed,
+//! whatever connection it comes on.
 //!
 //! Bytes are spoiled only so that any reader can see it (a byte that is no character): what nobody
 //! could see is for a MAC to find, and no test of matching.
 
+pub mod framing;
 pub mod lies;
 mod relay;
 pub mod treatment;
+pub mod watch;
 
 use crate::bank::capture::{Capture, Line};
+use framing::Framing;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -22,6 +25,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::net::TcpListener;
 use treatment::{Direction, Treatment, WireFault, treatment};
+use watch::Watch;
 
 /// How a proxy mistreats frames.
 #[derive(Debug, Clone, Default)]
@@ -34,6 +38,8 @@ pub struct Settings {
     pub hostile_replies: u32,
     /// The longest delay.
     pub delay_max: Duration,
+    /// What stands before each message.
+    pub framing: Framing,
 }
 
 impl Settings {
@@ -63,6 +69,8 @@ struct Shared {
     active: AtomicBool,
     /// What passes on the gateway's side.
     tap: Option<Capture>,
+    /// Who decides instead of the seed.
+    watch: Option<Arc<dyn Watch>>,
     state: Mutex<State>,
 }
 
@@ -76,8 +84,17 @@ struct State {
 impl Proxy {
     /// A proxy. `tap` is told what the gateway sent and what it got.
     pub fn new(settings: Settings, tap: Option<Capture>) -> Self {
+        Self::with(settings, tap, None)
+    }
+
+    /// A proxy in which `watch` sees every frame and says what becomes of it.
+    pub fn watched(framing: Framing, watch: Arc<dyn Watch>) -> Self {
+        Self::with(Settings { framing, ..Settings::default() }, None, Some(watch))
+    }
+
+    fn with(settings: Settings, tap: Option<Capture>, watch: Option<Arc<dyn Watch>>) -> Self {
         let state = Mutex::new(State::default());
-        Self(Arc::new(Shared { settings, active: AtomicBool::new(true), tap, state }))
+        Self(Arc::new(Shared { settings, active: AtomicBool::new(true), tap, watch, state }))
     }
 
     /// Stands before a line of the bank from now on; says where.

@@ -4,6 +4,7 @@
 use super::Proxy;
 use super::lies::{Lies, lies};
 use super::treatment::{Direction, Treatment};
+use super::watch::{Connection, Ruling, Voice};
 use crate::bank::capture::{Line, Seen, Sender};
 use crate::dice::Dice;
 use std::collections::BTreeMap;
@@ -12,10 +13,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::io::{AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -38,12 +39,19 @@ struct Lane {
 }
 
 /// A frame on its way.
-struct Parcel {
+pub(super) struct Parcel {
     due: Instant,
     body: Vec<u8>,
     treatment: Treatment,
     /// Whether the bank said it.
     genuine: bool,
+}
+
+impl Parcel {
+    /// One that nobody sent: it goes at once.
+    pub(super) fn now(body: Vec<u8>) -> Self {
+        Self { due: Instant::now(), body, treatment: Treatment::Pass, genuine: false }
+    }
 }
 
 /// Carries a connection of the gateway to the bank and back, until one of them or a fault ends it.
@@ -59,9 +67,15 @@ pub(super) async fn carry(
             tap.note(&line, connection, seen);
         }
     };
+    let tell_watch = |now| {
+        if let Some(watch) = &proxy.0.watch {
+            watch.connection(&line.name, connection, now);
+        }
+    };
     note(Seen::Connected);
     let Ok(bank) = TcpStream::connect(bank).await else {
         note(Seen::Closed);
+        tell_watch(Connection::Unreachable);
         return;
     };
     let _ = (gateway.set_nodelay(true), bank.set_nodelay(true));
@@ -77,13 +91,24 @@ pub(super) async fn carry(
     };
     let there = to(Direction::ToBank);
     let back = Lane { direction: Direction::ToGateway, ..there.clone() };
-    tokio::join!(there.run(from_gateway, to_bank), back.run(from_bank, to_gateway));
+    let outward = mpsc::channel(WAITING_MAX);
+    let homeward = mpsc::channel(WAITING_MAX);
+    tell_watch(Connection::Opened(Voice(homeward.0.downgrade())));
+    tokio::join!(
+        there.run(from_gateway, to_bank, outward),
+        back.run(from_bank, to_gateway, homeward)
+    );
     note(Seen::Closed);
+    tell_watch(Connection::Closed);
 }
 
 impl Lane {
-    async fn run(&self, from: OwnedReadHalf, to: OwnedWriteHalf) {
-        let (parcels, inbox) = mpsc::channel(WAITING_MAX);
+    async fn run(
+        &self,
+        from: OwnedReadHalf,
+        to: OwnedWriteHalf,
+        (parcels, inbox): (mpsc::Sender<Parcel>, mpsc::Receiver<Parcel>),
+    ) {
         let reading = async {
             tokio::select! {
                 _ = self.read(from, parcels) => {}
@@ -101,9 +126,15 @@ impl Lane {
     async fn read(&self, from: OwnedReadHalf, parcels: mpsc::Sender<Parcel>) -> io::Result<()> {
         let mut from = BufReader::with_capacity(64 * 1024, from);
         loop {
-            let length = from.read_u16().await?;
-            let mut body = vec![0; usize::from(length)];
-            from.read_exact(&mut body).await?;
+            let body = self.proxy.0.settings.framing.read(&mut from).await?;
+            if let Some(watch) = &self.proxy.0.watch {
+                let (line, direction) = (&self.line.name, self.direction);
+                match watch.rule(line, self.connection, direction, &body) {
+                    Ruling::Treat(treatment) => self.dispatch(body, treatment, &parcels).await,
+                    Ruling::Hold(until) => self.hold(body, until, parcels.downgrade()),
+                }
+                continue;
+            }
             if self.direction == Direction::ToBank {
                 self.tell(&body);
             }
@@ -115,14 +146,13 @@ impl Lane {
                 self.end.cancel();
                 return Ok(());
             }
-            let (number, treatment) =
-                self.proxy.next(&self.line.name, self.direction, usize::from(length));
+            let (number, treatment) = self.proxy.next(&self.line.name, self.direction, body.len());
             let Lies { before, behind } = self.lies(number, &body);
-            for parcel in before.into_iter().map(lie) {
+            for parcel in before.into_iter().map(Parcel::now) {
                 let _ = parcels.send(parcel).await;
             }
             self.dispatch(body, treatment, &parcels).await;
-            for parcel in behind.into_iter().map(lie) {
+            for parcel in behind.into_iter().map(Parcel::now) {
                 let _ = parcels.send(parcel).await;
             }
         }
@@ -147,6 +177,21 @@ impl Lane {
                 let _ = parcels.send(parcel(now, body, treatment)).await;
             }
         }
+    }
+
+    /// Passes a frame on when it is let go, if the connection still stands.
+    fn hold(&self, body: Vec<u8>, until: oneshot::Receiver<()>, to: mpsc::WeakSender<Parcel>) {
+        let end = self.end.clone();
+        tokio::spawn(async move {
+            tokio::select! {
+                released = until => {
+                    if let (Ok(()), Some(to)) = (released, to.upgrade()) {
+                        let _ = to.send(Parcel::now(body)).await;
+                    }
+                }
+                () = end.cancelled() => {}
+            }
+        });
     }
 
     /// False replies to go with a true one.
@@ -195,6 +240,10 @@ impl Lane {
         }
     }
 
+    fn framed(&self, body: &[u8]) -> Vec<u8> {
+        self.proxy.0.settings.framing.framed(body)
+    }
+
     fn tell(&self, body: &[u8]) {
         let Some(tap) = &self.proxy.0.tap else { return };
         let sender = match self.direction {
@@ -220,10 +269,6 @@ impl Lane {
     }
 }
 
-fn lie(body: Vec<u8>) -> Parcel {
-    Parcel { due: Instant::now(), body, treatment: Treatment::Pass, genuine: false }
-}
-
 /// Writes to one side.
 struct Pen<'a> {
     lane: &'a Lane,
@@ -247,7 +292,7 @@ impl Pen<'_> {
             Some((kept, _)) if kept.treatment == Treatment::Joined => {
                 self.tell(&kept);
                 self.tell(&parcel);
-                let both = [framed(&kept.body), framed(&parcel.body)].concat();
+                let both = [self.lane.framed(&kept.body), self.lane.framed(&parcel.body)].concat();
                 self.to.write_all(&both).await
             }
             Some((kept, _)) => {
@@ -266,7 +311,7 @@ impl Pen<'_> {
     }
 
     async fn write(&mut self, parcel: Parcel) -> io::Result<()> {
-        let mut bytes = framed(&parcel.body);
+        let mut bytes = self.lane.framed(&parcel.body);
         match parcel.treatment {
             Treatment::Truncate(count) | Treatment::Reset(count) => {
                 self.lane.tell_if_to_gateway(&parcel.body, false);
@@ -325,10 +370,4 @@ async fn until(instant: Option<Instant>) {
         Some(instant) => tokio::time::sleep_until(instant).await,
         None => std::future::pending().await,
     }
-}
-
-/// The length and then the message. What came in a frame fits one.
-fn framed(body: &[u8]) -> Vec<u8> {
-    let length = u16::try_from(body.len()).unwrap_or(u16::MAX);
-    [length.to_be_bytes().as_slice(), body].concat()
 }

@@ -20,7 +20,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 fn settings(faults: &[WireFault]) -> Settings {
     let delay_max = Duration::from_millis(20);
-    Settings { seed: 7, faults: faults.iter().copied().collect(), hostile_replies: 0, delay_max }
+    let faults = faults.iter().copied().collect();
+    Settings { seed: 7, faults, delay_max, ..Settings::default() }
 }
 
 fn every_fault() -> Vec<WireFault> {

@@ -6,6 +6,7 @@
     reason = "a test stops at the first surprise"
 )]
 
+mod certify;
 mod faults;
 mod runs;
 #[cfg(feature = "sabotage")]
