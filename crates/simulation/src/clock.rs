@@ -4,7 +4,7 @@ use jiff::civil::Time;
 use jiff::tz::TimeZone;
 use std::time::Duration;
 use tidegate::calendar::BusinessDay;
-use tidegate_payment::time::{Mono, Now, Timestamp};
+use tidegate_payment::time::{BusinessDate, Mono, Now, Timestamp};
 
 /// 2026-11-22T20:30:00Z, in microseconds: half an hour before the business day of the world ends.
 const BEGIN: i64 = 1_795_379_400_000_000;
@@ -35,7 +35,12 @@ impl Clock {
     }
 
     /// The business date by the wall clock.
-    pub fn date(&self) -> tidegate_payment::time::BusinessDate {
+    pub fn date(&self) -> BusinessDate {
         self.day.date(self.now().wall)
+    }
+
+    /// The date that a cut-over begins now; see [`BusinessDay::cut_over`].
+    pub fn cut_over(&self, announced: Option<(u8, u8)>) -> Option<BusinessDate> {
+        self.day.cut_over(self.now().wall, announced)
     }
 }

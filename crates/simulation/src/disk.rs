@@ -35,6 +35,10 @@ pub struct DiskFaults {
     pub capacity: Option<u64>,
     /// Syncs say that all is well and do nothing.
     pub lies: bool,
+    /// Syncs that fail say that all is well.
+    pub hides: bool,
+    /// The next write changes nothing.
+    pub skips: bool,
 }
 
 #[derive(Default)]
@@ -290,6 +294,9 @@ impl DiskFile for Handle {
         if was_dead {
             return operated;
         }
+        if std::mem::take(&mut inner.faults.skips) {
+            return operated;
+        }
         // Where the power fails, any of the sectors may have been written.
         let fails = operated.is_ok() && count_down(&mut inner.faults.write_fails);
         let written = if fails { bytes.get(..bytes.len() / 2).unwrap_or(&[]) } else { bytes };
@@ -302,13 +309,13 @@ impl DiskFile for Handle {
         let mut inner = self.disk.inner();
         inner.operate()?;
         let fails = count_down(&mut inner.faults.sync_fails);
-        let lies = inner.faults.lies;
+        let (lies, hides) = (inner.faults.lies, inner.faults.hides);
         let file = inner.files.get_mut(&self.file).ok_or(ErrorKind::NotFound)?;
         let stage = if fails { Stage::Forgotten } else { Stage::Syncing };
         for volatile in file.volatile.values_mut().filter(|it| it.stage == Stage::Dirty) {
             volatile.stage = if lies { Stage::Dirty } else { stage };
         }
-        if fails { Err(io::Error::other("the disk failed to sync")) } else { Ok(()) }
+        if fails && !hides { Err(io::Error::other("the disk failed to sync")) } else { Ok(()) }
     }
 }
 

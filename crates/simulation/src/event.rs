@@ -9,6 +9,7 @@ use tidegate_line::name::{ExchangeId, Frame, LineIndex};
 use tidegate_payment::durable::{Durable, Sequence};
 use tidegate_payment::effect::Outgoing;
 use tidegate_payment::input::{Input, LoadKey, Loaded};
+use tidegate_payment::time::BusinessDate;
 
 /// Something that will happen.
 #[derive(Debug)]
@@ -101,6 +102,8 @@ pub enum NodeEvent {
     Projected(Sequence),
     /// The business date is looked at.
     Date,
+    /// The host task hears which business date it is.
+    DateTold(Option<BusinessDate>),
     /// Room is looked for.
     Room,
 }

@@ -27,6 +27,7 @@ pub mod plan;
 pub mod points;
 pub mod run;
 pub mod sabotage;
+pub mod self_test;
 pub mod store;
 mod upheaval;
 pub mod world;

@@ -6,7 +6,8 @@ use simulation::fault::FaultSet;
 use simulation::plan::Options;
 use simulation::points::Points;
 use simulation::run::{Outcome, run, shrink};
-use simulation::sabotage::Sabotage;
+use simulation::sabotage::{PLANTED, Sabotage};
+use simulation::self_test::{HEADING, Search, Verdict, look_for};
 use std::io::{self, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -27,12 +28,12 @@ struct Arguments {
     /// The first seed.
     #[arg(long, default_value_t = 1)]
     first_seed: u64,
-    /// How many seeds.
-    #[arg(long, default_value_t = 1)]
-    seeds: u64,
-    /// How many payments each.
-    #[arg(long, default_value_t = 2000)]
-    payments: u64,
+    /// How many seeds: 1, or up to 60 for each bug in a self-test.
+    #[arg(long)]
+    seeds: Option<u64>,
+    /// How many payments each: 2000, or 500 in a self-test.
+    #[arg(long)]
+    payments: Option<u64>,
     /// What may go wrong: names by commas, `all` or `none`. A list that is given is taken whole; else
     /// each seed chooses some of all.
     #[arg(long)]
@@ -40,6 +41,9 @@ struct Arguments {
     /// A planted bug, by name.
     #[arg(long)]
     sabotage: Option<String>,
+    /// Looks for every planted bug, and says what it took to catch it.
+    #[arg(long)]
+    self_test: bool,
     /// How many seeds at once.
     #[arg(long, default_value_t = 1)]
     threads: u64,
@@ -61,7 +65,8 @@ struct Total {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    match simulate(&arguments, &mut io::stdout().lock()) {
+    let run = if arguments.self_test { test_the_checker } else { simulate };
+    match run(&arguments, &mut io::stdout().lock()) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
@@ -71,9 +76,43 @@ fn main() -> ExitCode {
     }
 }
 
+/// Every planted bug in turn.
+fn test_the_checker(
+    arguments: &Arguments,
+    out: &mut io::StdoutLock<'_>,
+) -> Result<bool, Box<dyn std::error::Error>> {
+    let cast = Arc::new(Cast::new()?);
+    let search = Search {
+        first_seed: arguments.first_seed,
+        seeds: arguments.seeds.unwrap_or(60),
+        payments: arguments.payments.unwrap_or(500),
+    };
+    let begun = Instant::now();
+    let mut verdict = Verdict::default();
+    if !arguments.json {
+        writeln!(out, "{HEADING}")?;
+    }
+    for planted in PLANTED {
+        let caught = look_for(*planted, search, &cast);
+        verdict.hear(&caught);
+        if !arguments.json {
+            writeln!(out, "{caught}")?;
+            out.flush()?;
+        }
+    }
+    let line = serde_json::json!({
+        "planted": PLANTED.len(),
+        "caught": verdict.caught(),
+        "missed": verdict.missed(),
+        "seconds": begun.elapsed().as_secs(),
+    });
+    writeln!(out, "{line}")?;
+    Ok(verdict.is_good())
+}
+
 fn simulate(
     arguments: &Arguments,
-    out: &mut impl Write,
+    out: &mut io::StdoutLock<'_>,
 ) -> Result<bool, Box<dyn std::error::Error>> {
     let cast = Arc::new(Cast::new()?);
     let faults = arguments.faults.as_deref().map(FaultSet::parse).transpose()?;
@@ -85,12 +124,12 @@ fn simulate(
     };
     let options = |seed| Options {
         seed,
-        payments: arguments.payments,
+        payments: arguments.payments.unwrap_or(2_000),
         faults: faults.unwrap_or_else(FaultSet::all),
         swarm: faults.is_none(),
         sabotage,
     };
-    let begun = Instant::now();
+    let (begun, seeds) = (Instant::now(), arguments.seeds.unwrap_or(1));
     let mut total = Total::default();
     let (outcomes, heard) = mpsc::sync_channel::<Outcome>(16);
     std::thread::scope(|scope| -> Result<(), io::Error> {
@@ -98,7 +137,7 @@ fn simulate(
         for thread in 0..threads {
             let (outcomes, cast, options) = (outcomes.clone(), Arc::clone(&cast), &options);
             scope.spawn(move || {
-                let mine = (0..arguments.seeds).filter(|seed| seed % threads == thread);
+                let mine = (0..seeds).filter(|seed| seed % threads == thread);
                 for seed in mine {
                     let outcome = run(options(arguments.first_seed.saturating_add(seed)), &cast);
                     if outcomes.send(outcome).is_err() {
@@ -120,14 +159,14 @@ fn simulate(
         }
     }
     let line = serde_json::json!({
-        "seeds": arguments.seeds,
+        "seeds": seeds,
         "payments": total.payments,
         "violations": total.violations,
         "sometimes_missed": missed,
         "seconds": begun.elapsed().as_secs(),
     });
     writeln!(out, "{line}")?;
-    Ok(total.violations == 0 && (missed.is_empty() || arguments.seeds == 1))
+    Ok(total.violations == 0 && (missed.is_empty() || seeds == 1))
 }
 
 fn tell(

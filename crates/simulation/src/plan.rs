@@ -3,6 +3,8 @@
 use crate::dice::Dice;
 use crate::fault::{Fault, FaultSet};
 use crate::sabotage::Sabotage;
+use std::num::NonZeroU32;
+use tidegate_payment::engine::Pace;
 
 /// What a run is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +38,12 @@ pub struct Plan {
     pub queue: usize,
     /// How many requests await their reply.
     pub in_flight: u32,
+    /// Whether the business date moves by the bank's cut-over; else the clock moves it.
+    pub day_by_host: bool,
+    /// Whether the bank's cut-over names the date that begins.
+    pub names_date: bool,
+    /// What the host may be asked of what is owed to it, and how many of its payments may be open.
+    pub pace: Pace,
 }
 
 impl Plan {
@@ -59,6 +67,17 @@ impl Plan {
             recent: usize::try_from(dice.between(4, 80)).unwrap_or(4),
             queue: usize::try_from(dice.between(6, 64)).unwrap_or(16),
             in_flight: dice.throw32() % 120 + 24,
+            day_by_host: dice.chance(5_000),
+            names_date: dice.chance(7_000),
+            pace: pace(&mut dice),
         }
     }
+}
+
+/// A slow host takes few payments, so that what they may come to owe drains in half a minute.
+fn pace(dice: &mut Dice) -> Pace {
+    let rate = dice.between(2, 50);
+    let owed_per_second = NonZeroU32::MIN.saturating_add(u32::try_from(rate).unwrap_or(0));
+    let open_max = usize::try_from(rate.saturating_mul(30).clamp(60, 300)).unwrap_or(300);
+    Pace { owed_per_second, open_max }
 }

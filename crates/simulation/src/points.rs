@@ -29,20 +29,44 @@ pub enum Point {
     ConflictOpen,
     /// A refused reversal was parked.
     RefusedReversal,
+    /// A refused advice was parked.
+    RefusedAdvice,
+    /// The bank asked for a reversal later.
+    ReversalLater,
+    /// The bank asked for an advice later.
+    AdviceLater,
     /// A reversal or advice was parked for its age.
     Exhausted,
     /// An operator had a case tried again.
     OperatorRetried,
     /// An operator closed a case.
     OperatorClosed,
-    /// Of two racing follow-ups one was refused.
+    /// An operator's word was not enough, as it was the same one's.
+    SecondPersonWanted,
+    /// Two operators closed a case as posted.
+    ClosedByTwo,
+    /// Of two racing refunds one was refused, for nothing was left for it.
     RefundsRaced,
+    /// Of two racing follow-ups one was refused.
+    FollowUpsRaced,
     /// Of two payments of one order one was refused.
     OrdersRaced,
-    /// The bank moved its date with requests in flight.
+    /// The bank's cut-over moved the business date with requests in flight.
     CutOverInFlight,
-    /// The gateway's business date moved with requests in flight.
+    /// The clock moved the business date with requests in flight.
     DateMoved,
+    /// A cut-over waited for its answer until its date was durable.
+    CutOverWaited,
+    /// A cut-over came that had moved the date before.
+    CutOverRepeated,
+    /// A cut-over to a date that cannot be was refused.
+    CutOverRefused,
+    /// A reversal went out with the date of its original, which was over.
+    OldDateReversed,
+    /// What was owed waited for its turn by the host's pace.
+    Paced,
+    /// A payment was refused, as the host's room was taken by those that are open.
+    HostFull,
     /// The process died between a durable intent and its message.
     CrashBeforeSend,
     /// The process died while requests were unanswered.
@@ -139,7 +163,7 @@ pub enum Point {
 
 impl Point {
     /// All of them.
-    pub const ALL: [(Self, &'static str); 66] = [
+    pub const ALL: [(Self, &'static str); 78] = [
         (Self::LateBefore, "late_before"),
         (Self::LateAt, "late_at"),
         (Self::LateAfter, "late_after"),
@@ -153,13 +177,25 @@ impl Point {
         (Self::ConflictNew, "conflict_new"),
         (Self::ConflictOpen, "conflict_open"),
         (Self::RefusedReversal, "refused_reversal"),
+        (Self::RefusedAdvice, "refused_advice"),
+        (Self::ReversalLater, "reversal_later"),
+        (Self::AdviceLater, "advice_later"),
         (Self::Exhausted, "exhausted"),
         (Self::OperatorRetried, "operator_retried"),
         (Self::OperatorClosed, "operator_closed"),
+        (Self::SecondPersonWanted, "second_person_wanted"),
+        (Self::ClosedByTwo, "closed_by_two"),
         (Self::RefundsRaced, "refunds_raced"),
+        (Self::FollowUpsRaced, "follow_ups_raced"),
         (Self::OrdersRaced, "orders_raced"),
         (Self::CutOverInFlight, "cut_over_in_flight"),
         (Self::DateMoved, "date_moved"),
+        (Self::CutOverWaited, "cut_over_waited"),
+        (Self::CutOverRepeated, "cut_over_repeated"),
+        (Self::CutOverRefused, "cut_over_refused"),
+        (Self::OldDateReversed, "old_date_reversed"),
+        (Self::Paced, "paced"),
+        (Self::HostFull, "host_full"),
         (Self::CrashBeforeSend, "crash_before_send"),
         (Self::CrashInFlight, "crash_in_flight"),
         (Self::CrashInRecovery, "crash_in_recovery"),

@@ -8,6 +8,7 @@ use crate::points::Points;
 use crate::world::World;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What came of one seed.
 #[derive(Debug, Clone)]
@@ -18,6 +19,8 @@ pub struct Outcome {
     pub faults: crate::fault::FaultSet,
     /// How many wishes there were.
     pub wishes: u64,
+    /// How long it lasted, in its own time.
+    pub lasted: Duration,
     /// How many events there were.
     pub steps: u64,
     /// The hash of all events: equal for equal seeds.
@@ -38,6 +41,7 @@ pub fn run(options: Options, cast: &Arc<Cast>) -> Outcome {
         options,
         faults: world.plan().faults,
         wishes: world.merchants.count(),
+        lasted: world.clock.mono,
         steps: world.log().step(),
         hash: world.log().hash(),
         points: world.points().clone(),

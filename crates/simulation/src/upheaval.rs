@@ -3,6 +3,7 @@
 use crate::event::{Event, Said};
 use crate::fault::Fault;
 use crate::points::Point;
+use crate::sabotage::Sabotage;
 use crate::world::World;
 use std::time::Duration;
 use tidegate_payment::id::PaymentId;
@@ -207,38 +208,46 @@ impl World {
             if self.dice.world.chance(2_000) {
                 continue;
             }
-            self.points.hit(Point::OperatorRetried);
-            let act = OperatorAct {
-                waiter: Waiter(0),
-                id,
-                by: "operator-1".to_owned(),
-                reason: "asked the bank".to_owned(),
-                act: self.operator_act(id),
-            };
-            self.hear(Input::Operator(act));
+            let person = if self.dice.world.chance(5_000) { "operator-1" } else { "operator-2" };
+            let act = self.operator_act(id);
+            self.say(id, person, act);
         }
         self.after();
     }
 
+    fn say(&mut self, id: PaymentId, person: &str, act: CaseAct) {
+        let (mut by, reason) = (person.to_owned(), "asked the bank".to_owned());
+        let proposed = self.checker.known(id).and_then(|known| known.proposed.clone());
+        if proposed.as_ref() == Some(&by) && self.is_sabotaged(Sabotage::OnePerson) {
+            by = format!("{by}-again");
+        }
+        if act == CaseAct::Close(Resolution::Posted) {
+            self.checker.says_posted(id, person);
+            // Whoever agrees, or is to agree, soon looks too.
+            let wait = self.dice.world.millis(500, 5_000);
+            self.plan_in(wait, Event::Operator);
+        }
+        self.hear(Input::Operator(OperatorAct { waiter: Waiter(0), id, by, reason, act }));
+    }
+
     /// Once the bank's books are known, a case may be closed as they say.
     fn operator_act(&mut self, id: PaymentId) -> CaseAct {
-        let closes = self.dice.world.chance(2_000);
+        let proposed = self.checker.known(id).is_some_and(|known| known.proposed.is_some());
+        let closes = self.dice.world.chance(if proposed { 9_000 } else { 3_000 });
         let Some(known) = self.checker.known(id).cloned().filter(|_| closes) else {
             return CaseAct::Retry;
         };
         let advice = known.silence == tidegate_payment::request::Silence::Advice;
         match self.bank.books.posting(&known.wide) {
-            Some(posting) if advice && posting.approved.is_some() && !posting.reversed => {
-                self.points.hit(Point::OperatorClosed);
+            Some(posting) if advice && posting.approved.is_some() => {
                 CaseAct::Close(Resolution::Posted)
             }
-            Some(posting) if posting.reversed => {
-                self.points.hit(Point::OperatorClosed);
-                CaseAct::Close(Resolution::Reversed)
+            Some(posting) if posting.reversed => CaseAct::Close(Resolution::Reversed),
+            Some(posting) if posting.approved.is_none() => {
+                CaseAct::Close(Resolution::DeclinedNeverPosted)
             }
             Some(_) => CaseAct::Retry,
             None if self.calm && self.clock.mono.saturating_sub(self.calm_since).as_secs() > 60 => {
-                self.points.hit(Point::OperatorClosed);
                 CaseAct::Close(Resolution::DeclinedNeverPosted)
             }
             None => CaseAct::Retry,

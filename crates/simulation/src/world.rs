@@ -6,7 +6,7 @@ use crate::cast::Cast;
 use crate::checker::Checker;
 use crate::clock::Clock;
 use crate::dice::Dice;
-use crate::disk::SimDisk;
+use crate::disk::{DiskFaults, SimDisk};
 use crate::event::{Event, Said};
 use crate::fault::Fault;
 use crate::log::Log;
@@ -61,6 +61,8 @@ pub struct World {
     pub(crate) calm_since: Duration,
     /// Whether a start is planned.
     pub(crate) starting: bool,
+    /// A planted bug's lock of a run that was killed.
+    pub(crate) locked: bool,
     /// Wishes that are asked for again when the faults have ended.
     pub(crate) deferred: Vec<u64>,
     pub(crate) done: bool,
@@ -100,11 +102,11 @@ impl World {
             calm: false,
             calm_since: Duration::ZERO,
             starting: false,
+            locked: false,
             deferred: Vec::new(),
             done: false,
         };
-        let lies = world.is_sabotaged(Sabotage::LyingDisk);
-        world.disk.fail(|faults| faults.lies = lies);
+        world.spoil_nothing_but_what_is_planted();
         world.start_in(Duration::ZERO);
         world.plan_in(Duration::from_secs(1), Event::Begin);
         world.plan_in(Duration::from_secs(2), Event::Upheaval);
@@ -173,10 +175,7 @@ impl World {
         self.calm = true;
         self.calm_since = self.clock.mono;
         self.log.note(self.clock.mono, "the faults end", self.merchants.count(), 0);
-        let lies = self.is_sabotaged(Sabotage::LyingDisk);
-        self.disk.fail(|faults| {
-            *faults = crate::disk::DiskFaults { lies, ..crate::disk::DiskFaults::default() };
-        });
+        self.spoil_nothing_but_what_is_planted();
         self.network.unreachable = Duration::ZERO;
         for wire in self.network.standing() {
             if let Some(link) = self.network.link(wire) {
@@ -191,11 +190,17 @@ impl World {
         self.plan_in(Duration::from_secs(30), Event::Operator);
     }
 
+    fn spoil_nothing_but_what_is_planted(&mut self) {
+        let lies = self.is_sabotaged(Sabotage::LyingDisk);
+        let hides = self.is_sabotaged(Sabotage::SwallowSyncError);
+        self.disk.fail(|faults| *faults = DiskFaults { lies, hides, ..DiskFaults::default() });
+    }
+
     fn is_drained(&self) -> bool {
         let Some(node) = &self.node else { return false };
         let status = node.engine.status();
-        let pending = status.awaiting_host + status.reversing + status.repeating;
-        pending == 0 && self.merchants.undone <= self.allowed_undone() && node.is_idle()
+        let pending = status.awaiting_host + status.reversing + status.repeating + status.cases;
+        pending == 0 && self.merchants.undone == 0 && node.is_idle()
     }
 
     /// Whether a fault may happen now.

@@ -112,6 +112,8 @@ fn parked(now: Now, id: PaymentId, why: ParkReason, advice: bool) -> Record {
 
 pub(super) fn due(settings: &Settings, now: Now, entry: &Entry) -> Vec<Record> {
     match entry.payment.state {
+        // What the store refused of a start is decided again, and stays the word of a start.
+        State::MaybeSent if entry.from_before => silence(now, entry, SilenceReason::Restart),
         State::MaybeSent => silence(now, entry, SilenceReason::Deadline),
         State::Reversing(_) | State::Repeating(_) if is_exhausted(settings, now, entry) => {
             let advice = entry.payment.is_advice();

@@ -13,6 +13,12 @@ pub struct Posting {
     pub code: &'static str,
     /// What was approved.
     pub approved: Option<i64>,
+    /// For which shop.
+    pub shop: String,
+    /// Of which business date: month and day.
+    pub date: String,
+    /// What the shop got by it.
+    pub moved: i64,
     /// Whether a reversal undid it.
     pub reversed: bool,
     /// How many reversals moved money.
@@ -21,7 +27,7 @@ pub struct Posting {
     pub original: Option<String>,
     /// Whether it answered 25 though it knew the original.
     pub denied: bool,
-    /// Whether it refused to reverse.
+    /// Whether it refused to reverse, and refuses on.
     pub refused: bool,
 }
 
@@ -56,14 +62,11 @@ impl Kind {
             _ => return None,
         })
     }
-}
 
-/// A movement in the double-entry books: from one account to another, in minor units.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Movement {
-    from: String,
-    to: String,
-    amount: i64,
+    /// Whether it is about an earlier message.
+    pub fn is_follow_up(self) -> bool {
+        matches!(self, Self::Void | Self::Completion | Self::Refund)
+    }
 }
 
 /// The books.
@@ -105,24 +108,26 @@ impl Books {
     }
 
     /// Enters a message with its answer, and moves the money.
-    pub fn enter(&mut self, wide: String, name: String, card: &str, shop: &str, posting: Posting) {
+    pub fn enter(&mut self, wide: String, name: String, card: &str, mut posting: Posting) {
         if let Some(amount) = posting.approved {
-            self.book(posting.kind, posting.original.as_deref(), card, shop, amount);
+            posting.moved = self.moved(posting.kind, posting.original.as_deref(), amount);
+            self.transfer(card, &posting.shop, posting.moved);
         }
         self.named.insert(name, wide.clone());
         self.postings.insert(wide, posting);
     }
 
-    /// Undoes it, if there is anything to undo.
-    pub fn reverse(&mut self, wide: &str, card: &str, shop: &str) {
+    /// Undoes it, if there is anything to undo. `half`: a planted bug forgets the card's side of it.
+    /// `again`: another one does not know that it did so before.
+    pub fn reverse(&mut self, wide: &str, card: &str, half: bool, again: bool) {
         let Some(posting) = self.postings.get_mut(wide) else { return };
-        let Some(amount) = posting.approved.filter(|_| !posting.reversed) else { return };
+        if posting.approved.is_none() || posting.reversed && !again {
+            return;
+        }
         posting.reversed = true;
         posting.reversals = posting.reversals.saturating_add(1);
-        if matches!(posting.kind, Kind::Purchase | Kind::Refund | Kind::Completion) {
-            let amount = if posting.kind == Kind::Refund { amount } else { -amount };
-            self.transfer(card, shop, amount);
-        }
+        let (shop, moved) = (posting.shop.clone(), posting.moved);
+        self.transfer(if half { "" } else { card }, &shop, -moved);
     }
 
     /// What followed an original and was approved: voids, sum of completions, sum of refunds.
@@ -151,28 +156,25 @@ impl Books {
         self.balances.get(account).copied().unwrap_or(0)
     }
 
-    /// All accounts.
-    pub fn balances(&self) -> impl Iterator<Item = (&String, i64)> {
-        self.balances.iter().map(|(account, balance)| (account, *balance))
-    }
-
-    fn book(&mut self, kind: Kind, original: Option<&str>, card: &str, shop: &str, amount: i64) {
+    /// What a shop gets by a message that is approved for so much.
+    fn moved(&self, kind: Kind, original: Option<&str>, amount: i64) -> i64 {
         match kind {
-            Kind::Purchase | Kind::Completion => self.transfer(card, shop, amount),
-            Kind::Refund => self.transfer(card, shop, -amount),
+            Kind::Purchase | Kind::Completion => amount,
+            Kind::Refund => -amount,
             Kind::Void => {
                 let original = original.and_then(|wide| self.postings.get(wide));
                 let taken = original.filter(|it| it.kind == Kind::Purchase && !it.reversed);
-                let amount = taken.and_then(|it| it.approved).unwrap_or(0);
-                self.transfer(card, shop, -amount);
+                -taken.and_then(|it| it.approved).unwrap_or(0)
             }
-            Kind::Hold | Kind::Inquiry => {}
+            Kind::Hold | Kind::Inquiry => 0,
         }
     }
 
+    /// Double entry: what one account gets another one gives. A planted bug knows no other one.
     fn transfer(&mut self, from: &str, to: &str, amount: i64) {
-        let movement = Movement { from: from.to_owned(), to: to.to_owned(), amount };
-        *self.balances.entry(movement.from).or_default() -= movement.amount;
-        *self.balances.entry(movement.to).or_default() += movement.amount;
+        if !from.is_empty() {
+            *self.balances.entry(from.to_owned()).or_default() -= amount;
+        }
+        *self.balances.entry(to.to_owned()).or_default() += amount;
     }
 }

@@ -1,16 +1,23 @@
 //! The bank at work: reads frames, acts on messages by its books, and answers, or lies.
 
 use super::books::{Books, Kind, Posting};
+use super::day::{CUT_OVER, Day};
 use crate::checker::wide;
 use crate::checker::wire::{is_reversal, named};
 use crate::event::{Event, Said};
 use crate::fault::Fault;
 use crate::network::{Wire, take_frame};
 use crate::points::Point;
+use crate::sabotage::Sabotage;
 use crate::world::World;
 use sandbox::iso::{Dialect, Message};
 use std::collections::BTreeMap;
 use std::time::Duration;
+
+/// An answer to a reversal or an advice that cannot be taken now.
+const LATER: &str = "96";
+/// An answer to a reversal or an advice that will not be taken.
+const REFUSES: &str = "12";
 
 /// The bank.
 #[derive(Debug, Default)]
@@ -25,6 +32,8 @@ pub struct Bank {
     pub swapped: Option<(Wire, Message)>,
     /// Its own network messages.
     pub last_stan: u32,
+    /// Its business day.
+    pub day: Day,
     /// What it said honestly, by key: the code, and the amount if it approved.
     honest: BTreeMap<String, (&'static str, Option<i64>)>,
 }
@@ -91,6 +100,9 @@ impl World {
                 link.signed_on = false;
             }
         }
+        if message.mti == "0810" && message.get(70) == CUT_OVER {
+            self.bank.day.answered(message.get(11), message.get(39));
+        }
         if message.mti != "0800" {
             return;
         }
@@ -135,15 +147,23 @@ impl World {
     fn bank_reverses(&mut self, key: &str, message: &Message) -> &'static str {
         let odd = self.plan.odd;
         let refuses = self.dice.bank.chance(odd) && self.has(Fault::Refuse);
+        let later = self.dice.bank.chance(5_000);
         let denies = self.dice.bank.chance(odd) && self.has(Fault::Unknown);
         let missed = self.bank.books.missed(key);
         let Some(posting) = self.bank.books.posting(key) else {
             self.bank.books.miss(key);
             return "25";
         };
-        if (refuses || posting.refused && !self.calm) && !posting.reversed {
+        if posting.refused && !posting.reversed && !self.calm {
+            return REFUSES;
+        }
+        if refuses && !posting.reversed {
+            // What it cannot do now it may do the next time; what it will not do stays so.
+            if later {
+                return LATER;
+            }
             posting.refused = true;
-            return "96";
+            return REFUSES;
         }
         if denies && !posting.denied && !posting.reversed && missed == 0 {
             posting.denied = true;
@@ -151,7 +171,9 @@ impl World {
         }
         let found_now = !posting.reversed && (posting.denied || missed > 0);
         self.points.hit_if(found_now, Point::UnknownThenFound);
-        self.bank.books.reverse(key, get_card(message), message.get(42).trim_end());
+        let half = self.is_sabotaged(Sabotage::HalfBooked);
+        let again = self.is_sabotaged(Sabotage::ForgetReversed);
+        self.bank.books.reverse(key, get_card(message), half, again);
         "00"
     }
 
@@ -160,30 +182,39 @@ impl World {
             return known.code;
         }
         let amount = message.get(4).parse().unwrap_or(0);
-        let Some(kind) = Kind::of(&message.mti, message.get(3), amount) else { return "12" };
-        let original = match kind {
-            Kind::Void | Kind::Completion | Kind::Refund => {
+        let Some(kind) = Kind::of(&message.mti, message.get(3), amount) else { return REFUSES };
+        let original = match kind.is_follow_up() {
+            true => {
                 let named = self.bank.books.named(&named(message.get(90)));
                 if named.is_none() {
                     return "25";
                 }
                 named
             }
-            _ => None,
+            false => None,
         };
         if self.bank.books.missed(key) > 0 {
             self.points.hit(Point::Overtaken);
         }
+        let refuses = self.dice.bank.chance(self.plan.odd) && self.has(Fault::Refuse);
+        if refuses && kind.is_follow_up() {
+            return REFUSES;
+        }
         let (code, approved) = self.bank_decides(kind, amount);
         // What cannot be posted now may be posted when it is asked again.
-        if code == "91" && matches!(kind, Kind::Void | Kind::Completion | Kind::Refund) {
+        if code == "91" && kind.is_follow_up() {
             return code;
         }
+        let other_day = self.is_sabotaged(Sabotage::OtherDay);
+        let date = if other_day { self.bank.day.text() } else { message.get(15).to_owned() };
         let posting = Posting {
             kind,
             amount,
             code,
             approved,
+            shop: message.get(42).trim_end().to_owned(),
+            date,
+            moved: 0,
             reversed: false,
             reversals: 0,
             original,
@@ -191,8 +222,7 @@ impl World {
             refused: false,
         };
         let name = format!("{}{}", message.get(11), message.get(7));
-        let (card, shop) = (get_card(message).to_owned(), message.get(42).trim_end().to_owned());
-        self.bank.books.enter(key.to_owned(), name, &card, &shop, posting);
+        self.bank.books.enter(key.to_owned(), name, get_card(message), posting);
         self.bank.honest.insert(key.to_owned(), (code, approved));
         code
     }
@@ -227,12 +257,15 @@ impl World {
         message.set(7, crate::checker::journal::month_to_second(self.clock.now().wall));
         message.set(11, format!("{:06}", self.bank.last_stan));
         let code = match said {
-            Said::CutOver => "201",
+            Said::CutOver => CUT_OVER,
             Said::SignOff => "002",
             Said::SignOn => "001",
             Said::Garbage | Said::Unasked => "999",
         };
         message.set(70, code);
+        if said == Said::CutOver {
+            self.bank_cuts_over(&mut message);
+        }
         self.log.note(self.clock.mono, "the bank says", said as u64, 0);
         for wire in wires {
             match said {

@@ -1,6 +1,7 @@
 //! The journal, as the checker knows it: what became durable, and when.
 
 use super::{Checker, wide};
+use crate::node::start::HOST_REPLY;
 use std::time::Duration;
 use tidegate::store::journal::frame::RawRecord;
 use tidegate_payment::id::PaymentId;
@@ -34,6 +35,8 @@ pub struct Known {
     pub wide: String,
     /// DE 7, DE 11 and DE 37.
     pub de7: String,
+    /// When, as DE 7 tells.
+    pub transmitted: Timestamp,
     /// DE 11.
     pub stan: String,
     /// DE 37.
@@ -58,12 +61,16 @@ pub struct Known {
     pub lapsed: bool,
     /// A person must look.
     pub parked: bool,
+    /// Who proposed to close it.
+    pub proposed: Option<String>,
     /// A person closed it.
     pub closed: Option<Resolution>,
     /// A reversal is due.
     pub due: bool,
     /// A late answer is on record.
     pub late: bool,
+    /// It was an approval.
+    pub late_approval: bool,
     /// How often the host knew no original.
     pub unknown: u32,
     /// An advice was repeated.
@@ -153,6 +160,8 @@ impl Checker {
             }
             self.payments.insert(accepted.id, known);
         }
+        self.dated(record);
+        self.decided(record);
         let Some(id) = record.payment() else { return };
         if let Record::SendIntent(intent) = record {
             self.intent(id, intent);
@@ -165,11 +174,29 @@ impl Checker {
             // has left claims nothing.
             self.breaks("M15", format!("payment {id} was written and is called not sent"));
         }
+        let hasty = self.payments.get(&id).is_some_and(|known| is_hasty(known, record, now));
+        if hasty {
+            let known = self.payments.get(&id);
+            let since = known.map(|known| known.intended);
+            let what = format!("payment {id}, sent at {since:?}, is given up before its deadline");
+            self.breaks("K2", what);
+        }
         let Some(known) = self.payments.get_mut(&id) else { return };
         known.version = known.version.saturating_add(1);
         known.take(record, now, sequence);
         let (card, owed, restarted) =
             (known.card.clone(), known.reversal_owed() && known.reversals == 0, known.restarted);
+        let reversal = known.silence == Silence::Reversal;
+        let waits = self.waits.entry(card.clone()).or_default();
+        match record {
+            Record::ReversalDue(_) => _ = waits.insert(id, sequence),
+            Record::CaseRetried(_) if reversal => _ = waits.insert(id, sequence),
+            Record::ReversalParked(_)
+            | Record::Reversed(_)
+            | Record::ReversalAnswered(_)
+            | Record::CaseClosed(_) => _ = waits.remove(&id),
+            _ => {}
+        }
         if owed && restarted.is_some() {
             self.held.entry(card).or_default().insert(id);
         } else if let Some(held) = self.held.get_mut(&card) {
@@ -184,6 +211,7 @@ impl Checker {
         known.stan = format!("{:06}", fields.stan.number());
         known.rrn = fields.rrn.to_string();
         known.de7 = month_to_second(fields.transmitted);
+        known.transmitted = fields.transmitted;
         let date = fields.business_date;
         known.date = format!("{:02}{:02}", date.month, date.day);
         let (terminal, shop) = (fields.acceptor.terminal.as_str(), &fields.acceptor.number);
@@ -212,6 +240,7 @@ impl Known {
             silence: Silence::Reversal,
             wide: String::new(),
             de7: String::new(),
+            transmitted: Timestamp(0),
             stan: String::new(),
             rrn: String::new(),
             date: String::new(),
@@ -224,9 +253,11 @@ impl Known {
             not_sent: false,
             lapsed: false,
             parked: false,
+            proposed: None,
             closed: None,
             due: false,
             late: false,
+            late_approval: false,
             unknown: 0,
             repeated: false,
             originals: 0,
@@ -259,11 +290,16 @@ impl Known {
             Record::ReversalParked(_) | Record::AdviceParked(_) => {
                 (self.parked, self.parked_at) = (true, now);
             }
-            Record::CaseRetried(_) => self.parked = false,
+            Record::CaseRetried(_) => (self.parked, self.proposed) = (false, None),
+            Record::CloseProposed(it) => self.proposed = Some(it.by.clone()),
             Record::CaseClosed(it) => {
                 (self.closed, self.parked) = (Some(it.resolution), false);
             }
-            Record::LateAnswer(_) => self.late = true,
+            Record::LateAnswer(it) => {
+                self.late = true;
+                self.late_approval =
+                    matches!(it.answer.class, AnswerClass::Approved | AnswerClass::Partial);
+            }
             Record::AdviceRepeated(_) => self.repeated = true,
             Record::ReversalAnswered(it) if it.verdict == ReversalVerdict::UnknownOriginal => {
                 self.unknown = self.unknown.saturating_add(1);
@@ -274,6 +310,17 @@ impl Known {
             self.parked = false;
         }
     }
+}
+
+/// Whether a payment is given up for its deadline, and that has not come by the monotonic clock.
+fn is_hasty(known: &Known, record: &Record, now: Duration) -> bool {
+    let waited = now.saturating_sub(known.intended);
+    let deadline = match record {
+        Record::TimedOut(it) => it.why == SilenceReason::Deadline,
+        Record::Lapsed(it) => it.why == SilenceReason::Deadline,
+        _ => false,
+    };
+    deadline && waited < HOST_REPLY
 }
 
 fn minor(money: Money) -> i64 {

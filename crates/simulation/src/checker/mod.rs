@@ -2,6 +2,7 @@
 //! durable, what the bank's books hold, and what the journal says about itself. Each violation names the
 //! invariant that it breaks.
 
+pub mod day;
 pub mod end;
 pub mod journal;
 pub mod told;
@@ -12,14 +13,22 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tidegate::store::journal::Chain;
 use tidegate_payment::id::PaymentId;
+use tidegate_payment::time::BusinessDate;
 
 /// How many violations are kept.
 const KEPT: usize = 20;
 
+/// The invariants that are judged here.
+pub const JUDGED: [&str; 36] = [
+    "M1", "M2", "M3", "M4", "M5", "M6", "M7", "M8", "M9", "M10", "M11", "M12", "M13", "M14", "M15",
+    "M16", "D1", "D2", "D3", "D4", "D5", "D6", "D8", "D10", "S1", "S2", "S3", "S4", "S5", "S7",
+    "S8", "F1", "F3", "K2", "L1", "X6",
+];
+
 /// A broken invariant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
-    /// Its id: M1 to M16, D1 to D6, D10, S1 to S8, F1 to F3, L1; `T` for a fault that a part found in itself.
+    /// Its id, one of [`JUDGED`]; `T` for a fault that a part found in itself.
     pub invariant: &'static str,
     /// What was seen.
     pub what: String,
@@ -48,6 +57,14 @@ pub struct Checker {
     ends: BTreeMap<u64, Duration>,
     /// Reversals of an earlier run that have not left, by card.
     held: BTreeMap<String, BTreeSet<PaymentId>>,
+    /// Reversals that have not left since they became due, by card, with the record that says so.
+    waits: BTreeMap<String, BTreeMap<PaymentId, u64>>,
+    /// The business date by the journal.
+    date: Option<BusinessDate>,
+    /// The date that the bank's cut-over tells, by its STAN.
+    cut_overs: BTreeMap<String, Option<BusinessDate>>,
+    /// Who said of a case that it was posted.
+    posted_by: BTreeMap<PaymentId, BTreeSet<String>>,
 }
 
 impl Checker {

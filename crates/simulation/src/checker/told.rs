@@ -1,4 +1,4 @@
-//! What merchants are told. Invariants M1, M2, M4, M10, D2, S4.
+//! What merchants are told. Invariants M1, M2, M4, M10, D2, S3, S4.
 
 use super::Checker;
 use crate::merchants::Wish;
@@ -73,6 +73,12 @@ impl Checker {
         if let Some(before) = wish.told.as_ref().filter(|before| **before != last) {
             let what = format!("wish {} was told {before:?}, now {last:?}", wish.number);
             self.breaks("M2", what);
+        }
+        let rrn = self.payments.get(&view.id).map(|known| known.rrn.clone());
+        if rrn.is_some_and(|rrn| rrn != last.rrn) {
+            let what =
+                format!("wish {} is told the RRN {}, which is another's", wish.number, last.rrn);
+            self.breaks("S3", what);
         }
         if wish.amount > 0 && last.amount > wish.amount {
             self.breaks("M10", format!("wish {} is approved for more than it asked", wish.number));

@@ -1,6 +1,7 @@
 //! What crosses the wire towards the bank. Invariants D1, D8, S1, S3, S5, S7, S8, M3, M9, M11, M16, F1.
 
 use super::{Checker, wide};
+use crate::bank::day::CUT_OVER;
 use crate::cast::Cast;
 use sandbox::iso::{Dialect, Message};
 use tidegate_payment::id::PaymentId;
@@ -19,6 +20,8 @@ pub struct Seen {
     pub marked: bool,
     /// Whether an earlier run of the gateway began it.
     pub from_before: bool,
+    /// Whether it carries another date than today's.
+    pub old_date: bool,
 }
 
 /// DE 90 as the host reads it: the STAN and DE 7 that it names.
@@ -58,6 +61,9 @@ impl Checker {
                 return None;
             }
         };
+        if message.mti == "0810" && message.get(70) == CUT_OVER {
+            self.cut_over_answered(&message);
+        }
         if message.mti.starts_with("08") {
             return None;
         }
@@ -81,8 +87,11 @@ impl Checker {
         } else {
             self.request(id, &message, marked)
         };
-        let from_before = self.payments.get(&id).is_some_and(|known| known.run != run);
-        Some(Seen { id, reversal, first: seen, marked, from_before })
+        let known = self.payments.get(&id);
+        let from_before = known.is_some_and(|known| known.run != run);
+        let today = self.date.map(|date| format!("{:02}{:02}", date.month, date.day));
+        let old_date = today.as_deref() != Some(get(15));
+        Some(Seen { id, reversal, first: seen, marked, from_before, old_date })
     }
 
     /// Each element that the merchant's wish decides, and those that all messages of a payment share.
@@ -104,6 +113,12 @@ impl Checker {
             self.breaks(invariant, format!("DE {field} of payment {id} is not what was asked"));
         }
         let Some(known) = self.payments.get(&id) else { return };
+        let original = known.original.and_then(|original| self.payments.get(&original));
+        let names = original.map(|original| format!("{}{}", original.stan, original.de7));
+        if names.is_some_and(|names| named(message.get(90)) != names) {
+            let what = format!("payment {id} is about one, and names another original");
+            return self.breaks("M13", what);
+        }
         if message.get(15) != known.date {
             let what = format!("payment {id} goes out with DE 15 {}", message.get(15));
             self.breaks("S7", what);
@@ -169,6 +184,19 @@ impl Checker {
         if let Some(held) = self.held.get_mut(&card) {
             held.remove(&id);
         }
+        self.order(id, &card);
         first
+    }
+
+    /// What is owed of one card goes out as it came to be owed, until each has left once.
+    fn order(&mut self, id: PaymentId, card: &str) {
+        let waits = self.waits.entry(card.to_owned()).or_default();
+        let own = waits.remove(&id);
+        let mut older = waits.iter().filter(|(other, since)| **other < id && Some(**since) < own);
+        if let Some((other, _)) = older.next() {
+            let what =
+                format!("the reversal of {id} goes before that of {other}, of the same card");
+            self.breaks("F1", what);
+        }
     }
 }

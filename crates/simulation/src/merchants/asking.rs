@@ -134,7 +134,8 @@ impl World {
 
     /// A merchant asks what became of a wish.
     pub(crate) fn ask_about(&mut self, number: u64) {
-        if self.merchants.wishes.get(&number).is_some_and(|wish| !wish.is_done()) {
+        let refused = |wish: &Wish| wish.told.is_none() && wish.is_done();
+        if self.merchants.wishes.get(&number).is_some_and(|wish| !refused(wish)) {
             self.send(number, AttemptKind::Query);
         }
     }
@@ -205,6 +206,11 @@ impl World {
         };
         let (merchant, key) = (shop.merchant.clone(), IdempotencyKey::parse(&key).ok()?);
         let channel = ChannelId::parse("rest").ok()?;
+        let mut card = self.cast.cards.get(wish.card)?.clone();
+        if self.is_sabotaged(Sabotage::SaltedCard) {
+            card.hash.0 = [u8::try_from(wish.shop).unwrap_or(0); 32].map(|salt| salt ^ 0xa5);
+            card.hash.0.iter_mut().zip(&card.sealed).for_each(|(byte, digit)| *byte ^= digit);
+        }
         let ask = match wish.original {
             Some((_, original)) => Ask::FollowUp {
                 follow_up: FollowUp {
@@ -227,7 +233,7 @@ impl World {
                     freshness,
                     order: OrderId::parse(&wish.order).ok()?,
                     amount,
-                    card: self.cast.cards.get(wish.card)?.clone(),
+                    card,
                     eci: None,
                     ds_transaction: None,
                     original: None,

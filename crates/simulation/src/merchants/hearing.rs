@@ -137,6 +137,11 @@ impl World {
             }
         }
         self.done(wish.number, done_before);
+        // What is final is asked for once more now and then: it stays so.
+        if !done_before && self.dice.merchants.chance(1_500) {
+            let wait = self.dice.merchants.millis(5, 20_000);
+            self.plan_in(wait, Event::Query(wish.number));
+        }
     }
 
     fn refused(&mut self, wish: &Wish, kind: AttemptKind, refusal: Refusal) {
@@ -162,6 +167,8 @@ impl World {
             Refusal::UseRefund => Some("taken"),
             Refusal::OverOriginal => {
                 self.points.hit(Point::OverOriginal);
+                let refund = wish.operation == Operation::Refund;
+                self.points.hit_if(wish.race && refund, Point::RefundsRaced);
                 Some("over the original")
             }
             Refusal::OrderInUse => {
@@ -178,7 +185,7 @@ impl World {
         };
         let Some(why) = for_good.filter(|_| kind == AttemptKind::Ask) else { return };
         let follows = wish.original.is_some();
-        self.points.hit_if(wish.race && follows, Point::RefundsRaced);
+        self.points.hit_if(wish.race && follows, Point::FollowUpsRaced);
         if let Some(id) = known {
             let what = format!("wish {} is refused ({why}) and is payment {id}", wish.number);
             return self.checker.breaks("M1", what);
@@ -195,6 +202,9 @@ impl World {
         let card = card.map(|it| String::from_utf8_lossy(&it.sealed).into_owned());
         let held = self.checker.owes_reversal(card.as_deref().unwrap_or(""));
         self.points.hit_if(held, Point::CardHeld);
+        let open = self.node.as_ref().map(|node| node.engine.status());
+        let open = open.map_or(0, |it| it.awaiting_host + it.reversing + it.repeating + it.cases);
+        self.points.hit_if(open >= self.plan.pace.open_max, Point::HostFull);
     }
 
     fn done(&mut self, number: u64, before: bool) {

@@ -8,16 +8,14 @@ use crate::sabotage::Sabotage;
 use crate::store::writer::{Answer, Batch};
 use tidegate::store::Conflict;
 use tidegate_payment::durable::{Durable, Sequence};
-use tidegate_payment::effect::Outgoing;
-use tidegate_payment::input::Attempt;
 use tidegate_payment::record::{Group, GroupSubject, ParkReason, Precondition, Record};
-use tidegate_payment::time::Mono;
+use tidegate_payment::request::Silence;
 
 impl World {
     /// Hands groups to the store.
     pub(crate) fn commit(&mut self, groups: Vec<Group>) {
         let mut taken = Vec::with_capacity(groups.len());
-        let mut refused = Vec::new();
+        let (mut refused, mut pretended) = (Vec::new(), Vec::new());
         for mut group in groups {
             self.meddle(&mut group);
             self.preconditions(&group);
@@ -30,8 +28,15 @@ impl World {
                 if let GroupSubject::Payment(id) = group.subject() {
                     self.checker.conflict(id);
                 }
-                refused.push((group, why));
+                if begins && self.is_sabotaged(Sabotage::AckRefused) {
+                    pretended.push((group.subject(), Ok(self.store_attests(group))));
+                } else {
+                    refused.push((group, why));
+                }
             } else {
+                if begins && self.sabotage(Sabotage::DoubleGroup) {
+                    taken.push(group.clone());
+                }
                 taken.push(group);
             }
         }
@@ -47,6 +52,7 @@ impl World {
             let wait = self.dice.node.micros(5, 150);
             self.plan_node(wait, NodeEvent::Batch);
         }
+        self.answer(pretended);
     }
 
     /// What was decided must still be true: this store has one writer.
@@ -75,50 +81,6 @@ impl World {
                 let subject = group.subject();
                 self.checker.breaks(invariant, format!("{subject:?} {what}"));
             }
-        }
-    }
-
-    /// Planted bugs between the engine and the store.
-    fn meddle(&mut self, group: &mut Group) {
-        if self.sabotage(Sabotage::ReuseNumber) {
-            let known = self.checker.payments().last();
-            let rrn = known.and_then(|known| Some((known.rrn.clone(), known.stan.parse().ok()?)));
-            for record in &mut group.records {
-                let Record::SendIntent(intent) = record else { continue };
-                let Some((rrn, stan)) = &rrn else { continue };
-                let rrn = tidegate_payment::id::Rrn::parse(rrn);
-                let stan = tidegate_payment::id::Stan::new(*stan);
-                if let (Ok(rrn), Ok(stan)) = (rrn, stan) {
-                    (intent.fields.rrn, intent.fields.stan) = (rrn, stan);
-                }
-            }
-        }
-        if self.sabotage(Sabotage::SendBeforeDurable) {
-            let [Record::Accepted(accepted), Record::SendIntent(intent)] = &*group.records else {
-                return;
-            };
-            let deadline = self.clock.mono.saturating_add(std::time::Duration::from_secs(15));
-            let outgoing = Outgoing {
-                id: accepted.id,
-                attempt: Attempt::Original,
-                repeat: false,
-                request: accepted.request.clone(),
-                fields: intent.fields.clone(),
-                approval_code: None,
-                deadline: Mono(deadline),
-            };
-            let early = self.store_attests(outgoing);
-            self.plan_node(std::time::Duration::ZERO, NodeEvent::Encode(Box::new(early)));
-        }
-        if let Some(Record::Answered(answered)) = group.records.first()
-            && self.is_sabotaged(Sabotage::ReverseAnswered)
-            && self.dice.sabotage.chance(1_500)
-        {
-            let id = answered.id;
-            self.reverse_answered(id);
-        }
-        if self.is_sabotaged(Sabotage::AnswerBeforeDurable) {
-            self.answer_early(group);
         }
     }
 
@@ -173,8 +135,22 @@ impl World {
                 Record::ReversalParked(it) if it.why == ParkReason::Refused => {
                     self.points.hit(Point::RefusedReversal);
                 }
+                Record::AdviceParked(it) if it.why == ParkReason::Refused => {
+                    self.points.hit(Point::RefusedAdvice);
+                }
                 Record::ReversalParked(_) | Record::AdviceParked(_) => {
                     self.points.hit(Point::Exhausted);
+                }
+                Record::Deferred(it) => {
+                    let silence = self.checker.known(it.id).map(|known| known.silence);
+                    let advice = silence == Some(Silence::Advice);
+                    let point = if advice { Point::AdviceLater } else { Point::ReversalLater };
+                    self.points.hit(point);
+                }
+                Record::CaseRetried(_) => self.points.hit(Point::OperatorRetried),
+                Record::CaseClosed(it) => {
+                    let two = it.resolution.takes_two();
+                    self.points.hit(if two { Point::ClosedByTwo } else { Point::OperatorClosed });
                 }
                 Record::Lapsed(_) => self.points.hit(Point::InquiryLapsed),
                 _ => {}
@@ -213,7 +189,11 @@ impl World {
         for (subject, answer) in answers {
             let Some(node) = self.node.as_mut() else { return };
             match answer {
-                Ok(durable) => node.engine.settled(now, durable, &mut node.out),
+                Ok(durable) => {
+                    let before = node.engine.date();
+                    node.engine.settled(now, durable, &mut node.out);
+                    self.tell_date(before);
+                }
                 Err(conflict) => {
                     match conflict {
                         Conflict::NoRoom => self.points.hit(Point::DiskFullDeclined),

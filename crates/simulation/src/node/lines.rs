@@ -27,7 +27,8 @@ impl World {
         let Some(node) = self.node.as_mut() else { return };
         node.encoding = node.encoding.saturating_sub(1);
         let (id, attempt) = (out.get().id, out.get().attempt);
-        if self.clock.mono >= out.get().deadline.0 {
+        let looks = !self.is_sabotaged(Sabotage::SendOverdue);
+        if looks && self.clock.mono >= out.get().deadline.0 {
             self.points.hit(Point::Overdue);
             return self.tell(Input::NotSent(id, attempt, NotSentReason::Overdue));
         }
@@ -64,7 +65,13 @@ impl World {
             let date = &mut message.fields.business_date;
             date.day = if date.day == 1 { 2 } else { 1 };
         }
-        let card = String::from_utf8(message.request.card.sealed.clone()).ok()?;
+        if self.sabotage(Sabotage::OtherOriginal) {
+            self.misname(&mut message);
+        }
+        let own = message.request.card.sealed.clone();
+        let before = self.node.as_mut()?.last_card.replace(own.clone());
+        let other = self.sabotage(Sabotage::OtherCard);
+        let card = String::from_utf8(before.filter(|_| other).unwrap_or(own)).ok()?;
         let card = Pan::parse(&card).ok()?;
         let definition = &self.cast.definition;
         let mut body = Vec::with_capacity(1024);
@@ -89,6 +96,9 @@ impl World {
             for output in node.host.handle(now, event) {
                 heard.extend(self.perform_line(output));
             }
+            if let Some(node) = self.node.as_mut() {
+                node.cut_overs.end_of_event();
+            }
         }
     }
 
@@ -103,7 +113,7 @@ impl World {
             }
             Output::Ask(line, connection, ask) => return self.ask_line(line, connection, ask),
             Output::Answer { line, connection, request, accept } => {
-                self.answer_line(line, connection, &request, accept);
+                self.answer_line(line, connection, request, accept);
             }
             Output::Write { to, frame, deadline } => return self.queue_write(to, frame, deadline),
             Output::Written(exchange, attempt) => self.written(exchange, attempt, None),
@@ -121,11 +131,7 @@ impl World {
                 self.log.note(self.clock.mono, "the host is up", u64::from(up), 0);
                 self.tell(Input::HostUp(self.cast.host.clone(), up));
             }
-            Output::CutOver(..) => {
-                let busy =
-                    self.node.as_ref().is_some_and(|it| it.engine.status().awaiting_host > 0);
-                self.points.hit_if(busy, Point::CutOverInFlight);
-            }
+            Output::CutOver(line, frame) => self.cut_over(line, &frame),
             Output::LineChanged(line, state) => {
                 let lines = self.node.as_ref().into_iter().flat_map(|node| node.host.lines());
                 let half_open: u64 = lines.map(|line| line.counts.half_open).sum();
@@ -161,9 +167,15 @@ impl World {
         Some(LineEvent::Asked { line, connection, key })
     }
 
-    fn answer_line(&mut self, line: LineIndex, connection: Connection, request: &Frame, yes: bool) {
+    pub(super) fn answer_now(
+        &mut self,
+        line: LineIndex,
+        connection: Connection,
+        request: &Frame,
+        accept: bool,
+    ) {
         let mut body = Vec::new();
-        let worded = Wording::answer(&self.cast.definition, request.body(), yes, &mut body);
+        let worded = Wording::answer(&self.cast.definition, request.body(), accept, &mut body);
         let Some(node) = self.node.as_ref() else { return };
         let socket = node.sockets.get(&line).filter(|it| it.0 == connection);
         if let (Ok(()), Some((_, wire))) = (worded, socket) {
@@ -227,6 +239,7 @@ impl World {
         let Some(name) = self.cast.lines.get(usize::from(line.0)) else { return };
         let is_card = |number: &str| out.request.card.sealed == number.as_bytes();
         let judged = Wording::judge(&self.cast.definition, frame.body(), out, name, &is_card);
+        let judged = self.misread(judged, out);
         match judged {
             Judged::Answer(answer) => {
                 self.checker.delivered(out.id, frame.body());

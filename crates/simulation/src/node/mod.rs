@@ -2,9 +2,11 @@
 //! them as the gateway's tasks have it, told again without threads.
 
 mod commit;
+mod date;
+mod hearing;
 mod lines;
-mod meddling;
-mod start;
+mod planted;
+pub(crate) mod start;
 mod wires;
 
 use crate::agenda::Lane;
@@ -20,13 +22,10 @@ use tidegate::host::exchange::Exchanges;
 use tidegate_line::host::Host;
 use tidegate_line::name::{Connection, LineIndex};
 use tidegate_payment::durable::{Durable, Sequence};
-use tidegate_payment::effect::{Alarm, Effect, Outgoing, Reply};
+use tidegate_payment::effect::{Alarm, Effect, Outgoing, Refusal, Reply};
 use tidegate_payment::engine::{Engine, Out};
 use tidegate_payment::input::{Attempt, Input, LoadKey, Waiter};
 use tidegate_payment::record::{Group, NotSentReason, Record};
-
-/// How often the business date is looked at.
-const DATE_EVERY: Duration = Duration::from_secs(1);
 
 /// One run of the gateway.
 pub(crate) struct Node {
@@ -49,6 +48,9 @@ pub(crate) struct Node {
     pub(crate) encoding: usize,
     /// Of the last network message.
     pub(crate) last_stan: u32,
+    /// A planted bug's card, of the message before.
+    pub(crate) last_card: Option<Vec<u8>>,
+    pub(crate) cut_overs: date::CutOvers,
     pub(crate) paused_until: Duration,
 }
 
@@ -85,6 +87,7 @@ impl World {
             NodeEvent::Apply => self.apply(),
             NodeEvent::Projected(sequence) => self.hear(Input::Projected(sequence)),
             NodeEvent::Date => self.look_at_the_date(),
+            NodeEvent::DateTold(date) => self.date_told(date),
             NodeEvent::Room => self.make_room(),
         }
         self.after();
@@ -98,12 +101,23 @@ impl World {
             return self.agenda.plan(until, Event::Arrive(number));
         }
         self.log.note(self.clock.mono, "a request arrives", number, 0);
+        if self.answers_from_projection(number, &input) {
+            return;
+        }
         self.hear(input);
         self.after();
     }
 
+    /// How far a planted bug's deadlines run ahead of the monotonic clock.
+    fn ahead(&self) -> Duration {
+        let skew = u64::try_from(self.clock.skew).unwrap_or(0);
+        let by_wall = self.is_sabotaged(Sabotage::WallDeadlines);
+        Duration::from_micros(if by_wall { skew } else { 0 })
+    }
+
     pub(crate) fn hear(&mut self, input: Input) {
-        let now = self.clock.now();
+        let mut now = self.clock.now();
+        now.mono = now.mono.after(self.ahead());
         if let Some(node) = self.node.as_mut() {
             node.engine.handle(now, input, &mut node.out);
         }
@@ -112,10 +126,10 @@ impl World {
     /// Performs what was set in motion, and sets the timers.
     pub(crate) fn after(&mut self) {
         self.perform_all();
-        let now = self.clock.mono;
+        let (now, ahead) = (self.clock.mono, self.ahead());
         let Some(node) = self.node.as_mut() else { return };
         let life = node.life;
-        let next = node.engine.next_deadline().map(|mono| mono.0.max(now));
+        let next = node.engine.next_deadline().map(|mono| mono.0.saturating_sub(ahead).max(now));
         if next.is_some() && (node.engine_tick.is_none() || next < node.engine_tick) {
             node.engine_tick = next;
             let at = next.unwrap_or(now);
@@ -134,7 +148,9 @@ impl World {
         if node.engine_tick.is_some_and(|at| at <= self.clock.mono) {
             node.engine_tick = None;
         }
-        if node.engine.next_deadline().is_some_and(|at| at.0 <= self.clock.mono) {
+        let next = node.engine.next_deadline();
+        let now = self.clock.mono.saturating_add(self.ahead());
+        if next.is_some_and(|at| at.0 <= now) {
             self.log.note(self.clock.mono, "the engine's timer", 0, 0);
             self.hear(Input::Tick);
         }
@@ -182,25 +198,12 @@ impl World {
     fn reply(&mut self, number: u64, reply: Reply) {
         let mut reply = reply;
         if let Reply::Outcome { view, replayed } = &mut reply {
-            let lies = *replayed && self.sabotage(Sabotage::OtherAnswer);
-            let rounds = view.get().approved.is_some_and(|it| it != view.get().request.amount)
-                && self.is_sabotaged(Sabotage::TellPartialAsFull);
-            if lies {
-                use tidegate_payment::payment::{DeclineReason, Verdict};
-                let told = view.get().clone();
-                let verdict = match told.verdict {
-                    Verdict::Approved => Verdict::Declined(DeclineReason::Host),
-                    Verdict::Pending(reason) => Verdict::Pending(reason),
-                    _ => Verdict::Approved,
-                };
-                let told = tidegate_payment::payment::View { verdict, ..told };
-                **view = Durable::clone(view).map(|_| told);
-            } else if rounds {
-                let approved = Some(view.get().request.amount);
-                let told = Durable::clone(view);
-                **view = told.map(|told| tidegate_payment::payment::View { approved, ..told });
-            }
+            let told = self.misspeak(view.get().clone(), *replayed);
+            **view = Durable::clone(view).map(|_| told);
         }
+        let number = self.mistaken(number);
+        let alone = matches!(reply, Reply::Refusal(Refusal::SecondPersonWanted));
+        self.points.hit_if(alone, Point::SecondPersonWanted);
         self.told(number, &reply);
     }
 
@@ -208,6 +211,9 @@ impl World {
         let mut message = message;
         let Outgoing { id, attempt, .. } = *message.get();
         if matches!(attempt, Attempt::Reversal(_)) && self.is_sabotaged(Sabotage::DropReversal) {
+            return;
+        }
+        if matches!(attempt, Attempt::Repeat(_)) && self.is_sabotaged(Sabotage::DropRepeat) {
             return;
         }
         if message.get().repeat && self.sabotage(Sabotage::UnmarkRepeat) {
@@ -221,7 +227,12 @@ impl World {
         }
         node.encoding = node.encoding.saturating_add(1);
         let (life, wait) = (node.life, self.dice.node.micros(20, 400));
-        let at = node.encoder.out(self.clock.mono, wait);
+        let mut at = node.encoder.out(self.clock.mono, wait);
+        if matches!(attempt, Attempt::Reversal(_)) && self.is_sabotaged(Sabotage::WrittenWhenQueued)
+        {
+            at = self.clock.mono.saturating_add(self.dice.sabotage.millis(1, 400));
+            self.hear(Input::Written(id, attempt));
+        }
         self.agenda.plan(at, Event::Node(life, NodeEvent::Encode(message)));
     }
 
@@ -232,18 +243,6 @@ impl World {
             Alarm::OutOfNumbers(_) => self.checker.breaks("T", "the numbers ran out"),
             Alarm::LateApproval(_) | Alarm::CaseOpened(_) | Alarm::Suspect(_) => {}
         }
-    }
-
-    fn look_at_the_date(&mut self) {
-        let date = self.clock.date();
-        let Some(node) = self.node.as_ref() else { return };
-        if node.engine.date() != Some(date) {
-            let moved = node.engine.date().is_some_and(|before| before < date);
-            let busy = node.engine.status().awaiting_host > 0;
-            self.points.hit_if(moved && busy, Point::DateMoved);
-            self.hear(Input::Date(date));
-        }
-        self.plan_node(DATE_EVERY, NodeEvent::Date);
     }
 
     fn look_up(&mut self, key: LoadKey) {
@@ -274,6 +273,9 @@ impl World {
             for raw in tidegate::store::journal::frame::records_of(bytes) {
                 if let Err(error) = self.projection.apply(&raw) {
                     self.checker.breaks("T", format!("the projection does not follow: {error}"));
+                }
+                if self.is_sabotaged(Sabotage::ForgetOrder) && raw.sequence.0.is_multiple_of(9) {
+                    self.projection.forget_order();
                 }
             }
         }

@@ -1,6 +1,7 @@
 //! How a run of the gateway begins and how it ends.
 
-use super::{DATE_EVERY, Node};
+use super::Node;
+use super::date::CutOvers;
 use crate::agenda::Lane;
 use crate::event::{Event, NodeEvent};
 use crate::fault::Fault;
@@ -47,6 +48,9 @@ impl World {
         if self.node.is_some() {
             return;
         }
+        if self.locked {
+            return self.start_in(Duration::from_secs(3));
+        }
         self.life = self.life.saturating_add(1);
         self.log.note(self.clock.mono, "the gateway starts", self.life, 0);
         if self.strikes(Fault::Nested, 3_000) && self.life > 1 {
@@ -79,6 +83,12 @@ impl World {
             self.checker.breaks("D3", what);
         }
         let (epoch, torn) = (tail.epoch, tail.torn.is_some());
+        let skips = torn && self.is_sabotaged(Sabotage::LostCut);
+        self.disk.fail(|faults| faults.skips = skips);
+        let mut tail = tail;
+        if self.is_sabotaged(Sabotage::SameEpoch) {
+            tail.epoch = tail.epoch.saturating_sub(1);
+        }
         let plan = RoomPlan {
             segment_bytes: SEGMENT_BYTES,
             ballast_bytes: BALLAST_BYTES,
@@ -121,8 +131,10 @@ impl World {
         if let Some(wrong) = out.effects.first() {
             self.checker.breaks("T", format!("the journal tells what cannot be: {wrong:?}"));
         }
-        recovered.leases.iter().for_each(|lease| engine.restore_lease(lease));
-        if let Some(date) = recovered.date {
+        if !self.is_sabotaged(Sabotage::ForgetLease) {
+            recovered.leases.iter().for_each(|lease| engine.restore_lease(lease));
+        }
+        if let Some(date) = recovered.date.filter(|_| !self.is_sabotaged(Sabotage::ForgetDate)) {
             engine.restore_date(date);
         }
         let lines = u16::try_from(self.cast.lines.len()).unwrap_or(1);
@@ -147,6 +159,8 @@ impl World {
             judge: Lane::default(),
             encoding: 0,
             last_stan: 0,
+            last_card: None,
+            cut_overs: CutOvers::new(recovered.date),
             paused_until: Duration::ZERO,
         });
         for sent in expected(&recovered) {
@@ -160,7 +174,6 @@ impl World {
         self.log.note(self.clock.mono, "the gateway is up", self.life, tail.place.last.0);
         self.plan_node(Duration::ZERO, NodeEvent::Date);
         self.plan_node(Duration::from_millis(5), NodeEvent::Room);
-        self.plan_node(DATE_EVERY, NodeEvent::Date);
         self.after();
     }
 
@@ -182,7 +195,7 @@ impl World {
             waiting_max: 200,
             waiters_max: 6,
             leases: LeaseSizes { stans: 64, rrns: 64 },
-            paces: BTreeMap::new(),
+            paces: [(self.cast.host.clone(), self.plan.pace)].into(),
         }
     }
 
@@ -208,6 +221,9 @@ impl World {
         let mut dice = self.dice.disk.clone();
         self.disk.cut_power(&mut dice);
         self.dice.disk = dice;
+        if self.is_sabotaged(Sabotage::LoseLastBatch) {
+            self.lose_last_batch();
+        }
         if self.dice.disk.chance(2_000) && self.has(Fault::Lag) {
             self.points.hit(Point::ProjectionLost);
             self.projection = Projection::default();
@@ -219,6 +235,7 @@ impl World {
     pub(crate) fn kill(&mut self) {
         self.note_death();
         self.disk.revive();
+        self.locked = self.is_sabotaged(Sabotage::StaleLock);
         self.die();
     }
 

@@ -9,7 +9,7 @@ use crate::points::Point;
 use crate::sabotage::Sabotage;
 use std::time::Duration;
 use tidegate::host::wording::Wording;
-use tidegate_line::event::{Event as LineEvent, Read};
+use tidegate_line::event::{Event as LineEvent, HostRequest, Read};
 use tidegate_line::name::{Connection, Frame, LineIndex};
 
 impl World {
@@ -96,10 +96,11 @@ impl World {
         }
         let (life, accepted) = (link.life, link.accepted);
         let jobs: Vec<Job> = link.jobs.drain(..).collect();
+        let looks = !self.is_sabotaged(Sabotage::SendOverdue);
         for job in jobs {
             let (frame, to) = match job {
                 Job::Network(frame) => (frame, None),
-                Job::Financial { to, deadline, .. } if now >= deadline => {
+                Job::Financial { to, deadline, .. } if now >= deadline && looks => {
                     self.points.hit(Point::StuckWriter);
                     self.writer_says(wire, life, LineEvent::WriteRefused(to));
                     continue;
@@ -112,10 +113,14 @@ impl World {
                 let number = u64::try_from(seen.id.0 & u128::from(u64::MAX)).unwrap_or(0);
                 self.log.note(now, "a message is written", number, u64::from(seen.reversal));
                 self.points.hit_if(seen.marked && !seen.reversal, Point::AdviceRepeated);
+                self.points.hit_if(seen.reversal && seen.old_date, Point::OldDateReversed);
                 let again = seen.marked && seen.from_before;
                 self.points.hit_if(again, Point::RepeatAfterRestart);
             }
             self.fly_to_bank(wire, &framed(frame.body()));
+            if to.is_some() && self.sabotage(Sabotage::WriteTwice) {
+                self.checker.handed(frame.body(), accepted, &self.cast, run);
+            }
             if let Some(to) = to {
                 self.writer_says(wire, life, LineEvent::Wrote(to));
             }
@@ -186,9 +191,14 @@ impl World {
         link.at_gateway.extend_from_slice(bytes);
         while let Some(link) = self.network.link(wire) {
             let Some(body) = take_frame(&mut link.at_gateway) else { break };
+            let ignores = self.options.sabotage == Some(Sabotage::IgnoreSignOff);
             let read = match body.is_empty() {
                 true => Read::KeepAlive,
                 false => Wording::read(&self.cast.definition, &body),
+            };
+            let read = match read {
+                Read::Request(HostRequest::SignOff) if ignores => Read::Request(HostRequest::Echo),
+                read => read,
             };
             let (life, line, connection) = (link.life, link.line, link.connection);
             // From here on the host task knows of the sign-on, and may send.
