@@ -23,11 +23,22 @@ pub(crate) struct Window {
     /// When it last shrank: what was sent before was sent into a wider window and says nothing about
     /// the present one.
     shrunk: Duration,
+    /// Since it was restarted nothing was slow or silent: it doubles, for what the host bears was known
+    /// before it fell silent.
+    rising: bool,
 }
 
 impl Window {
     pub(crate) fn new(limits: &Limits) -> Self {
-        Self { limit: widest(limits), good: 0, slow: 0, silent: 0, used: 0, shrunk: Duration::ZERO }
+        Self {
+            limit: widest(limits),
+            good: 0,
+            slow: 0,
+            silent: 0,
+            used: 0,
+            shrunk: Duration::ZERO,
+            rising: false,
+        }
     }
 
     /// How many new messages may be in flight.
@@ -49,7 +60,7 @@ impl Window {
         if self.good >= self.limit {
             // A window of which not half was used says nothing about a wider one.
             if self.used.saturating_mul(2) >= self.limit {
-                let step = (self.limit / 8).max(1);
+                let step = if self.rising { self.limit } else { (self.limit / 8).max(1) };
                 self.limit = self.limit.saturating_add(step).min(widest(limits));
             }
             self.begin_round();
@@ -68,6 +79,7 @@ impl Window {
     pub(crate) fn restart(&mut self, now: Duration, limits: &Limits) {
         self.limit = LEAST.min(widest(limits));
         self.shrunk = now;
+        self.rising = true;
         self.begin_round();
     }
 
@@ -80,6 +92,7 @@ impl Window {
         let kept = if self.silent > 0 { self.limit / 2 } else { self.limit.saturating_mul(3) / 4 };
         self.limit = kept.max(LEAST).min(widest(limits));
         self.shrunk = now;
+        self.rising = false;
         self.begin_round();
     }
 
@@ -153,6 +166,16 @@ mod tests {
             (0..7).for_each(|_| window.replied(now, now, 64, &limits()));
         }
         assert_eq!(window.limit(), 64);
+    }
+
+    #[test]
+    fn after_a_restart_it_doubles_until_the_first_slow_replies() {
+        let (mut window, mut now) = (Window::new(&limits()), Duration::ZERO);
+        window.restart(now, &limits());
+        let risen: [u32; 4] = core::array::from_fn(|_| rounds(&mut window, &mut now, 1, FAST));
+        assert_eq!(risen, [4, 8, 16, 32]);
+        assert_eq!(rounds(&mut window, &mut now, 1, SLOW), 24);
+        assert_eq!(rounds(&mut window, &mut now, 1, FAST), 27);
     }
 
     #[test]

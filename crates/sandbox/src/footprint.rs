@@ -27,9 +27,32 @@ fn rss_kib(status: &str) -> Option<u64> {
     line.trim().strip_suffix("kB")?.trim().parse().ok()
 }
 
+/// The processor time of a process, in microseconds, as the kernel counts it in hundredths of a second.
+pub fn processor_time_us(pid: u32) -> u64 {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    ticks(&stat).unwrap_or(0).saturating_mul(10_000)
+}
+
+/// User and system time out of `/proc/PID/stat` (fields 14 and 15, proc(5)); the name in field 2 may
+/// hold blanks, so counting starts behind its bracket.
+fn ticks(stat: &str) -> Option<u64> {
+    let (_, rest) = stat.rsplit_once(')')?;
+    let mut fields = rest.split_whitespace().skip(11);
+    let user: u64 = fields.next()?.parse().ok()?;
+    let system: u64 = fields.next()?.parse().ok()?;
+    user.checked_add(system)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn processor_time_is_read_behind_a_name_with_blanks_and_brackets() {
+        let stat = "42 (a b) c) S 1 42 42 0 -1 4194560 100 0 0 0 250 50 0 0 20 0 8 0 100";
+        assert_eq!(ticks(stat), Some(300));
+        assert_eq!(ticks("42 (cut off"), None);
+    }
 
     #[test]
     fn memory_and_handles_of_this_process_are_told() {

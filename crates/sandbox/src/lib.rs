@@ -22,6 +22,7 @@ pub mod load;
 pub mod meanwhile;
 pub mod merchant;
 pub mod operation;
+pub mod overload;
 pub mod proxy;
 pub mod run;
 pub mod scan;

@@ -9,6 +9,7 @@ use sandbox::gateway::fault::GatewayError;
 use sandbox::lives;
 use sandbox::load::Workload;
 use sandbox::merchant::Tries;
+use sandbox::overload;
 use sandbox::proxy::treatment::WireFault;
 use sandbox::proxy::{self, Proxy};
 use sandbox::screen::Screen;
@@ -153,6 +154,20 @@ enum Command {
         keep: Option<PathBuf>,
     },
     Certify(certify::command::Arguments),
+    /// Measure overload: a bank that serves 500 payments a second, a gateway with one processor, an outage
+    /// with a backlog. About seven minutes; exit code 1 if money differs.
+    #[command(after_help = "Example: sandbox overload --json overload.json")]
+    Overload {
+        /// Short phases, for a look: under two minutes.
+        #[arg(long)]
+        quick: bool,
+        /// These parts alone.
+        #[arg(long, value_delimiter = ',')]
+        part: Vec<overload::Part>,
+        /// Write everything as JSON to this file as well.
+        #[arg(long, value_name = "FILE")]
+        json: Option<PathBuf>,
+    },
     /// Stand between any gateway and its bank and mistreat frames, until SIGINT.
     #[command(after_help = "Example: sandbox proxy --listen 127.0.0.1:9001 --to 127.0.0.1:9000 \
         --faults split,join,drop --seed 7")]
@@ -217,6 +232,15 @@ fn main() -> ExitCode {
                 plan.run(program()?, definitions(protocols)?, &progress).await
             }))
         }
+        Some(Command::Overload { quick, part: parts, json }) => {
+            let protocols = arguments.protocols.take();
+            // One thread: what it saves on waking others goes into requests.
+            report(on_threads(1, async move {
+                let (program, protocols) = (program()?, definitions(protocols)?);
+                let plan = overload::Plan { quick, parts, json, program, protocols };
+                overload::run(&plan, Screen::new(), &progress).await
+            }))
+        }
         Some(Command::Proxy { listen, to, faults, seed, hostile_replies, delay_max }) => {
             let faults = faults.into_iter().collect();
             let delay_max = Duration::from_millis(delay_max);
@@ -229,7 +253,15 @@ fn main() -> ExitCode {
 }
 
 fn block_on<T>(future: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(future)
+    on_threads(std::thread::available_parallelism()?.get(), future)
+}
+
+fn on_threads<T>(
+    count: usize,
+    future: impl Future<Output = anyhow::Result<T>>,
+) -> anyhow::Result<T> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder.worker_threads(count).enable_all().build()?.block_on(future)
 }
 
 /// `true`: all is well.

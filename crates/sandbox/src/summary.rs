@@ -241,7 +241,8 @@ impl Summary {
 }
 
 impl Percentiles {
-    fn of(sorted: &[u64]) -> Self {
+    /// Of values in ascending order; zeroes of none.
+    pub fn of(sorted: &[u64]) -> Self {
         let at = |per_mille: usize| {
             let last = sorted.len().saturating_sub(1);
             let place = last.saturating_mul(per_mille).checked_div(1000).unwrap_or(0);

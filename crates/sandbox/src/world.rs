@@ -9,7 +9,7 @@ use crate::bank::{Bank, Books};
 use crate::checker::evidence::Evidence;
 use crate::clock::Clock;
 use crate::dice::Dice;
-use crate::gateway::{self, Gateway, PUBLIC_NAME, Waits, public_address};
+use crate::gateway::{self, Gateway, HostLoad, PUBLIC_NAME, Waits, public_address};
 use crate::history::History;
 use crate::hosts::Layout;
 use crate::merchant::connection::Connections;
@@ -54,6 +54,12 @@ pub struct Options {
     pub hosts: usize,
     /// The longest that an honest decision of the bank takes.
     pub think_time_max: Duration,
+    /// How many messages the bank serves in a second; `None`: as they come.
+    pub serves_per_second: Option<u32>,
+    /// What else the gateway is told about its hosts' load.
+    pub host_load: HostLoad,
+    /// The gaps between the attempts of a reversal, if they do not follow from the other waits.
+    pub reversal_gaps_ms: Option<Vec<u64>>,
     /// How the bank behaves where the standard leaves it free.
     pub habits: Habits,
     /// The bank's books are kept in memory alone, for measuring.
@@ -88,6 +94,9 @@ impl Options {
             merchants: 1,
             hosts: 1,
             think_time_max: Duration::ZERO,
+            serves_per_second: None,
+            host_load: HostLoad::default(),
+            reversal_gaps_ms: None,
             habits,
             books_in_memory: false,
             upheaval: Upheaval::default(),
@@ -168,6 +177,8 @@ impl World {
         let banks = open_banks(&options, &path, clock, &plan, [&at_bank, &capture]).await?;
         let (proxy, lines) = stand_before(options.proxy, &banks, capture.clone()).await?;
         let owners = owners(options.merchants, options.seed)?;
+        let mut waits = Waits::scaled(options.reply_timeout);
+        waits.reversal_gaps_ms = options.reversal_gaps_ms.unwrap_or(waits.reversal_gaps_ms);
         let settings = gateway::Settings {
             configuration: None,
             program: options.program,
@@ -177,7 +188,8 @@ impl World {
             layout,
             lines,
             merchants: owners.iter().map(|(who, key)| (who.clone(), key.public.clone())).collect(),
-            waits: Waits::scaled(options.reply_timeout),
+            waits,
+            host_load: options.host_load,
             in_flight_max: options.in_flight_max,
             in_turns: options.upheaval.reloads > 0,
             environment: options.environment,

@@ -130,6 +130,13 @@ impl Capture {
         Ok(kept.events.clone())
     }
 
+    /// Shows everything seen since there were `from` events, and says how many there are now.
+    pub fn show(&self, from: usize, see: impl FnMut(&WireEvent)) -> usize {
+        let kept = self.0.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.events.get(from..).unwrap_or_default().iter().for_each(see);
+        kept.events.len()
+    }
+
     /// The messages with this text in a field, in order: for telling a payment's story.
     pub fn with_field(&self, field: u8, text: &str) -> Vec<WireEvent> {
         let kept = self.0.kept.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,7 +1,10 @@
 //! The bank's desk: one thread that takes what arrives in order, lets the host decide, syncs the books
 //! once for all that is waiting, and only then lets replies go. It also carries the lies out.
 
+mod service;
 mod weather;
+
+pub use service::Mood;
 
 use super::capture::{Capture, Seen, Sender};
 use super::fault::{Fate, Fault, Plan, ReversalFate};
@@ -12,6 +15,7 @@ use crate::clock::{Clock, micros};
 use crate::dice::Dice;
 use crate::iso::Message;
 use crate::operation::{Meaning, meaning};
+use service::Counter;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,6 +46,7 @@ pub(super) enum Visit {
     /// Time passes, in which lines may fall.
     Weather,
     ShowBooks(oneshot::Sender<Books>),
+    Turn(Mood),
 }
 
 /// Something for a connection.
@@ -77,6 +82,8 @@ pub(super) struct Desk {
     ticks: u64,
     waits_to_swap: Option<(u64, u32, Message)>,
     swaps: u64,
+    counter: Option<Counter>,
+    mood: Mood,
 }
 
 const VISITS_AT_ONCE: usize = 256;
@@ -110,6 +117,8 @@ impl Desk {
             ticks: settings.first_tick,
             waits_to_swap: None,
             swaps: 0,
+            counter: settings.serves_per_second.map(Counter::new),
+            mood: Mood::Well,
             settings,
         }
     }
@@ -138,9 +147,8 @@ impl Desk {
 
     fn receive(&mut self, visit: Visit, out: &mut Vec<Outgoing>) {
         match visit {
-            Visit::Opened { connection, handle } => {
-                self.connections.insert(connection, handle);
-            }
+            Visit::Opened { connection, handle } => self.opened(connection, handle),
+            Visit::Turn(mood) => self.turn(mood),
             Visit::Closed { connection } => {
                 self.connections.remove(&connection);
                 self.signed_on.remove(&connection);
@@ -178,6 +186,7 @@ impl Desk {
     fn read(&mut self, connection: u32, message: Message, out: &mut Vec<Outgoing>) {
         match message.mti.as_str() {
             "0800" => self.network(connection, &message, out),
+            _ if self.mood == Mood::Deaf => {}
             // What was not agreed is not heard, and nothing financial before the sign-on; the capture keeps
             // it for the checker.
             other if !self.settings.dialect.has(other) => {}
@@ -324,18 +333,6 @@ impl Desk {
             let think = self.think();
             out.push((think, parcel(connection, reply)));
         }
-    }
-
-    fn think(&mut self) -> Duration {
-        Duration::from_micros(self.dice.below(micros(self.settings.think_time_max)))
-    }
-
-    fn later(&self, wait: Duration, visit: Visit) {
-        let visits = self.visits.clone();
-        self.runtime.spawn(async move {
-            tokio::time::sleep(wait).await;
-            let _ = visits.send(visit);
-        });
     }
 
     /// Sends on the connection, or, when that is gone, half the time on another one that is signed on:

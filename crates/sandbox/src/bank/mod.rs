@@ -12,6 +12,8 @@ pub mod host;
 pub mod ledger;
 mod line;
 
+pub use desk::Mood;
+
 use crate::clock::Clock;
 use crate::iso::Dialect;
 use capture::{Capture, Line};
@@ -43,6 +45,8 @@ pub struct Settings {
     pub habits: Habits,
     /// The longest that an honest decision takes.
     pub think_time_max: Duration,
+    /// How many messages it serves in a second, one after the other; `None`: all at once.
+    pub serves_per_second: Option<u32>,
     /// How long a reply that is to change places waits for another one.
     pub swap_wait: Duration,
     /// Where its weather begins, so that several banks' lines do not fall together.
@@ -112,6 +116,12 @@ impl Bank {
     /// The lines and where they listen.
     pub fn lines(&self) -> &[(String, SocketAddr)] {
         &self.lines
+    }
+
+    /// Changes how the bank is.
+    pub fn turn(&self, mood: Mood) {
+        // A bank that has stopped is not to be changed.
+        let _ = self.visits.send(Visit::Turn(mood));
     }
 
     /// The books as they stand; `None` if the bank has stopped because its disk failed.

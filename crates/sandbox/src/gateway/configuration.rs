@@ -1,7 +1,7 @@
 //! The gateway's configuration, as an operator would write it.
 
 use super::second::{Turn, tls_files};
-use super::{PASSPHRASE_NAME, Settings, public_address};
+use super::{HostLoad, PASSPHRASE_NAME, Settings, public_address};
 use crate::hosts::{HostPlan, Rule};
 use crate::merchant::Profile;
 use crate::operation::Operation;
@@ -9,7 +9,7 @@ use crate::operation::Operation;
 /// The configuration, as an operator would write it.
 pub(super) fn configuration(settings: &Settings, turn: Option<Turn>) -> String {
     let waits = &settings.waits;
-    let [gap_1, gap_2, gap_3] = waits.reversal_gaps_ms;
+    let gaps_ms = &waits.reversal_gaps_ms;
     let (certificate, key) = tls_files(turn);
     // In turns connections are short, so that both certificates are met.
     let requests = if turn.is_some() { 50 } else { 10_000 };
@@ -31,7 +31,7 @@ passphrase = {{ env = "{PASSPHRASE_NAME}" }}
 listen = "127.0.0.1:0"
 control_socket = "tidegate.sock"
 [reversal]
-gaps_ms = [{gap_1}, {gap_2}, {gap_3}]
+gaps_ms = {gaps_ms:?}
 unknown_original_wait_ms = {unknown}
 [[channel]]
 name = "rest"
@@ -104,14 +104,20 @@ fn route(rule: &Rule) -> String {
     text
 }
 
-/// What the bank is given. Silence and long thinking are the sandbox's business: only a dead bank opens the
-/// breaker, and not for long.
+/// What the bank is given.
 fn load(settings: &Settings) -> String {
-    let (reply, in_flight) = (settings.waits.reply_timeout.as_millis(), settings.in_flight_max);
-    format!(
-        "in_flight_max = {in_flight}\nreply_timeout_ms = {reply}\nreply_slow_ms = {reply}\n\
-         breaker_silences = 50\nbreaker_wait_ms = 100\n"
-    )
+    let (reply, in_flight) = (settings.waits.reply_timeout, settings.in_flight_max);
+    let HostLoad { reply_slow, breaker_silences, breaker_wait, advices_per_second } =
+        settings.host_load;
+    let (slow, wait) = (reply_slow.unwrap_or(reply).as_millis(), breaker_wait.as_millis());
+    let mut text = format!(
+        "in_flight_max = {in_flight}\nreply_timeout_ms = {reply}\nreply_slow_ms = {slow}\n\
+         breaker_silences = {breaker_silences}\nbreaker_wait_ms = {wait}\n",
+        reply = reply.as_millis(),
+    );
+    let pace = advices_per_second.map(|pace| format!("advices_per_second = {pace}\n"));
+    text.extend(pace);
+    text
 }
 
 /// A merchant's section.

@@ -7,10 +7,11 @@ pub mod fault;
 pub mod second;
 mod settings;
 
-pub use settings::{Settings, Waits};
+pub use settings::{HostLoad, Settings, Waits};
 
 use crate::checker::evidence::{JournalRecord, Life};
 use crate::clock::Clock;
+use crate::footprint;
 use fault::{GatewayError, io_error};
 use second::Turn;
 use serde::Deserialize;
@@ -323,11 +324,7 @@ impl Gateway {
     }
 
     fn running_cpu_us(&self) -> u64 {
-        let stat = self
-            .child
-            .as_ref()
-            .and_then(|(child, _)| fs::read_to_string(format!("/proc/{}/stat", child.id())).ok());
-        stat.as_deref().and_then(cpu_ticks).unwrap_or(0).saturating_mul(10_000)
+        self.child.as_ref().map_or(0, |(child, _)| footprint::processor_time_us(child.id()))
     }
 
     fn end_of_log(&self) -> String {
@@ -341,16 +338,6 @@ impl Drop for Gateway {
     }
 }
 
-/// User and system time out of `/proc/PID/stat` (fields 14 and 15, proc(5)); the name in field 2 may
-/// hold blanks, so counting starts behind its bracket.
-fn cpu_ticks(stat: &str) -> Option<u64> {
-    let (_, rest) = stat.rsplit_once(')')?;
-    let mut fields = rest.split_whitespace().skip(11);
-    let user: u64 = fields.next()?.parse().ok()?;
-    let system: u64 = fields.next()?.parse().ok()?;
-    user.checked_add(system)
-}
-
 fn end_of(text: &str) -> String {
     let lines: Vec<&str> = text.lines().collect();
     let from = lines.len().saturating_sub(15);
@@ -362,27 +349,26 @@ fn read_ports(path: &Path) -> Option<Ports> {
 }
 
 async fn is_ready(internal: SocketAddr) -> bool {
+    internal_page(internal, "/readyz").await.is_some_and(|page| page.starts_with("HTTP/1.1 200"))
+}
+
+/// What the internal listener answers, head and all; `None` if nothing within a second.
+pub async fn internal_page(internal: SocketAddr, path: &str) -> Option<String> {
     let asked = async {
         let mut stream = TcpStream::connect(internal).await.ok()?;
-        let request = "GET /readyz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
+        let request =
+            format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).await.ok()?;
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).await.ok()?;
-        Some(answer.starts_with(b"HTTP/1.1 200"))
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.ok()?;
+        Some(answer)
     };
-    tokio::time::timeout(Duration::from_secs(1), asked).await.ok().flatten().unwrap_or(false)
+    tokio::time::timeout(Duration::from_secs(1), asked).await.ok().flatten()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn processor_time_is_read_behind_a_name_with_blanks_and_brackets() {
-        let stat = "42 (a b) c) S 1 42 42 0 -1 4194560 100 0 0 0 250 50 0 0 20 0 8 0 100";
-        assert_eq!(cpu_ticks(stat), Some(300));
-        assert_eq!(cpu_ticks("42 (cut off"), None);
-    }
 
     #[test]
     fn waits_leave_a_late_decision_time_before_the_second_reversal() {

@@ -14,7 +14,7 @@ pub struct Waits {
     /// After this the host counts as silent.
     pub reply_timeout: Duration,
     /// Between the attempts of a reversal, the last one repeating.
-    pub reversal_gaps_ms: [u64; 3],
+    pub reversal_gaps_ms: Vec<u64>,
     /// After "unable to locate the original", before the next attempt.
     pub unknown_original: Duration,
 }
@@ -26,9 +26,31 @@ impl Waits {
         let half = base.checked_div(2).unwrap_or(base).max(10);
         Self {
             reply_timeout,
-            reversal_gaps_ms: [half, base, base.saturating_mul(2)],
+            reversal_gaps_ms: vec![half, base, base.saturating_mul(2)],
             unknown_original: reply_timeout.saturating_mul(3),
         }
+    }
+}
+
+/// What the gateway is told about its hosts' load, beside how much may be in flight.
+#[derive(Debug, Clone, Copy)]
+pub struct HostLoad {
+    /// From which time on a reply is slow; `None`: none is before it is silence.
+    pub reply_slow: Option<Duration>,
+    /// After so many silences in a row a breaker opens.
+    pub breaker_silences: u32,
+    /// For so long.
+    pub breaker_wait: Duration,
+    /// Reversals and repeats in a second; `None`: the gateway's default.
+    pub advices_per_second: Option<u32>,
+}
+
+impl Default for HostLoad {
+    /// Silence and long thinking are the sandbox's business: only a dead bank opens the breaker, and not
+    /// for long.
+    fn default() -> Self {
+        let breaker_wait = Duration::from_millis(100);
+        Self { reply_slow: None, breaker_silences: 50, breaker_wait, advices_per_second: None }
     }
 }
 
@@ -56,6 +78,8 @@ pub struct Settings {
     pub waits: Waits,
     /// How many messages it may have in flight.
     pub in_flight_max: u32,
+    /// What else it is told about the hosts' load.
+    pub host_load: HostLoad,
     /// Whether there are two sound configurations, to be taken in turns ([`second`]).
     pub in_turns: bool,
     /// More environment for the child.

@@ -1,7 +1,8 @@
 //! What a request says, and where it is sent.
 
 use super::envelope::{self, EnvelopeError, Recipe};
-use super::{Merchant, Order};
+use super::signature::Signed;
+use super::{Merchant, Order, nonce};
 use crate::cards;
 use crate::operation::Operation;
 use serde_json::{Value, json};
@@ -31,7 +32,34 @@ impl Merchant {
         Ok(body.to_string().into_bytes())
     }
 
-    pub(super) fn sealed(&self, order: &Order) -> Result<Value, EnvelopeError> {
+    /// A purchase by a card that was sealed before, signed now: who measures in number seals few cards,
+    /// and signs each request.
+    /// # Errors
+    /// If the machine has no randomness.
+    pub fn purchase(
+        &self,
+        (order_id, key): (&str, &str),
+        minor: i64,
+        card: &Value,
+    ) -> Result<Signed, EnvelopeError> {
+        let amount = json!({"minor": minor, "currency": "EUR"});
+        let body = json!({"order_id": order_id, "amount": amount, "card": card}).to_string();
+        Ok(self.signing(&nonce()?).post("/v1/payments", key, body.into_bytes()))
+    }
+
+    /// A refund of a payment, signed now.
+    /// # Errors
+    /// If the machine has no randomness.
+    pub fn refund(&self, id: &str, key: &str, minor: i64) -> Result<Signed, EnvelopeError> {
+        let body = json!({"amount": {"minor": minor, "currency": "EUR"}}).to_string();
+        let target = format!("/v1/payments/{id}/refunds");
+        Ok(self.signing(&nonce()?).post(&target, key, body.into_bytes()))
+    }
+
+    /// The card of an order, sealed.
+    /// # Errors
+    /// [`EnvelopeError`] if the gateway's keys do not serve.
+    pub fn sealed(&self, order: &Order) -> Result<Value, EnvelopeError> {
         let mut card = json!({"number": order.number, "expiry": cards::EXPIRY, "eci": "05"});
         if order.with_code
             && let Some(card) = card.as_object_mut()

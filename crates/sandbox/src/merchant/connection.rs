@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 const ANSWER_BYTES_MAX: usize = 1 << 20;
 
@@ -166,16 +167,26 @@ impl Connections {
                 return Ok((sender, life));
             }
         };
-        let none =
-            |fault: &dyn std::fmt::Display| Lost::NoConnection { address, why: fault.to_string() };
-        let stream = TcpStream::connect(address).await.map_err(|fault| none(&fault))?;
-        let _ = stream.set_nodelay(true);
-        let stream = self.tls.connect(self.server.clone(), stream).await;
-        let stream = stream.map_err(|fault| none(&fault))?;
-        let shaken = handshake(TokioIo::new(stream)).await;
-        let (sender, connection) = shaken.map_err(|fault| none(&fault))?;
+        let shaken = handshake(TokioIo::new(self.open(address).await?)).await;
+        let none = |fault: hyper::Error| Lost::NoConnection { address, why: fault.to_string() };
+        let (sender, connection) = shaken.map_err(none)?;
         tokio::spawn(connection);
         Ok((sender, life))
+    }
+
+    /// A connection of its own, for whoever speaks HTTP itself.
+    /// # Errors
+    /// [`Lost::NoConnection`].
+    pub async fn bare(&self) -> Result<TlsStream<TcpStream>, Lost> {
+        let address = self.state.lock().unwrap_or_else(PoisonError::into_inner).address;
+        self.open(address).await
+    }
+
+    async fn open(&self, address: SocketAddr) -> Result<TlsStream<TcpStream>, Lost> {
+        let none = |fault: std::io::Error| Lost::NoConnection { address, why: fault.to_string() };
+        let stream = TcpStream::connect(address).await.map_err(none)?;
+        let _ = stream.set_nodelay(true);
+        self.tls.connect(self.server.clone(), stream).await.map_err(none)
     }
 
     fn take_idle(&self) -> (Option<SendRequest<Full<Bytes>>>, SocketAddr, u64) {

@@ -37,6 +37,7 @@ pub(super) async fn open_banks(
             ledger_file: (!options.books_in_memory).then(|| folder.join(host.ledger)),
             habits,
             think_time_max: options.think_time_max,
+            serves_per_second: options.serves_per_second,
             swap_wait: options.reply_timeout.checked_div(4).unwrap_or_default(),
             first_tick: number.saturating_mul(TICKS_APART),
         };
