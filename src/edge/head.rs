@@ -58,7 +58,8 @@ impl Scan {
 }
 
 const REQUEST_LINE: Refusal = Refusal::Malformed("METHOD /path HTTP/1.1");
-const ONE_HOST: Refusal = Refusal::Malformed("one host field");
+const ONE_HOST: Refusal =
+    Refusal::Malformed("one host field, a name or address and perhaps a port");
 const ONE_LENGTH: Refusal =
     Refusal::Malformed("one content-length of digits, no transfer-encoding");
 
@@ -176,6 +177,9 @@ impl Seen {
     fn note(&mut self, name: &[u8], value: &[u8]) -> Result<(), Refusal> {
         let is = |wanted: &[u8]| name.eq_ignore_ascii_case(wanted);
         if is(b"host") {
+            if !is_authority(value) {
+                return Err(ONE_HOST);
+            }
             self.hosts = self.hosts.saturating_add(1);
         } else if is(b"content-length") {
             let length = length(value).filter(|_| self.length.is_none()).ok_or(ONE_LENGTH)?;
@@ -213,6 +217,27 @@ impl Seen {
         let body_bytes = body_bytes.ok_or(Refusal::BodyTooLarge { announced, limit })?;
         Ok(Framing { body_bytes })
     }
+}
+
+/// A host's name or address and perhaps a port (RFC 3986, sections 3.2.2 and 3.2.3), of the characters that
+/// names and addresses have; no user.
+pub(super) fn is_authority(value: &[u8]) -> bool {
+    let in_address = |c: char| c.is_ascii_hexdigit() || ":.".contains(c);
+    let in_name = |c: char| c.is_ascii_alphanumeric() || "-._~".contains(c);
+    let Ok(text) = std::str::from_utf8(value) else { return false };
+    let (host, port, allowed): (_, _, fn(char) -> bool) = match text.strip_prefix('[') {
+        Some(text) => match text.split_once(']') {
+            Some((address, port)) => (address, port, in_address),
+            None => return false,
+        },
+        None => {
+            let (name, port) = text.split_at(text.find(':').unwrap_or(text.len()));
+            (name, port, in_name)
+        }
+    };
+    let is_number = |it: &str| it.len() <= 5 && it.bytes().all(|byte| byte.is_ascii_digit());
+    let port_is_plain = port.is_empty() || port.strip_prefix(':').is_some_and(is_number);
+    !host.is_empty() && host.chars().all(allowed) && port_is_plain
 }
 
 /// `1*DIGIT` (RFC 9112, section 6.2), at most eighteen.

@@ -2,7 +2,7 @@
 //! plain message. Pure. Pseudo-header fields out of order, connection-specific fields and `te` other
 //! than `trailers` are refused by the library (RFC 9113, section 8.2.2), which resets the stream.
 
-use super::head::{is_token, length, method_is_plain, origin_form};
+use super::head::{is_authority, is_token, length, method_is_plain, origin_form};
 use super::limits::Limits;
 use super::peer::Peer;
 use super::refusal::Refusal;
@@ -93,11 +93,15 @@ fn field(name: &HeaderName, value: &HeaderValue) -> Result<(), Refusal> {
 fn host(head: &Parts) -> Result<Vec<u8>, Refusal> {
     let mut told = head.headers.get_all(header::HOST).iter().map(HeaderValue::as_bytes);
     let authority = head.uri.authority().map(|authority| authority.as_str().as_bytes());
-    match (authority, told.next(), told.next()) {
-        (Some(one), None, _) | (None, Some(one), None) => Ok(one.to_vec()),
-        (Some(one), Some(same), None) if one.eq_ignore_ascii_case(same) => Ok(one.to_vec()),
-        _ => Err(ONE_HOST),
+    let one = match (authority, told.next(), told.next()) {
+        (Some(one), None, _) | (None, Some(one), None) => one,
+        (Some(one), Some(same), None) if one.eq_ignore_ascii_case(same) => one,
+        _ => return Err(ONE_HOST),
+    };
+    if !is_authority(one) {
+        return Err(ONE_HOST);
     }
+    Ok(one.to_vec())
 }
 
 fn announced(head: &Parts) -> Result<u64, Refusal> {

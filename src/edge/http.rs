@@ -19,6 +19,7 @@ use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use rustls::ServerConfig;
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
@@ -30,7 +31,7 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -113,8 +114,12 @@ impl Edge {
             in_flight: Arc::new(Semaphore::new(limits.requests_in_flight_max.max(2))),
             ordinary: Arc::new(Semaphore::new(ordinary_of(limits.requests_in_flight_max))),
             lanes: handler.lanes(),
-            reading: Semaphore::new(limits.http2.reading_max),
-            sources: Sources::new(limits.connections_max, limits.connections_per_source_max),
+            reading: Sources::new(limits.http2.reading_max, usize::MAX, limits.body_rate_grace),
+            sources: Sources::new(
+                limits.connections_max,
+                limits.connections_per_source_max,
+                limits.header_time,
+            ),
             serving: RwLock::new(Serving::new(&identity, limits)),
             stop: stop.clone(),
             cut: cut.clone(),
@@ -174,8 +179,8 @@ pub(super) struct Shared {
     /// Of these, the places that the ordinary lane may take.
     ordinary: Arc<Semaphore>,
     lanes: Lanes,
-    /// One permit a body that is being read over HTTP/2.
-    pub(super) reading: Semaphore,
+    /// One place a body that is being read over HTTP/2.
+    pub(super) reading: Arc<Sources>,
     handler: Arc<dyn Handle>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) stop: CancellationToken,
@@ -186,25 +191,28 @@ pub(super) struct Shared {
 /// What a new connection is served with, from its first byte to its last.
 #[derive(Clone)]
 struct Serving {
-    acceptor: TlsAcceptor,
+    tls: Arc<ServerConfig>,
     limits: Arc<Limits>,
 }
 
 impl Serving {
     fn new(identity: &Identity, limits: Limits) -> Self {
-        let acceptor = TlsAcceptor::from(Arc::clone(&identity.config));
-        Self { acceptor, limits: Arc::new(limits) }
+        Self { tls: Arc::clone(&identity.config), limits: Arc::new(limits) }
     }
 }
 
 impl Shared {
-    /// Hands a message over the seam and waits for its answer. `place` is held until the work is
-    /// done.
+    /// Hands a message of a peer over the seam and waits for its answer. `under_way` is held until the
+    /// work is done. The peer's place is safe meanwhile, and for good once something but a question was
+    /// not refused: that takes a signature.
     pub(super) async fn hand_over<P: Send + 'static>(
         &self,
         received: Received,
-        place: P,
+        peer: &Peer,
+        under_way: P,
     ) -> Result<Answer, Refusal> {
+        let _working = peer.place.work();
+        let is_question = matches!(received.method.as_str(), "GET" | "HEAD");
         let take = |places: &Arc<Semaphore>| {
             Arc::clone(places).try_acquire_owned().map_err(|_| Refusal::Busy)
         };
@@ -216,13 +224,17 @@ impl Shared {
         // A task of its own: a client that goes away takes no payment with it.
         let (handler, metrics) = (Arc::clone(&self.handler), Arc::clone(&self.metrics));
         let work = self.tasks.spawn(async move {
-            let _held = (in_flight, ordinary, place, metrics.request_under_way());
+            let _held = (in_flight, ordinary, under_way, metrics.request_under_way());
             handler.handle(received).await
         });
-        work.await.map_err(|fault| {
+        let answer = work.await.map_err(|fault| {
             tracing::error!(listener = self.name, %fault, "the work on a request broke off");
             Refusal::Broken
-        })
+        })?;
+        if answer.status < 400 && !is_question {
+            peer.place.keep_for_good();
+        }
+        Ok(answer)
     }
 }
 
@@ -251,16 +263,21 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     }
 }
 
-async fn connect(stream: TcpStream, peer: SocketAddr, place: Place, shared: Arc<Shared>) {
+async fn connect(stream: TcpStream, peer: SocketAddr, place: Arc<Place>, shared: Arc<Shared>) {
     let _open = shared.metrics.connection_open(&shared.name);
-    let Serving { acceptor, limits } =
+    let lost = place.lost();
+    tokio::select! {
+        biased;
+        () = lost => shared.metrics.edge_refused(&shared.name, "place_lost"),
+        () = converse(stream, peer, &place, &shared) => {}
+    }
+}
+
+async fn converse(stream: TcpStream, peer: SocketAddr, place: &Arc<Place>, shared: &Arc<Shared>) {
+    let Serving { tls, limits } =
         shared.serving.read().unwrap_or_else(PoisonError::into_inner).clone();
     let handshake_by = Instant::now() + limits.handshake_time;
-    let handshake = async {
-        let _turn = shared.handshakes.acquire().await.map_err(io::Error::other)?;
-        stream.set_nodelay(true)?;
-        acceptor.accept(stream).await
-    };
+    let handshake = tls::accept(stream, tls, &shared.handshakes);
     let stream = tokio::select! {
         biased;
         () = shared.stop.cancelled() => return,
@@ -270,23 +287,22 @@ async fn connect(stream: TcpStream, peer: SocketAddr, place: Place, shared: Arc<
             Err(_) => return shared.metrics.edge_refused(&shared.name, "handshake_time"),
         },
     };
+    let from = Peer::of(&stream, peer, Arc::clone(place));
     // By what the client chose (ALPN), never by looking at its bytes.
     if stream.get_ref().1.alpn_protocol() == Some(tls::HTTP2) {
-        http2::serve(stream, peer, limits, &shared).await;
+        http2::serve(stream, from, limits, shared).await;
     } else {
-        serve(stream, peer, limits, &shared).await;
+        serve(stream, from, limits, shared).await;
     }
-    drop(place);
 }
 
 async fn serve(
-    stream: tokio_rustls::server::TlsStream<TcpStream>,
-    peer: SocketAddr,
+    stream: TlsStream<TcpStream>,
+    from: Peer,
     limits: Arc<Limits>,
     shared: &Arc<Shared>,
 ) {
-    let notes = Arc::new(Notes::default());
-    let from = Peer::of(&stream, peer);
+    let (peer, notes) = (from.address, Arc::new(Notes::default()));
     let gate = Gate::new(stream, Arc::clone(&limits), Arc::clone(&notes));
     let connection = Arc::new(Connection {
         peer: from,
@@ -378,6 +394,6 @@ impl Connection {
             headers: head.headers.iter().map(field).collect(),
             body,
         };
-        shared.hand_over(received, ()).await
+        shared.hand_over(received, &self.peer, ()).await
     }
 }

@@ -22,7 +22,6 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use std::convert::Infallible;
 use std::error::Error;
 use std::future::Future;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -36,11 +35,11 @@ use tokio_util::task::TaskTracker;
 /// Serves a connection that chose HTTP/2, until it ends.
 pub(super) async fn serve(
     stream: TlsStream<TcpStream>,
-    peer: SocketAddr,
+    from: Peer,
     limits: Arc<Limits>,
     shared: &Arc<Shared>,
 ) {
-    let from = Peer::of(&stream, peer);
+    let peer = from.address;
     let streams = Streams::new();
     let pace = Pace::new(stream, Arc::clone(&limits), Arc::clone(&streams));
     let bounds = &limits.http2;
@@ -197,12 +196,16 @@ impl Connection {
         let body = if body.is_end_stream() {
             Vec::new()
         } else {
-            let _reading = shared.reading.try_acquire().map_err(|_| Refusal::Busy)?;
-            read(body, &self.limits).await?
+            let place = shared.reading.take(self.peer.address.ip()).map_err(|_| Refusal::Busy)?;
+            tokio::select! {
+                biased;
+                () = place.lost() => return Err(Refusal::Busy),
+                read = read(body, &self.limits) => read?,
+            }
         };
         head2::screen_body(&head, &body)?;
         let received = screened.received(&shared.name, &self.peer, body);
-        shared.hand_over(received, under_way).await
+        shared.hand_over(received, &self.peer, under_way).await
     }
 }
 

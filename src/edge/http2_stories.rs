@@ -9,7 +9,7 @@
 
 use super::limits::{Http2Limits, Limits};
 use super::seam::{Answer, Received};
-use super::stories::{GOOD, World, echo, gated, one_answer, short};
+use super::stories::{GOOD, World, echo, gated, one_answer, short, strangers};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::Frame;
@@ -43,11 +43,16 @@ impl World {
     }
 
     /// A client that writes its own frames, past the preface and both settings.
-    async fn raw(&self) -> Raw {
-        let mut raw = Raw(self.tls().await);
-        raw.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await;
+    pub(super) async fn raw(&self) -> Raw {
+        let mut raw = self.bare().await;
+        raw.send(PREFACE).await;
         raw.frame(SETTINGS, 0, 0, b"").await;
         raw
+    }
+
+    /// A client that writes its own bytes from the first on.
+    pub(super) async fn bare(&self) -> Raw {
+        Raw(self.tls().await)
     }
 
     /// Waits until the listener has counted this refusal.
@@ -60,21 +65,22 @@ impl World {
     }
 }
 
-const DATA: u8 = 0;
-const HEADERS: u8 = 1;
-const RST_STREAM: u8 = 3;
-const SETTINGS: u8 = 4;
-const PING: u8 = 6;
-const GOAWAY: u8 = 7;
-const WINDOW_UPDATE: u8 = 8;
-const CONTINUATION: u8 = 9;
-const END_STREAM: u8 = 1;
-const END_HEADERS: u8 = 4;
+pub(super) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+pub(super) const DATA: u8 = 0;
+pub(super) const HEADERS: u8 = 1;
+pub(super) const RST_STREAM: u8 = 3;
+pub(super) const SETTINGS: u8 = 4;
+pub(super) const PING: u8 = 6;
+pub(super) const GOAWAY: u8 = 7;
+pub(super) const WINDOW_UPDATE: u8 = 8;
+pub(super) const CONTINUATION: u8 = 9;
+pub(super) const END_STREAM: u8 = 1;
+pub(super) const END_HEADERS: u8 = 4;
 
-struct Raw(TlsStream<TcpStream>);
+pub(super) struct Raw(TlsStream<TcpStream>);
 
 impl Raw {
-    async fn send(&mut self, bytes: &[u8]) {
+    pub(super) async fn send(&mut self, bytes: &[u8]) {
         // Whoever floods does not care whether anybody listens.
         let _ = self.0.write_all(bytes).await;
     }
@@ -85,7 +91,7 @@ impl Raw {
 
     /// Reads until the gateway closes; which error codes its last words (GOAWAY) had, and how many
     /// frames of each kind came.
-    async fn until_closed(&mut self) -> Told {
+    pub(super) async fn until_closed(&mut self) -> Told {
         let mut bytes = Vec::new();
         // A reset is a close, too.
         let _ = self.0.read_to_end(&mut bytes).await;
@@ -96,6 +102,9 @@ impl Raw {
             let length = u32::from_be_bytes([0, a, b, c]) as usize;
             let Some((payload, after)) = after.split_at_checked(length) else { break };
             told.kinds.push(kind);
+            if kind == RST_STREAM {
+                told.resets.push(payload.try_into().unwrap());
+            }
             if kind == GOAWAY {
                 told.goaway = payload.get(4..8).map(|code| code.try_into().unwrap());
             }
@@ -106,31 +115,33 @@ impl Raw {
 }
 
 #[derive(Debug, Default)]
-struct Told {
-    goaway: Option<[u8; 4]>,
+pub(super) struct Told {
+    pub(super) goaway: Option<[u8; 4]>,
+    /// The error codes of streams that were reset.
+    pub(super) resets: Vec<[u8; 4]>,
     kinds: Vec<u8>,
 }
 
 impl Told {
-    fn count(&self, kind: u8) -> usize {
+    pub(super) fn count(&self, kind: u8) -> usize {
         self.kinds.iter().filter(|held| **held == kind).count()
     }
 }
 
 const ENHANCE_YOUR_CALM: [u8; 4] = [0, 0, 0, 11];
 
-fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+pub(super) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let [_, a, b, c] = (payload.len() as u32).to_be_bytes();
     [&[a, b, c, kind, flags], &stream.to_be_bytes()[..], payload].concat()
 }
 
 /// A header field that no table holds (RFC 7541, section 6.2.2), names and values below 127 bytes.
-fn field(name: &str, value: &str) -> Vec<u8> {
+pub(super) fn field(name: &str, value: &str) -> Vec<u8> {
     let text = |text: &str| [&[text.len() as u8], text.as_bytes()].concat();
     [vec![0], text(name), text(value)].concat()
 }
 
-fn head(method: &str, path: &str) -> Vec<u8> {
+pub(super) fn head(method: &str, path: &str) -> Vec<u8> {
     [
         field(":method", method),
         field(":scheme", "https"),
@@ -466,6 +477,26 @@ async fn bodies_being_read_have_a_limit_of_their_own() {
             break;
         }
     }
+}
+
+#[tokio::test]
+async fn strangers_whose_bodies_never_come_make_room_for_the_body_of_another() {
+    let http2 = Http2Limits { reading_max: 4, ..Http2Limits::default() };
+    let world = World::new(Limits { http2, ..Limits::default() }).await;
+    let stranger = strangers(&world, 2, 1).await.remove(0);
+    let name = ServerName::try_from("localhost").unwrap();
+    let mut raw = Raw(world.over_http2.connect(name, stranger).await.unwrap());
+    raw.send(PREFACE).await;
+    raw.frame(SETTINGS, 0, 0, b"").await;
+    for index in 0..4 {
+        raw.frame(HEADERS, END_HEADERS, 2 * index + 1, &head("POST", "/")).await;
+    }
+    // The fifth is one too many: all places are taken, by one source.
+    raw.frame(HEADERS, END_HEADERS, 9, &head("POST", "/")).await;
+    world.counted("busy").await;
+    let mut client = world.client().await;
+    pays(&mut client).await;
+    pays(&mut client).await;
 }
 
 #[tokio::test]

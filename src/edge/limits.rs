@@ -21,9 +21,11 @@ pub struct Limits {
     pub body_rate_grace: Duration,
     /// From the accepted connection to the end of the TLS handshake.
     pub handshake_time: Duration,
-    /// Handshakes under way at once; more wait for their turn within `handshake_time`.
+    /// Handshakes that are reckoned at once; more wait for their turn within `handshake_time`. Who waits
+    /// for the peer's words has no turn.
     pub handshakes_max: usize,
-    /// Connections at once; one more is closed as soon as it is accepted.
+    /// Connections at once; one more gets the place of a stranger ([`super::sources`]), or is closed as
+    /// soon as it is accepted.
     pub connections_max: usize,
     /// Connections at once from one source (an IPv4 address, an IPv6 /64).
     pub connections_per_source_max: usize,
@@ -47,8 +49,8 @@ pub struct Http2Limits {
     /// Streams at once on one connection (`SETTINGS_MAX_CONCURRENT_STREAMS`), and requests under way
     /// for one connection, those included that the client has reset.
     pub streams_max: u32,
-    /// Bodies that are being read at once, on all connections of the listener; one more is answered
-    /// 503 at once.
+    /// Bodies that are being read at once, on all connections of the listener; one more gets the place
+    /// of another, which is answered 503, or is answered 503 itself.
     pub reading_max: usize,
     /// Bytes that a client may send on a stream ahead of what was read
     /// (`SETTINGS_INITIAL_WINDOW_SIZE`).

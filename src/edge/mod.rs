@@ -40,3 +40,9 @@ mod tls_stories;
 
 #[cfg(test)]
 mod http2_stories;
+
+#[cfg(test)]
+mod malformed_stories;
+
+#[cfg(test)]
+mod http2_malformed_stories;

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::Notify;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -120,7 +120,7 @@ pub(super) fn echo(received: Received) -> Answer {
     Answer { status: 200, headers: vec![("x-target".into(), target)], body: received.body }
 }
 
-async fn until_closed(stream: &mut TlsStream<TcpStream>) -> String {
+pub(super) async fn until_closed(stream: &mut TlsStream<TcpStream>) -> String {
     let mut answer = Vec::new();
     // A reset is a close, too.
     let _ = stream.read_to_end(&mut answer).await;
@@ -255,90 +255,6 @@ async fn a_client_that_does_not_take_its_answer_is_let_go() {
     drop(stream);
 }
 
-/// Every way of smuggling one request inside another that we know of: status, then bytes.
-const DOUBTS: &[(&str, &[u8])] = &[
-    ("400", b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n"),
-    ("400", b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\ncontent-length: 5\r\n\r\n0\r\n\r\n"),
-    ("400", b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n"),
-    ("400", b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: xchunked\r\n\r\n0\r\n\r\n"),
-    ("400", b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: gzip, chunked\r\n\r\n0\r\n\r\n"),
-    ("400", b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked, identity\r\n\r\n0\r\n\r\n"),
-    ("400", b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding:\x0bchunked\r\n\r\n0\r\n\r\n"),
-    ("400", b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding : chunked\r\n\r\n0\r\n\r\n"),
-    ("400", b"POST / HTTP/1.1\r\nhost: x\r\ntransfer_encoding: chunked\r\n\r\n0\r\n\r\n"),
-    ("411", b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n5;ext=1\r\nhello\r\n0\r\n\r\n"),
-    ("400", b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\ncontent-length: 5\r\n\r\nhello"),
-    ("400", b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\nhello"),
-    ("400", b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 5, 5\r\n\r\nhello"),
-    ("400", b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: +5\r\n\r\nhello"),
-    ("400", b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: -1\r\n\r\n"),
-    ("400", b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 0x5\r\n\r\nhello"),
-    ("400", b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length:\r\n\r\n"),
-    ("400", b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 99999999999999999999\r\n\r\n"),
-    ("400", b"POST / HTTP/1.1\nhost: x\ncontent-length: 0\n\n"),
-    ("400", b"POST / HTTP/1.1\r\nhost: x\ncontent-length: 0\r\n\r\n"),
-    ("400", b"POST / HTTP/1.1\r\nhost: x\rcontent-length: 0\r\n\r\n"),
-    ("400", b"POST / HTTP/1.1\r\nhost: x\r\nx-a: b\r\n folded\r\n\r\n"),
-    ("400", b"POST / HTTP/1.1\r\n host: x\r\n\r\n"),
-    ("400", b"\r\nGET / HTTP/1.1\r\nhost: x\r\n\r\n"),
-    ("400", b"GET / HTTP/1.0\r\nhost: x\r\n\r\n"),
-    ("400", b"GET / HTTP/1.2\r\nhost: x\r\n\r\n"),
-    ("400", b"GET / http/1.1\r\nhost: x\r\n\r\n"),
-    ("400", b"GET /\r\n\r\n"),
-    ("400", b"GET  / HTTP/1.1\r\nhost: x\r\n\r\n"),
-    ("400", b"GET / HTTP/1.1 \r\nhost: x\r\n\r\n"),
-    ("400", b"GET\t/\tHTTP/1.1\r\nhost: x\r\n\r\n"),
-    ("400", b"get / HTTP/1.1\r\nhost: x\r\n\r\n"),
-    ("400", b"GET https://x/ HTTP/1.1\r\nhost: x\r\n\r\n"),
-    ("400", b"OPTIONS * HTTP/1.1\r\nhost: x\r\n\r\n"),
-    ("400", b"CONNECT x:443 HTTP/1.1\r\nhost: x\r\n\r\n"),
-    ("400", b"TRACE / HTTP/1.1\r\nhost: x\r\n\r\n"),
-    ("400", b"GET /a#b HTTP/1.1\r\nhost: x\r\n\r\n"),
-    ("400", b"GET /a\\b HTTP/1.1\r\nhost: x\r\n\r\n"),
-    ("400", b"GET /%zz HTTP/1.1\r\nhost: x\r\n\r\n"),
-    ("400", b"GET /\xff HTTP/1.1\r\nhost: x\r\n\r\n"),
-    ("400", b"GET / HTTP/1.1\r\n\r\n"),
-    ("400", b"GET / HTTP/1.1\r\nhost: x\r\nhost: y\r\n\r\n"),
-    ("400", b"GET / HTTP/1.1\r\nhost: x\r\nupgrade: h2c\r\nconnection: upgrade\r\n\r\n"),
-    ("400", b"GET / HTTP/1.1\r\nhost: x\r\nconnection: keep-alive, Upgrade\r\n\r\n"),
-    ("400", b"GET / HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\n\r\nhello"),
-    ("400", b"GET / HTTP/1.1\r\nhost: x\r\nno-colon\r\n\r\n"),
-    ("400", b"GET / HTTP/1.1\r\nhost: x\r\n: no name\r\n\r\n"),
-    ("400", b"GET / HTTP/1.1\r\nhost: x\r\nx-a: \x00\r\n\r\n"),
-    ("400", b"GET / HTTP/1.1\r\nhost: x\r\nx(a): b\r\n\r\n"),
-    ("400", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
-    ("415", b"POST / HTTP/1.1\r\nhost: x\r\ncontent-encoding: gzip\r\ncontent-length: 1\r\n\r\nx"),
-    ("417", b"POST / HTTP/1.1\r\nhost: x\r\nexpect: 200-maybe\r\ncontent-length: 1\r\n\r\nx"),
-    ("413", b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 65537\r\n\r\n"),
-];
-
-#[tokio::test]
-async fn any_doubt_about_framing_is_refused_and_closes_the_connection() {
-    let world = World::new(Limits::default()).await;
-    for (status, bytes) in DOUBTS {
-        // A request that follows on the same connection must never be seen.
-        let smuggled = [*bytes, GOOD].concat();
-        let answer = world.exchange(&smuggled).await;
-        let shown = String::from_utf8_lossy(bytes);
-        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{shown:?}: {answer:?}");
-        assert!(answer.contains("\r\nconnection: close\r\n"), "{shown:?}: {answer:?}");
-        assert_eq!(answer.matches("HTTP/1.1 4").count(), 1, "{shown:?}: {answer:?}");
-        assert!(!answer.contains("hello"), "{shown:?}: {answer:?}");
-        let (_, body) = answer.split_once("\r\n\r\n").unwrap();
-        let problem: serde_json::Value = serde_json::from_str(body).unwrap();
-        let code = problem.get("code").and_then(serde_json::Value::as_str).unwrap();
-        let uri = problem.get("type").and_then(serde_json::Value::as_str).unwrap();
-        assert_eq!(uri, format!("urn:tidegate:problem:{code}"));
-    }
-    assert_eq!(world.handled(), 0);
-    assert!(
-        world
-            .metrics
-            .text()
-            .contains("tidegate_edge_refusals_total{listener=\"rest\",reason=\"malformed\"}")
-    );
-}
-
 #[tokio::test]
 async fn a_head_that_is_too_large_is_refused() {
     let world = World::new(Limits::default()).await;
@@ -425,6 +341,62 @@ async fn one_source_cannot_take_all_connections() {
         tokio::task::yield_now().await;
     }
     assert!(world.metrics.text().contains("reason=\"connections_per_source_max\""));
+}
+
+/// Opens TCP connections from an address of their own.
+pub(super) async fn strangers(world: &World, last: u8, count: usize) -> Vec<TcpStream> {
+    let mut streams = Vec::new();
+    for _ in 0..count {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(([127, 0, 0, last], 0).into()).unwrap();
+        streams.push(socket.connect(world.edge.address()).await.unwrap());
+    }
+    streams
+}
+
+#[tokio::test]
+async fn strangers_that_hold_all_places_make_room_for_newcomers_and_disturb_no_customer() {
+    let limits = Limits { connections_max: 6, ..Limits::default() };
+    let world = World::new(limits).await;
+    let mut customer = world.connect().await.unwrap();
+    customer.write_all(GOOD).await.unwrap();
+    one_answer(&mut customer).await;
+    let _many = strangers(&world, 2, 5).await;
+    for _ in 0..20 {
+        let mut newcomer = world.connect().await.unwrap();
+        newcomer.write_all(GOOD).await.unwrap();
+        assert!(one_answer(&mut newcomer).await.starts_with("HTTP/1.1 200 "));
+        let _more = strangers(&world, 3, 3).await;
+    }
+    customer.write_all(GOOD).await.unwrap();
+    assert!(one_answer(&mut customer).await.starts_with("HTTP/1.1 200 "));
+    assert!(world.metrics.text().contains("reason=\"place_lost\""));
+}
+
+#[tokio::test]
+async fn whoever_is_silent_in_its_handshake_holds_no_turn() {
+    let world = World::new(Limits { handshakes_max: 1, ..Limits::default() }).await;
+    let mut silent = strangers(&world, 2, 9).await;
+    // Some say hello, have their answer reckoned, and say no more.
+    for stream in silent.iter_mut().take(4) {
+        stream.write_all(&hello(&world)).await.unwrap();
+        let mut answer = [0; 5];
+        stream.read_exact(&mut answer).await.unwrap();
+        assert_eq!(answer[0], 22, "a record of the handshake: {answer:?}");
+    }
+    let mut stream = world.connect().await.unwrap();
+    stream.write_all(GOOD).await.unwrap();
+    assert!(one_answer(&mut stream).await.starts_with("HTTP/1.1 200 "));
+}
+
+/// The first words of a handshake.
+fn hello(world: &World) -> Vec<u8> {
+    let name = ServerName::try_from("localhost").unwrap();
+    let config = Arc::clone(world.connector.config());
+    let mut client = rustls::ClientConnection::new(config, name).unwrap();
+    let mut hello = Vec::new();
+    client.write_tls(&mut hello).unwrap();
+    hello
 }
 
 #[tokio::test]

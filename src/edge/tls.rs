@@ -2,16 +2,24 @@
 //! data, HTTP/2 (where wanted) or HTTP/1.1 by ALPN. The cryptography is aws-lc-rs, named outright: nothing depends on which
 //! provider some other crate switched on.
 
+use futures_util::future::poll_immediate;
 use rustls::crypto::CryptoProvider;
 use rustls::crypto::aws_lc_rs::{cipher_suite, default_provider, kx_group};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::Acceptor;
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
 use rustls::{RootCertStore, ServerConfig};
+use std::io;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
+use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
+use tokio_rustls::LazyConfigAcceptor;
+use tokio_rustls::server::TlsStream;
 use x509_cert::Certificate;
 use x509_cert::der::Decode;
 
@@ -204,6 +212,28 @@ fn verifier(clients: Option<Clients<'_>>) -> Result<Arc<dyn ClientCertVerifier>,
     let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider());
     let builder = if required { builder } else { builder.allow_unauthenticated() };
     builder.build().map_err(|fault| refused(&fault))
+}
+
+/// Shakes hands on a fresh connection. A turn is taken when the peer's first words are there and given
+/// back when its next ones are awaited: it is the reckoning that waits for turns, never a turn for a peer.
+/// # Errors
+/// Whatever the peer or the connection does wrong.
+pub(super) async fn accept(
+    stream: TcpStream,
+    config: Arc<ServerConfig>,
+    turns: &Semaphore,
+) -> io::Result<TlsStream<TcpStream>> {
+    stream.set_nodelay(true)?;
+    let hello = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
+    let turn = turns.acquire().await.map_err(io::Error::other)?;
+    let mut shaking = pin!(hello.into_stream(config));
+    match poll_immediate(shaking.as_mut()).await {
+        Some(done) => done,
+        None => {
+            drop(turn);
+            shaking.await
+        }
+    }
 }
 
 fn unix_s(since: Duration) -> i64 {

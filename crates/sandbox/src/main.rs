@@ -87,6 +87,9 @@ struct Arguments {
     /// Keep everything in this empty or new folder: configuration, logs, journal, evidence.
     #[arg(long, value_name = "DIR")]
     keep: Option<PathBuf>,
+    /// With --keep: keep each signed request as it was sent, too (requests.jsonl).
+    #[arg(long, requires = "keep")]
+    keep_requests: bool,
     /// Stay up for your own payments.
     #[arg(long, conflicts_with_all = ["payments", "json"])]
     serve: bool,
@@ -331,6 +334,7 @@ async fn act(arguments: Arguments) -> anyhow::Result<bool> {
     let tour_alone = arguments.payments.is_none() && !arguments.serve;
     options.hosts = arguments.hosts.map_or(1 + usize::from(tour_alone), usize::from);
     options.keep.clone_from(&arguments.keep);
+    options.keep_requests = arguments.keep_requests;
     if let Some(wait) = arguments.reply_timeout {
         options.reply_timeout = Duration::from_millis(wait);
     }

@@ -38,6 +38,8 @@ pub struct Options {
     pub faults: BTreeSet<Fault>,
     /// Where to keep everything; `None` is a temporary folder.
     pub keep: Option<PathBuf>,
+    /// Whether each signed request is kept there as it was sent, too.
+    pub keep_requests: bool,
     /// The gateway's program and its first arguments.
     pub program: Vec<OsString>,
     /// Where the gateway listens for merchants; 0: wherever there is room.
@@ -86,6 +88,7 @@ impl Options {
             seed,
             faults: BTreeSet::new(),
             keep: None,
+            keep_requests: false,
             program,
             port: 0,
             protocols,
@@ -199,7 +202,8 @@ impl World {
         let mut gateway = Gateway::prepare(settings, clock)?;
         gateway.start().await?;
         sign_ons(&capture, layout).await;
-        let connections = connect(&gateway)?;
+        let requests = options.keep_requests.then(|| path.join("requests.jsonl"));
+        let connections = connect(&gateway, requests.as_deref())?;
         let surroundings = Surroundings {
             public_address: public_address(options.port),
             connections: connections.clone(),
@@ -327,11 +331,15 @@ fn make_folder(keep: Option<&Path>) -> anyhow::Result<Folder> {
     Ok(Folder::Kept(path))
 }
 
-fn connect(gateway: &Gateway) -> anyhow::Result<Arc<Connections>> {
+fn connect(gateway: &Gateway, requests: Option<&Path>) -> anyhow::Result<Arc<Connections>> {
     let address = gateway.rest_address().context("ports.json names no channel \"rest\"")?;
     let pem = gateway.certificate_pem();
     let connections = Connections::new(pem, PUBLIC_NAME, address, PATIENCE);
-    Ok(Arc::new(connections.map_err(|why| anyhow!(why))?))
+    let connections = connections.map_err(|why| anyhow!(why))?;
+    Ok(Arc::new(match requests {
+        Some(path) => connections.keeping_requests(path)?,
+        None => connections,
+    }))
 }
 
 /// The gateway's keys, as it publishes them.

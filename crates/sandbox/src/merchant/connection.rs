@@ -8,7 +8,11 @@ use hyper_util::rt::TokioIo;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
+use serde_json::json;
+use std::fs::File;
+use std::io::{self, Write as _};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::net::TcpStream;
@@ -72,6 +76,8 @@ pub struct Connections {
     server: ServerName<'static>,
     patience: Duration,
     state: Mutex<State>,
+    /// Where each request is kept as it is sent.
+    kept: Option<File>,
 }
 
 struct State {
@@ -106,7 +112,15 @@ impl Connections {
         let server =
             ServerName::try_from(server_name.to_owned()).map_err(|fault| fault.to_string())?;
         let state = Mutex::new(State { address, life: 0, idle: Vec::new() });
-        Ok(Self { tls: TlsConnector::from(Arc::new(config)), server, patience, state })
+        let tls = TlsConnector::from(Arc::new(config));
+        Ok(Self { tls, server, patience, state, kept: None })
+    }
+
+    /// The same, keeping each request as it is sent: a line of JSON each, in a new file.
+    /// # Errors
+    /// If the file cannot be made.
+    pub fn keeping_requests(self, path: &Path) -> io::Result<Self> {
+        Ok(Self { kept: Some(File::create(path)?), ..self })
     }
 
     /// The gateway is at another address now.
@@ -121,6 +135,15 @@ impl Connections {
     /// # Errors
     /// [`Lost`], if none came.
     pub async fn exchange(&self, request: &Signed) -> Result<RawAnswer, Lost> {
+        if let Some(mut file) = self.kept.as_ref() {
+            let Signed { method, target, headers, body, .. } = request;
+            let body = String::from_utf8_lossy(body);
+            let line =
+                json!({"method": method, "target": target, "headers": headers, "body": body});
+            // One write a line: whoever reads along sees whole lines.
+            let written = file.write_all(format!("{line}\n").as_bytes());
+            written.map_err(|fault| Lost::Broken(format!("a request was not kept: {fault}")))?;
+        }
         tokio::time::timeout(self.patience, self.exchange_patiently(request))
             .await
             .unwrap_or(Err(Lost::TooLate(self.patience)))
