@@ -121,6 +121,7 @@ fn frames_out_of_place() -> Vec<Case> {
     ]
 }
 
+#[allow(clippy::too_many_lines, reason = "a table")]
 fn frames_of_a_wrong_size_or_value() -> Vec<Case> {
     let window = |stream, bytes: u32| frame(WINDOW_UPDATE, 0, stream, &bytes.to_be_bytes());
     let large = frame(HEADERS, WHOLE, 1, &[head("GET", "/"), vec![0; 16_385]].concat());
@@ -206,6 +207,7 @@ fn blocks_that_do_not_decompress() -> Vec<Case> {
     ]
 }
 
+#[allow(clippy::too_many_lines, reason = "a table")]
 fn requests_that_are_none() -> Vec<Case> {
     let [m, s, p, a] =
         [(":method", "GET"), (":scheme", "https"), (":path", "/"), (":authority", "x")];

@@ -132,8 +132,11 @@ fn judge(case: &Case, answers: &str, seen: &[Received]) -> Result<(), String> {
         return Err(format!("{:?} was handled, not {:?}", shown(&handled), shown(&wanted)));
     }
     let with: Vec<Vec<u8>> = case.with.iter().map(|text| bytes(text)).collect();
-    if !with.is_empty() && fields(seen.first().unwrap(), &with) != with {
-        return Err(format!("{:?} did not arrive, but {:?}", case.with, seen[0].headers));
+    if let Some(first) = seen.first()
+        && !with.is_empty()
+        && fields(first, &with) != with
+    {
+        return Err(format!("{:?} did not arrive, but {:?}", case.with, first.headers));
     }
     let good = answers.matches("HTTP/1.1 200 OK\r\n").count();
     let bad = answers.matches("HTTP/1.1 4").count();

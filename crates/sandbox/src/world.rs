@@ -22,9 +22,10 @@ use crate::token::Tokens;
 use crate::upheaval::Upheaval;
 use anyhow::{Context as _, anyhow};
 use banks::{open_banks, sign_ons, stand_before};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fs;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -178,34 +179,17 @@ impl World {
             false => Capture::new(clock, tokens.clone(), kept("wire-at-bank.jsonl").as_deref())?,
         };
         let banks = open_banks(&options, &path, clock, &plan, [&at_bank, &capture]).await?;
-        let (proxy, lines) = stand_before(options.proxy, &banks, capture.clone()).await?;
+        let (proxy, lines) = stand_before(options.proxy.clone(), &banks, capture.clone()).await?;
         let owners = owners(options.merchants, options.seed)?;
-        let mut waits = Waits::scaled(options.reply_timeout);
-        waits.reversal_gaps_ms = options.reversal_gaps_ms.unwrap_or(waits.reversal_gaps_ms);
-        let settings = gateway::Settings {
-            configuration: None,
-            program: options.program,
-            folder: path.clone(),
-            port: options.port,
-            protocols: options.protocols,
-            layout,
-            lines,
-            merchants: owners.iter().map(|(who, key)| (who.clone(), key.public.clone())).collect(),
-            waits,
-            host_load: options.host_load,
-            in_flight_max: options.in_flight_max,
-            in_turns: options.upheaval.reloads > 0,
-            environment: options.environment,
-            lives: options.lives,
-            data: options.data,
-        };
+        let (port, keeps_requests) = (options.port, options.keep_requests);
+        let settings = settings(options, &path, layout, lines, &owners);
         let mut gateway = Gateway::prepare(settings, clock)?;
         gateway.start().await?;
         sign_ons(&capture, layout).await;
-        let requests = options.keep_requests.then(|| path.join("requests.jsonl"));
+        let requests = keeps_requests.then(|| path.join("requests.jsonl"));
         let connections = connect(&gateway, requests.as_deref())?;
         let surroundings = Surroundings {
-            public_address: public_address(options.port),
+            public_address: public_address(port),
             connections: connections.clone(),
             keys: published_keys(&connections).await?,
             tokens,
@@ -354,6 +338,34 @@ pub(crate) async fn published_keys(connections: &Connections) -> anyhow::Result<
     let answer = connections.exchange(&request).await?;
     anyhow::ensure!(answer.status == 200, "GET /v1/keys was answered {}", answer.status);
     PublishedKeys::read(&answer.body).map_err(|why| anyhow!("GET /v1/keys: {why}"))
+}
+
+fn settings(
+    options: Options,
+    folder: &Path,
+    layout: Layout,
+    lines: BTreeMap<String, Vec<(String, SocketAddr)>>,
+    owners: &[(Profile, SigningKey)],
+) -> gateway::Settings {
+    let mut waits = Waits::scaled(options.reply_timeout);
+    waits.reversal_gaps_ms = options.reversal_gaps_ms.unwrap_or(waits.reversal_gaps_ms);
+    gateway::Settings {
+        configuration: None,
+        program: options.program,
+        folder: folder.to_owned(),
+        port: options.port,
+        protocols: options.protocols,
+        layout,
+        lines,
+        merchants: owners.iter().map(|(who, key)| (who.clone(), key.public.clone())).collect(),
+        waits,
+        host_load: options.host_load,
+        in_flight_max: options.in_flight_max,
+        in_turns: options.upheaval.reloads > 0,
+        environment: options.environment,
+        lives: options.lives,
+        data: options.data,
+    }
 }
 
 fn owners(count: usize, seed: u64) -> anyhow::Result<Vec<(Profile, SigningKey)>> {

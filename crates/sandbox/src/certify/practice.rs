@@ -30,6 +30,7 @@ pub(super) async fn practise(script: &mut Script) -> anyhow::Result<Bank> {
         ledger_file: None,
         habits: Habits { unknown_original: UnknownOriginal::Remembered, terse_replies: false },
         think_time_max: Duration::ZERO,
+        serves_per_second: None,
         swap_wait: Duration::ZERO,
         first_tick: 0,
     };

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 /// How long the gateway waits for what. All of a run's waits scale with the first.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Waits {
     /// After this the host counts as silent.
     pub reply_timeout: Duration,

@@ -166,7 +166,7 @@ pub(super) async fn outage(plan: &Plan, pace: Pace, say: Say<'_>) -> anyhow::Res
 
     say("before");
     let before = phase("before", pace.seconds(20));
-    let requests = site.prepare(&[before.clone()])?;
+    let requests = site.prepare(std::slice::from_ref(&before))?;
     let (begin_us, ends, samples) = site.fire(requests).await?;
     let before = site.steps(&[before], begin_us, &ends, &samples)?.pop().context("a step")?;
     let tolds = ends.iter().filter_map(|end| serde_json::from_slice::<Told>(&end.body).ok());

@@ -47,6 +47,7 @@ fn abroad(dialect: Dialect, unknown: UnknownOriginal, liar: Option<Liar>) -> Abr
             ledger_file: None,
             habits: Habits { unknown_original: unknown, terse_replies: false },
             think_time_max: Duration::ZERO,
+            serves_per_second: None,
             swap_wait: Duration::ZERO,
             first_tick: 0,
         };

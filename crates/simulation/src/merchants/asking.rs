@@ -6,6 +6,7 @@ use crate::fault::Fault;
 use crate::sabotage::Sabotage;
 use crate::world::World;
 use std::time::Duration;
+use tidegate_payment::card::CardRef;
 use tidegate_payment::id::{ChannelId, IdempotencyKey, Nonce, OrderId, PaymentId};
 use tidegate_payment::input::{Ask, Incoming, Input, Query, QueryBy, Terms, Waiter};
 use tidegate_payment::money::Money;
@@ -189,6 +190,15 @@ impl World {
         Some(Input::Query(Query { waiter: Waiter(number), merchant, by }))
     }
 
+    fn card(&self, wish: &Wish) -> Option<CardRef> {
+        let mut card = self.cast.cards.get(wish.card)?.clone();
+        if self.is_sabotaged(Sabotage::SaltedCard) {
+            card.hash.0 = [u8::try_from(wish.shop).unwrap_or(0); 32].map(|salt| salt ^ 0xa5);
+            card.hash.0.iter_mut().zip(&card.sealed).for_each(|(byte, digit)| *byte ^= digit);
+        }
+        Some(card)
+    }
+
     fn incoming(&mut self, number: u64, wish: &Wish, kind: AttemptKind) -> Option<Input> {
         let now = self.clock.now();
         let random = u128::from(self.dice.merchants.throw());
@@ -206,11 +216,7 @@ impl World {
         };
         let (merchant, key) = (shop.merchant.clone(), IdempotencyKey::parse(&key).ok()?);
         let channel = ChannelId::parse("rest").ok()?;
-        let mut card = self.cast.cards.get(wish.card)?.clone();
-        if self.is_sabotaged(Sabotage::SaltedCard) {
-            card.hash.0 = [u8::try_from(wish.shop).unwrap_or(0); 32].map(|salt| salt ^ 0xa5);
-            card.hash.0.iter_mut().zip(&card.sealed).for_each(|(byte, digit)| *byte ^= digit);
-        }
+        let card = self.card(wish)?;
         let ask = match wish.original {
             Some((_, original)) => Ask::FollowUp {
                 follow_up: FollowUp {
