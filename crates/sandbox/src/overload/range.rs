@@ -238,7 +238,7 @@ mod tests {
     fn an_answers_head_is_read_once_it_is_whole() {
         let answer =
             b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 7\r\nx: y\r\n\r\n{\"a\":1}";
-        assert_eq!(head(answer), Some((503, 60, 7)));
+        assert_eq!(head(answer), Some((503, 61, 7)));
         assert_eq!(head(&answer[..58]), None);
         assert_eq!(head(b"HTTP/1.1 204 No Content\r\n\r\n"), Some((204, 27, 0)));
     }
