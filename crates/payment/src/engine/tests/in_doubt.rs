@@ -1,6 +1,7 @@
 //! What the search of everything found: each a way to lose sight of money.
 
 use super::*;
+use crate::record::SilenceReason;
 use crate::request::{FollowUp, Offer};
 use alloc::sync::Arc;
 
