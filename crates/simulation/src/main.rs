@@ -31,7 +31,7 @@ struct Arguments {
     /// How many seeds: 1, or up to 60 for each bug in a self-test.
     #[arg(long)]
     seeds: Option<u64>,
-    /// How many payments each: 2000, or 500 in a self-test.
+    /// How many payments each [default: 2000].
     #[arg(long)]
     payments: Option<u64>,
     /// What may go wrong: names by commas, `all` or `none`. A list that is given is taken whole; else
@@ -85,7 +85,7 @@ fn test_the_checker(
     let search = Search {
         first_seed: arguments.first_seed,
         seeds: arguments.seeds.unwrap_or(60),
-        payments: arguments.payments.unwrap_or(500),
+        payments: arguments.payments.unwrap_or(2_000),
     };
     let begun = Instant::now();
     let mut verdict = Verdict::default();

@@ -17,7 +17,7 @@ macro_rules! planted {
 }
 
 planted! {
-    AckBeforeSync "ack_before_sync" "D1 D2"
+    AckBeforeSync "ack_before_sync" "D2 D1"
         "The store acknowledges a group before its sync ended.";
     AckRefused "ack_refused" "D1"
         "A payment that the store refuses for a conflict is called durable.";
@@ -31,11 +31,11 @@ planted! {
         "At the deadline the merchant is told a decline.";
     LateAsApproved "late_as_approved" "D2 M2"
         "A late approval is told as an approval.";
-    LyingDisk "lying_disk" "D3 D5"
+    LyingDisk "lying_disk" "D5 D3"
         "The disk says that it synced and did not.";
     LoseLastBatch "lose_last_batch" "D3"
         "The disk keeps what it synced last in a cache, and the power takes it.";
-    SwallowSyncError "swallow_sync_error" "D3 D5"
+    SwallowSyncError "swallow_sync_error" "D5 D3"
         "A sync that failed is taken for one that did not.";
     LostCut "lost_cut" "D4"
         "A start does not cut the torn batch that it found.";
@@ -43,17 +43,17 @@ planted! {
         "A bit of an acknowledged record turns over.";
     SameEpoch "same_epoch" "D6"
         "A start goes on under the epoch of the run before.";
-    SaltedCard "salted_card" "D8"
+    SaltedCard "salted_card" "D8 F1"
         "The hash of a card is another one for each merchant.";
-    ForgetOrder "forget_order" "D10"
-        "The projection misses a payment among those of its order.";
-    DropReversal "drop_reversal" "M1 F3"
+    ForgetEnded "forget_ended" "D10 M14"
+        "The projection misses a payment that ended by a reversal.";
+    DropReversal "drop_reversal" "F3 M1 D8"
         "A reversal is not handed to the line.";
     DropRepeat "drop_repeat" "F3 L1"
         "The repeat of an advice is not handed to the line.";
     ForgetOpen "forget_open" "M1"
         "A start forgets an open payment.";
-    OtherAnswer "other_answer" "M2 D2"
+    OtherAnswer "other_answer" "D2 M2"
         "A retry is told something else than the first request.";
     StaleView "stale_view" "M2"
         "A question is answered from the projection, which lags.";
@@ -109,7 +109,7 @@ planted! {
         "A start gives out numbers that an earlier run leased.";
     OtherRrn "other_rrn" "S3"
         "A merchant is told the RRN of another payment.";
-    FreshKey "fresh_key" "S4 M1"
+    FreshKey "fresh_key" "M1 S4"
         "A retry reaches the engine under a key of its own.";
     SwapAnswers "swap_answers" "S4"
         "An answer goes to somebody else who waits.";
@@ -127,7 +127,7 @@ planted! {
         "A repeat is not marked as one.";
     WriteTwice "write_twice" "S8"
         "A writer that was interrupted writes a message again.";
-    WrittenWhenQueued "written_when_queued" "F1 D8"
+    WrittenWhenQueued "written_when_queued" "F1 D8 S8"
         "A reversal counts as written when one of two encoders has it.";
     WallDeadlines "wall_deadlines" "K2"
         "Deadlines run by the wall clock.";
@@ -151,7 +151,12 @@ pub struct Planted {
 }
 
 impl Planted {
-    /// Whether it may break this invariant first.
+    /// Whether it is planted for this invariant, the first that it names.
+    pub fn is_for(&self, invariant: &str) -> bool {
+        self.breaks.split(' ').next() == Some(invariant)
+    }
+
+    /// Whether it may break this one first.
     pub fn may_break(&self, invariant: &str) -> bool {
         self.breaks.split(' ').any(|known| known == invariant)
     }

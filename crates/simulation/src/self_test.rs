@@ -27,8 +27,10 @@ pub struct Search {
 pub struct Catch {
     /// The bug.
     pub planted: Planted,
-    /// The seed in which something was found, and the invariants that were broken at once.
+    /// The first seed in which something was found, and the invariants that were broken at once.
     pub found: Option<(u64, Vec<&'static str>)>,
+    /// What was broken first, in that seed and in those after it until the bug's own invariant was.
+    pub by: BTreeSet<&'static str>,
     /// How many payments until then, in all seeds.
     pub payments: u64,
     /// How much time passed in the worlds.
@@ -40,17 +42,17 @@ pub struct Catch {
 impl Catch {
     /// Whether it was caught, and as nothing else than it is.
     pub fn is_right(&self) -> bool {
-        let first = self.found.as_ref().and_then(|(_, broken)| broken.first());
-        first.is_some_and(|first| self.planted.may_break(first))
+        !self.by.is_empty() && self.by.iter().all(|first| self.planted.may_break(first))
     }
 }
 
-/// Looks for one bug, seed by seed.
+/// Looks for one bug, seed by seed, until it breaks first what it is planted for.
 pub fn look_for(planted: Planted, search: Search, cast: &Arc<Cast>) -> Catch {
     let begun = Instant::now();
     let mut caught = Catch {
         planted,
         found: None,
+        by: BTreeSet::new(),
         payments: 0,
         simulated: Duration::ZERO,
         took: Duration::ZERO,
@@ -64,16 +66,20 @@ pub fn look_for(planted: Planted, search: Search, cast: &Arc<Cast>) -> Catch {
             sabotage: Some(planted.bug),
         };
         let outcome = run(options, cast);
-        caught.payments = caught.payments.saturating_add(outcome.wishes);
-        caught.simulated = caught.simulated.saturating_add(outcome.lasted);
-        if !outcome.violations.is_empty() {
+        let first = outcome.violations.first().map(|it| it.invariant);
+        caught.by.extend(first);
+        if caught.found.is_none() {
+            caught.payments = caught.payments.saturating_add(outcome.wishes);
+            caught.simulated = caught.simulated.saturating_add(outcome.lasted);
+            caught.took = begun.elapsed();
             let mut broken: Vec<_> = outcome.violations.iter().map(|it| it.invariant).collect();
             broken.dedup();
-            caught.found = Some((seed, broken));
+            caught.found = first.map(|_| (seed, broken));
+        }
+        if first.is_some_and(|first| planted.is_for(first) || !planted.may_break(first)) {
             break;
         }
     }
-    caught.took = begun.elapsed();
     caught
 }
 
@@ -88,14 +94,14 @@ pub struct Verdict {
 impl Verdict {
     /// Takes the next one in.
     pub fn hear(&mut self, caught: &Catch) {
-        let first = caught.found.as_ref().and_then(|(_, broken)| broken.first().copied());
-        match first {
-            Some(first) if caught.is_right() => {
-                self.caught = self.caught.saturating_add(1);
-                self.by.insert(first);
-            }
-            Some(other) => self.missed.push(format!("{} (caught as {other})", caught.planted.name)),
-            None => self.missed.push(caught.planted.name.to_owned()),
+        let Planted { name, .. } = caught.planted;
+        if caught.is_right() {
+            self.caught = self.caught.saturating_add(1);
+            self.by.extend(&caught.by);
+        } else if caught.by.is_empty() {
+            self.missed.push(name.to_owned());
+        } else {
+            self.missed.push(format!("{name} (caught as {:?})", caught.by));
         }
     }
 

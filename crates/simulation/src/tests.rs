@@ -52,7 +52,7 @@ fn many_seeds_with_all_faults_break_nothing() {
 #[test]
 fn every_planted_bug_is_found_by_its_invariant_and_every_invariant_finds_one() {
     let (cast, mut verdict) = (cast(), Verdict::default());
-    let search = Search { first_seed: 1, seeds: 60, payments: 500 };
+    let search = Search { first_seed: 1, seeds: 60, payments: 2_000 };
     PLANTED.iter().for_each(|planted| verdict.hear(&look_for(*planted, search, &cast)));
     assert!(verdict.is_good(), "{:#?}", verdict.missed());
 }

@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// How long the world may go on after the faults have ended.
-const CALM_MAX: Duration = Duration::from_secs(4 * 3600);
+const CALM_MAX: Duration = Duration::from_secs(1800);
 /// How often it is asked whether all is done.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 

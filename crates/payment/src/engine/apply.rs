@@ -122,6 +122,8 @@ impl Engine {
         match record {
             Record::Deferred(_) => self.wait_a_gap(now, id),
             Record::RepeatAbandoned(_) => {
+                // It may never have left since a restart.
+                self.book.release_card(id);
                 self.book.stop_timer(id);
                 self.alarm_if_in_doubt(id, out);
             }

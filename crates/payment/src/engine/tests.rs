@@ -91,6 +91,11 @@ impl World {
 
     /// The process dies: what was not committed is gone; what was is replayed.
     fn crash(&mut self) {
+        self.replay();
+        self.start();
+    }
+
+    fn replay(&mut self) {
         self.out = Out::default();
         self.engine = Engine::new(settings(), [host()]);
         let mut by_payment: BTreeMap<PaymentId, Vec<Durable<Group>>> = BTreeMap::new();
@@ -112,7 +117,6 @@ impl World {
         for groups in by_payment.values() {
             self.engine.restore(merge(groups), &mut self.out);
         }
-        self.start();
     }
 
     fn now(&self) -> Now {

@@ -179,7 +179,10 @@ impl World {
 
     fn bank_posts(&mut self, key: &str, message: &Message) -> &'static str {
         if let Some(known) = self.bank.books.posting(key) {
-            return known.code;
+            let (code, follows) = (known.code, known.kind.is_follow_up());
+            // It took it, and does not take it again: only its books tell.
+            let forgets = self.dice.bank.chance(self.plan.odd) && self.has(Fault::Refuse);
+            return if forgets && follows { REFUSES } else { code };
         }
         let amount = message.get(4).parse().unwrap_or(0);
         let Some(kind) = Kind::of(&message.mti, message.get(3), amount) else { return REFUSES };

@@ -136,9 +136,10 @@ impl World {
                 }
             }
         }
+        let done = kept.is_done();
         self.done(wish.number, done_before);
         // What is final is asked for once more now and then: it stays so.
-        if !done_before && self.dice.merchants.chance(1_500) {
+        if done && !done_before && self.dice.merchants.chance(1_500) {
             let wait = self.dice.merchants.millis(5, 20_000);
             self.plan_in(wait, Event::Query(wish.number));
         }

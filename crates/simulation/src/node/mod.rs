@@ -274,8 +274,8 @@ impl World {
                 if let Err(error) = self.projection.apply(&raw) {
                     self.checker.breaks("T", format!("the projection does not follow: {error}"));
                 }
-                if self.is_sabotaged(Sabotage::ForgetOrder) && raw.sequence.0.is_multiple_of(9) {
-                    self.projection.forget_order();
+                if self.is_sabotaged(Sabotage::ForgetEnded) && raw.sequence.0.is_multiple_of(9) {
+                    self.projection.forget_ended();
                 }
             }
         }

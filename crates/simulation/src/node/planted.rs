@@ -4,6 +4,7 @@ use super::World;
 use crate::checker::journal::Known;
 use crate::event::NodeEvent;
 use crate::sabotage::Sabotage;
+use crate::store::projection::Projection;
 use std::time::Duration;
 use tidegate::host::wording::Judged;
 use tidegate::store::journal::disk::Disk;
@@ -192,8 +193,9 @@ impl World {
         loaded.found.iter().filter_map(of).find(|payment| payment.id == id)
     }
 
-    /// The disk loses what it had synced last.
+    /// The disk loses what it had synced last, and the projection, which would know of it.
     pub(super) fn lose_last_batch(&mut self) {
+        self.projection = Projection::default();
         let tail = scan(&self.disk, Place::START, |_, _| Ok::<_, String>(()));
         let Ok(Tail { segment: Some((name, _)), last_batch: Some((at, bytes)), .. }) = tail else {
             return;

@@ -149,11 +149,9 @@ impl Projection {
         Loaded { key, found, applied: self.place.last }
     }
 
-    /// A planted bug: a payment is missed among those of its order.
-    pub(crate) fn forget_order(&mut self) {
-        if let Some(ids) = self.by_order.values_mut().find(|ids| !ids.is_empty()) {
-            ids.pop_last();
-        }
+    /// A planted bug: a payment is missed among those that ended by a reversal.
+    pub(crate) fn forget_ended(&mut self) {
+        self.ended_by_reversal.pop_first();
     }
 
     fn index(&mut self, payment: &Payment) {

@@ -1,6 +1,7 @@
 //! What the search of everything found: each a way to lose sight of money.
 
 use super::*;
+use crate::record::SilenceReason;
 use crate::request::{FollowUp, Offer};
 use alloc::sync::Arc;
 
@@ -65,6 +66,47 @@ fn a_time_out_that_was_not_written_is_decided_anew() {
     world.wait(1);
     assert_eq!(world.told(1), Verdict::Pending(PendingReason::HostTimeout));
     assert_eq!(world.attempts(id).last(), Some(&(Attempt::Reversal(1), false)));
+}
+
+#[test]
+fn a_restart_whose_word_was_not_written_says_it_again() {
+    let mut world = World::new();
+    let id = world.pay(1);
+    world.replay();
+    let now = world.now();
+    world.engine.recover(now, &mut world.out);
+    world.refuse();
+    world.hear(Input::Date(DATE));
+    world.hear(Input::HostUp(host(), true));
+    world.wait(1);
+    let why = world.journal.iter().flat_map(|group| &group.get().records).find_map(|it| match it {
+        Record::TimedOut(silent) if silent.id == id => Some(silent.why),
+        _ => None,
+    });
+    assert_eq!(why, Some(SilenceReason::Restart));
+}
+
+#[test]
+fn a_card_is_not_held_by_a_reversal_that_was_given_up_before_it_left() {
+    let mut world = World::new();
+    let id = world.pay(1);
+    world.wait(15);
+    world.write(id, 1);
+    world.answer_reversal(id, ReversalVerdict::Accepted);
+    world.answer(id, AnswerClass::Approved);
+    assert_eq!(world.engine.book.get(id).unwrap().payment.repeat_owed, Some(2));
+    world.crash();
+    let same_card = |request: &mut Request| request.card.hash = CardHash([1; 32]);
+    world.pay_as(2, 2, same_card);
+    assert_eq!(world.refused(2), Refusal::Busy, "its reversal has not left");
+    for _ in 0..1300 {
+        world.wait(3);
+        let attempt = world.sent.last().map(|sent| sent.attempt).unwrap();
+        world.hear(Input::NotSent(id, attempt, NotSentReason::Overdue));
+    }
+    assert_eq!(world.engine.book.get(id).unwrap().payment.repeat_owed, None, "given up");
+    world.pay_as(3, 3, same_card);
+    assert_eq!(world.attempts(PaymentId(3)).len(), 1);
 }
 
 #[test]
