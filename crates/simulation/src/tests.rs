@@ -40,7 +40,7 @@ fn without_faults_every_wish_ends_and_no_branch_of_faults_is_taken() {
 fn many_seeds_with_all_faults_break_nothing() {
     let (cast, mut points) = (cast(), Points::default());
     for seed in 1..=seeds(40) {
-        let outcome = run(options(seed, 250), &cast);
+        let outcome = run(options(seed, 800), &cast);
         assert!(outcome.violations.is_empty(), "{outcome}");
         points.add(&outcome.points);
     }
