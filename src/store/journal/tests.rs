@@ -281,6 +281,28 @@ fn crashes_on_crashes_also_while_opening_lose_nothing_that_was_acknowledged() {
     }
 }
 
+/// A start that cannot sync its zeroes leaves them readable; what they were to cover is still on the disk.
+#[test]
+fn a_torn_batch_whose_cut_was_not_synced_is_gone_after_the_next_start() {
+    let disk = MemoryDisk::default();
+    let mut journal = open(&disk);
+    append(&mut journal, &samples::begin(1).records).unwrap();
+    let before = read(&disk).unwrap().1;
+    let large: Vec<Record> = (10..16).flat_map(|number| samples::begin(number).records).collect();
+    append(&mut journal, &large).unwrap();
+    drop(journal);
+    let at = usize::try_from(before.position).unwrap();
+    disk.tamper(&before.segment.unwrap().0, |file| file[at + SECTOR..at + 2 * SECTOR].fill(0));
+    let torn = read(&disk).unwrap().1;
+    assert!(torn.torn.is_some());
+    disk.set(Faults { sync: Some(0), ..Faults::default() });
+    assert!(Journal::open(Arc::new(disk.clone()), &torn, PLAN).is_err());
+    assert_eq!(read(&disk).unwrap().1.torn, None, "the zeroes are readable");
+    drop(open(&disk));
+    disk.cut_power(|| false);
+    assert_eq!(read(&disk).unwrap().1.torn, None, "and durable");
+}
+
 #[test]
 fn what_was_readable_but_not_durable_is_durable_after_the_next_start() {
     let disk = MemoryDisk::default();

@@ -1,7 +1,7 @@
 //! The one writer of the journal: appends batches, one write and one sync each.
 
 use super::disk::{Disk, DiskFile};
-use super::frame::{BatchWriter, Place, SECTOR};
+use super::frame::{BATCH_BYTES_MAX, BatchWriter, Place, SECTOR};
 use super::room::{Fresh, Room, RoomPlan, make_fresh, remove_unused};
 use super::scan::Tail;
 use super::segment::{Format, Made, Release, SegmentHead, file_name};
@@ -126,10 +126,11 @@ pub(in crate::store) fn continue_segment(
     tail: &Tail,
 ) -> io::Result<Active> {
     let file = disk.open(name)?;
-    if let Some(torn) = tail.torn {
-        let bytes = usize::try_from(torn.bytes).unwrap_or(0).next_multiple_of(SECTOR);
-        file.write_at(torn.offset, &vec![0; bytes])?;
-    }
+    // Whether or not something torn is seen there: zeroes that a run before wrote, and could not sync, are
+    // read though the disk holds what they were to cover, and the next batch would be mixed with that.
+    let room = head.bytes.saturating_sub(tail.position);
+    let bytes = usize::try_from(room).unwrap_or(BATCH_BYTES_MAX).min(BATCH_BYTES_MAX);
+    file.write_at(tail.position, &vec![0; bytes])?;
     if let Some((offset, bytes)) = &tail.last_batch {
         file.write_at(*offset, bytes)?;
     }
