@@ -3,11 +3,13 @@
 
 use crate::history::{Act, Told};
 use crate::load::{End, Load};
-use crate::merchant::Outcome;
+use crate::merchant::{Order, Outcome};
+use crate::operation::Operation;
 use crate::world::World;
 use futures_util::StreamExt as _;
 use futures_util::stream;
 use serde::Serialize;
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 /// How a payment ended, as the merchant knows it. Exactly one per payment.
@@ -82,13 +84,28 @@ pub async fn ask(
     places: &[usize],
 ) -> anyhow::Result<Vec<(usize, Option<Ending>)>> {
     let ends = places.iter().filter_map(|&place| Some((place, load.ends.get(place)?)));
-    let questions = ends.map(|(place, end)| async move { (place, ask_one(world, end).await) });
+    let known: HashMap<&str, u64> = load.ends.iter().filter_map(known).collect();
+    let known = &known;
+    let questions =
+        ends.map(|(place, end)| async move { (place, ask_one(world, end, known).await) });
     let answers: Vec<_> = stream::iter(questions).buffer_unordered(QUESTIONS).collect().await;
     answers.into_iter().map(|(place, ending)| Ok((place, ending?))).collect()
 }
 
+/// The gateway's id of an operation that its merchant was told of.
+fn known(end: &End) -> Option<(&str, u64)> {
+    match &end.outcome {
+        Outcome::Told(told) => Some((&told.id, end.order.op)),
+        Outcome::Refused(_) | Outcome::Busy | Outcome::Unknown => None,
+    }
+}
+
 /// `None`: not final, or nobody knows.
-async fn ask_one(world: &World, end: &End) -> anyhow::Result<Option<Ending>> {
+async fn ask_one(
+    world: &World,
+    end: &End,
+    known: &HashMap<&str, u64>,
+) -> anyhow::Result<Option<Ending>> {
     let Some(merchant) = world.merchants.get(end.merchant) else { return Ok(None) };
     if end.order.operation.is_follow_up() {
         match &end.outcome {
@@ -104,7 +121,7 @@ async fn ask_one(world: &World, end: &End) -> anyhow::Result<Option<Ending>> {
             Outcome::Busy | Outcome::Unknown => {}
         }
     }
-    let answer = merchant.query_order(&end.order).await?;
+    let answer = merchant.query_order(&end.order, |told| is_of(&end.order, told, known)).await?;
     let Some(list) = answer else { return Ok(None) };
     Ok(match list.first() {
         Some(told) => ending_of(told),
@@ -114,6 +131,14 @@ async fn ask_one(world: &World, end: &End) -> anyhow::Result<Option<Ending>> {
     })
 }
 
+/// Whether what an order's list shows is this operation of it: the amount tells a refund or a completion
+/// from another, but that of a void is not its own, and one that was told to another is another's.
+fn is_of(order: &Order, told: &Told, known: &HashMap<&str, u64>) -> bool {
+    let amount = order.operation == Operation::Void || told.amount.minor == order.minor;
+    let another = known.get(told.id.as_str()).is_some_and(|&op| op != order.op);
+    told.operation == order.operation && amount && !another
+}
+
 fn ending_of(told: &Told) -> Option<Ending> {
     match (told.result.as_str(), told.reason.as_deref()) {
         ("approved", _) => Some(Ending::Approved),
@@ -121,5 +146,47 @@ fn ending_of(told: &Told) -> Option<Ending> {
         ("reversed", _) => Some(Ending::Reversed),
         ("pending", Some("under_review")) => Some(Ending::Parked),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test's own orders")]
+mod tests {
+    use super::{End, is_of, known};
+    use crate::history::Told;
+    use crate::load::orders;
+    use crate::merchant::{Order, Outcome};
+    use crate::operation::Operation;
+    use serde_json::json;
+    use std::collections::HashMap;
+
+    fn void(op: u64) -> Order {
+        let (_, order) = orders(1, 1, 1, 1, false).pop().unwrap();
+        Order { op, operation: Operation::Void, ..order }
+    }
+
+    fn told(order: &Order, id: &str) -> Told {
+        serde_json::from_value(json!({
+            "id": id, "operation": "void", "result": "approved", "reason": null,
+            "will_be_approved": null, "order_id": order.order_id,
+            "amount": {"minor": 7410, "currency": "EUR"},
+            "card": {"bin": "400000", "last4": "5164"}, "response_code": "00",
+            "approval_code": null, "rrn": null, "stan": null, "business_date": null, "version": 3,
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn the_void_of_another_operation_is_not_taken_for_ones_own() {
+        let (first, second) = (void(10_000_014), void(20_000_014));
+        let shown = told(&second, "of-the-second");
+        let end = |order: &Order, outcome| End { merchant: 0, order: order.clone(), outcome };
+        let ends =
+            [end(&first, Outcome::Unknown), end(&second, Outcome::Told(Box::new(shown.clone())))];
+        let known: HashMap<&str, u64> = ends.iter().filter_map(known).collect();
+
+        assert!(!is_of(&first, &shown, &known), "the first's sending never arrived");
+        assert!(is_of(&second, &shown, &known));
+        assert!(is_of(&first, &told(&first, "told to nobody"), &known), "an answer that got lost");
     }
 }

@@ -245,11 +245,15 @@ impl Merchant {
         Ok(self.exchange(op, act, None, &request).await)
     }
 
-    /// Asks for what became of an operation of an order: those with the same amount, or, as the amount of
-    /// a void is not its own, with any. `None` if nobody knows.
+    /// Asks for what became of an operation of an order, by the order's list: what of it `is_of` this one.
+    /// `None` if nobody knows.
     /// # Errors
     /// If the machine has no randomness.
-    pub async fn query_order(&self, order: &Order) -> Result<Option<Vec<Told>>, EnvelopeError> {
+    pub async fn query_order(
+        &self,
+        order: &Order,
+        is_of: impl Fn(&Told) -> bool,
+    ) -> Result<Option<Vec<Told>>, EnvelopeError> {
         let (op, order_id) = (order.op, &order.order_id);
         let request = self.ask(&format!("/v1/payments?order_id={order_id}"))?;
         let sent_us = self.note(op, Act::Query, Phase::Invoke, |_| {});
@@ -267,10 +271,7 @@ impl Merchant {
             .and_then(|mut body| serde_json::from_value(body.get_mut("payments")?.take()).ok());
         let mut list: Option<Vec<Told>> = listed;
         if let Some(list) = &mut list {
-            let any = order.operation == Operation::Void;
-            list.retain(|told| {
-                told.operation == order.operation && (any || told.amount.minor == order.minor)
-            });
+            list.retain(is_of);
         }
         let note = |event: &mut ClientEvent| {
             event.sent_us = Some(sent_us);
