@@ -134,22 +134,23 @@ fn lost_after_acceptance(evidence: &Evidence) -> Vec<(&ClientEvent, u64)> {
     let mut accepted: BTreeMap<String, (u64, u64)> = BTreeMap::new();
     for record in evidence.journal.iter().filter(|record| record.kind == "accepted") {
         let since = record.at_us.saturating_sub(evidence.began_wall_us);
-        if let (Some(order), Ok(at_us)) = (record.find("order_id"), u64::try_from(since)) {
-            accepted.insert(order, (at_us, record.sequence));
+        if let (Some(key), Ok(at_us)) = (record.find("idempotency_key"), u64::try_from(since)) {
+            accepted.insert(key, (at_us, record.sequence));
         }
     }
     let paying = |event: &&ClientEvent| matches!(event.act, Act::Pay | Act::Retry);
     let ends = || evidence.history.iter().filter(paying).filter(|it| it.sent_us.is_some());
-    let orders: BTreeMap<u64, &str> = evidence
+    // Not by order: what follows a payment bears its order too.
+    let keys: BTreeMap<u64, &str> = evidence
         .history
         .iter()
-        .filter_map(|event| Some((event.op, event.asked.as_ref()?.order_id.as_str())))
+        .filter_map(|event| Some((event.op, event.asked.as_ref()?.key.as_str())))
         .collect();
     let within = |event: &ClientEvent, at_us: u64| {
         event.sent_us.is_some_and(|sent_us| (sent_us..=event.at_us).contains(&at_us))
     };
     let lost = ends().filter(|event| event.phase == Phase::Info).filter_map(|event| {
-        let (at_us, record) = *accepted.get(*orders.get(&event.op)?)?;
+        let (at_us, record) = *accepted.get(*keys.get(&event.op)?)?;
         let others = ends().filter(|other| other.op == event.op && !std::ptr::eq(*other, event));
         let alone = others.clone().all(|other| !within(other, at_us));
         (within(event, at_us) && alone).then_some((event, record))
@@ -203,6 +204,7 @@ mod tests {
         let at = format!("1970-01-01T00:00:00.{accepted_us:06}Z");
         let record = serde_json::json!({
             "sequence": 7, "at": at, "kind": "accepted", "payment": "p", "order_id": "o1",
+            "idempotency_key": "k1",
         });
         let journal = JournalRecord::read_all(&record.to_string()).unwrap();
         Evidence { history, journal, ..Evidence::default() }
@@ -215,6 +217,17 @@ mod tests {
         assert_eq!(violations.len(), 1, "{violations:?}");
         assert!(violations.iter().all(|violation| violation.invariant == "R2"));
         assert_eq!(check(&lost_and_retried(35), restarts), []);
+    }
+
+    #[test]
+    fn what_was_accepted_of_the_same_order_meanwhile_is_not_taken_for_it() {
+        let mut evidence = lost_and_retried(35);
+        let of_a_void = serde_json::json!({
+            "sequence": 8, "at": "1970-01-01T00:00:00.000015Z", "kind": "accepted", "payment": "v",
+            "order_id": "o1", "idempotency_key": "k1-1",
+        });
+        evidence.journal.extend(JournalRecord::read_all(&of_a_void.to_string()).unwrap());
+        assert_eq!(check(&evidence, Upheaval { reloads: 0, restarts: 1 }), []);
     }
 
     #[test]
