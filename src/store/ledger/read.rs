@@ -1,7 +1,7 @@
 //! Reading the ledger: for the engine, for a start, and for people.
 
 use super::fold::{as_group, read_kept};
-use super::{Ledger, LedgerError, read_place};
+use super::{Ledger, LedgerError, prepare, read_place};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, Statement, params};
 use std::path::Path;
 use tidegate_payment::durable::{Durable, Sequence};
@@ -86,6 +86,24 @@ pub struct OpenReversals {
 const LINE: &str = "SELECT id, merchant, order_id, state, verdict, amount_minor, currency, \
      approved_minor, business_date, accepted_at, is_suspect, version FROM payment";
 
+/// What a request with this key, or of this order, meets: its own earlier sending, what followed that, and
+/// the order's other payments.
+const BY_REQUEST: &str = "SELECT records FROM payment WHERE first_sequence IN (\
+     SELECT first_sequence FROM payment \
+     WHERE merchant = ?1 AND operation IN (?2, ?5) AND idempotency_key = ?3 \
+     UNION SELECT further.first_sequence FROM payment AS further \
+     JOIN payment AS known ON further.original = known.id \
+     WHERE known.merchant = ?1 AND known.operation IN (?2, ?5) AND known.idempotency_key = ?3 \
+     UNION SELECT first_sequence FROM payment \
+     WHERE merchant = ?1 AND order_id = ?4) ORDER BY first_sequence";
+
+/// What a request about an original meets: its own earlier sending, the original, and what followed it.
+const BY_FOLLOW_UP: &str = "SELECT records FROM payment WHERE first_sequence IN (\
+     SELECT first_sequence FROM payment \
+     WHERE merchant = ?1 AND operation IN (?2, ?5) AND idempotency_key = ?3 \
+     UNION SELECT first_sequence FROM payment WHERE id = ?4 \
+     UNION SELECT first_sequence FROM payment WHERE original = ?4) ORDER BY first_sequence";
+
 impl Reader {
     /// Opens the ledger to read.
     /// # Errors
@@ -95,7 +113,7 @@ impl Reader {
             path,
             OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
         )?;
-        connection.busy_timeout(std::time::Duration::from_secs(10))?;
+        prepare(&connection)?;
         Ok(Self { connection })
     }
 
@@ -119,29 +137,14 @@ impl Reader {
                 groups(transaction.prepare_cached(sql)?, params![id.0.to_be_bytes()])?
             }
             LoadKey::Request { merchant, operation, key, order } => {
-                let sql = "SELECT records FROM payment WHERE first_sequence IN (\
-                     SELECT first_sequence FROM payment \
-                     WHERE merchant = ?1 AND operation IN (?2, ?5) AND idempotency_key = ?3 \
-                     UNION SELECT further.first_sequence FROM payment AS further \
-                     JOIN payment AS known ON further.original = known.id \
-                     WHERE known.merchant = ?1 AND known.operation IN (?2, ?5) \
-                     AND known.idempotency_key = ?3 \
-                     UNION SELECT first_sequence FROM payment \
-                     WHERE merchant = ?1 AND order_id = ?4) ORDER BY first_sequence";
-                let statement = transaction.prepare_cached(sql)?;
+                let statement = transaction.prepare_cached(BY_REQUEST)?;
                 let (merchant, order) =
                     (merchant.as_str(), order.as_ref().map(|order| order.as_str()));
                 let [one, other] = operation.sharing_keys().map(Operation::name);
                 groups(statement, params![merchant, one, key.as_str(), order, other])?
             }
             LoadKey::FollowUp { merchant, operation, key, original } => {
-                let sql = "SELECT records FROM payment WHERE first_sequence IN (\
-                     SELECT first_sequence FROM payment \
-                     WHERE merchant = ?1 AND operation IN (?2, ?5) AND idempotency_key = ?3 \
-                     UNION SELECT first_sequence FROM payment WHERE id = ?4 \
-                     UNION SELECT first_sequence FROM payment WHERE original = ?4) \
-                     ORDER BY first_sequence";
-                let statement = transaction.prepare_cached(sql)?;
+                let statement = transaction.prepare_cached(BY_FOLLOW_UP)?;
                 let (merchant, original) = (merchant.as_str(), original.0.to_be_bytes());
                 let [one, other] = operation.sharing_keys().map(Operation::name);
                 groups(statement, params![merchant, one, key.as_str(), original, other])?
@@ -357,4 +360,40 @@ fn payment_line(row: &Row<'_>) -> rusqlite::Result<PaymentLine> {
         is_suspect: row.get(10)?,
         version: row.get(11)?,
     })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+mod tests {
+    use super::*;
+    use crate::store::samples;
+    use rusqlite::StatementStatus;
+
+    #[test]
+    fn a_look_up_is_planned_once_whatever_is_looked_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ledger.db");
+        let _ledger = Ledger::open(&path).unwrap();
+        let mut reader = Reader::open(&path).unwrap();
+        for number in 1..=3 {
+            let request = samples::request(number);
+            let (merchant, operation, key) = (request.merchant, request.operation, request.key);
+            let original = samples::id(number);
+            let order = Some(request.order);
+            let follow_up = LoadKey::FollowUp {
+                merchant: merchant.clone(),
+                operation,
+                key: key.clone(),
+                original,
+            };
+            reader.load(follow_up).unwrap();
+            reader.load(LoadKey::Request { merchant, operation, key, order }).unwrap();
+        }
+        for sql in [BY_REQUEST, BY_FOLLOW_UP] {
+            let statement = reader.connection.prepare_cached(sql).unwrap();
+            let times = [StatementStatus::Run, StatementStatus::RePrepare]
+                .map(|of| statement.get_status(of));
+            assert_eq!(times, [3, 0], "{sql}");
+        }
+    }
 }
