@@ -125,7 +125,7 @@ impl Gateway {
             date,
             owed_alarm_after: config.reversal.alarm_after,
             on_alarm: Box::new(|alarm| {
-                tracing::error!(?alarm, alarm = true, "an operator must know")
+                tracing::error!(what = ?alarm, alarm = true, "an operator must know")
             }),
             events: seams::heard(heard),
             inbox_max: config.engine.waiters_max,
