@@ -124,9 +124,9 @@ impl Gateway {
             by_clock: config.gateway.business_day == config::DateSource::Clock,
             date,
             owed_alarm_after: config.reversal.alarm_after,
-            on_alarm: Box::new(|alarm| {
-                tracing::error!(what = ?alarm, alarm = true, "an operator must know")
-            }),
+            on_alarm: Box::new(
+                |alarm| tracing::error!(what = ?alarm, alarm = true, "an operator must know"),
+            ),
             events: seams::heard(heard),
             inbox_max: config.engine.waiters_max,
         };
