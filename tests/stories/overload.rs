@@ -29,7 +29,8 @@ async fn a_flood_loses_nothing_and_questions_are_answered_all_the_while() {
         tokio::spawn(async move {
             let mut answered = 0_u64;
             while *progress.borrow() < 240 && progress.has_changed().is_ok() {
-                let listed = world.merchants[0].query_order(&order(9_001, 1_000)).await.unwrap();
+                let asked = order(9_001, 1_000);
+                let listed = world.merchants[0].query_order(&asked, |_| true).await.unwrap();
                 assert_eq!(listed.map(|it| it.len()), Some(1), "a question was put off");
                 answered += 1;
             }
