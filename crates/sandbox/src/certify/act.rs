@@ -1,7 +1,7 @@
 //! Does what the steps say, as merchant, operator or host, and gathers what came of it.
 
 use super::configuration::MERCHANTS;
-use super::judge::{Came, about, is_word};
+use super::judge::{Came, about, conversation, is_word};
 use super::role::{From, Role};
 use super::script::{Case, Deed, Script, Step};
 use super::wire::{Frame, Seen, Wire};
@@ -289,14 +289,8 @@ impl Actor<'_> {
     /// Waits for a network message of a kind in this step and its answer.
     async fn network(&self, kind: &str, number: usize, patience: Duration, from: From) -> Came {
         let code = self.wire.agreement().code_of(kind).map(str::to_owned);
-        let gather = |seen: &Seen| -> Vec<Frame> {
-            let mut frames = self.with_code(&of_step(seen, number), code.as_deref());
-            frames.retain(|frame| (frame.from == from) == (frame.role == Some(Role::Network)));
-            // Several lines may speak at once: that of the first answer counts.
-            let answer = frames.iter().find(|frame| frame.role == Some(Role::NetworkReply));
-            let line = answer.map(|answer| answer.line.clone());
-            frames.retain(|frame| line.as_ref().is_none_or(|line| frame.line == *line));
-            frames
+        let gather = |seen: &Seen| {
+            conversation(self.with_code(&of_step(seen, number), code.as_deref()), from)
         };
         let both = |seen: &Seen| {
             let has = |role| gather(seen).iter().any(|frame| frame.role == Some(role));

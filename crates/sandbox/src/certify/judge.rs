@@ -1,11 +1,12 @@
 //! Holds what came of a step against what was expected. Pure.
 
 use super::agreement::Agreement;
-use super::role::Role;
+use super::role::{From, Role};
 use super::script::{Deed, Expectation, Want};
 use super::shown::ShownValue;
 use super::wire::Frame;
 use crate::history::Told;
+use std::collections::BTreeSet;
 
 /// What came of a step.
 #[derive(Debug, Default)]
@@ -38,6 +39,25 @@ pub fn about(frames: Vec<Frame>, told: Option<&Told>, agreement: &Agreement) -> 
         payments && (reference.is_none() || own.is_none() || own == reference)
     };
     frames.into_iter().filter(is_about).collect()
+}
+
+/// The network messages that `from` sends and their answers, of one line: that of the first answer, as
+/// several lines may speak at once. An answer counts after its request alone: what was asked before the
+/// step began may be answered in it.
+pub fn conversation(mut frames: Vec<Frame>, from: From) -> Vec<Frame> {
+    let mut asked = BTreeSet::new();
+    frames.retain(|frame| match frame.role {
+        Some(Role::Network) if frame.from == from => {
+            asked.insert(frame.line.clone());
+            true
+        }
+        Some(Role::NetworkReply) => frame.from != from && asked.contains(&frame.line),
+        _ => false,
+    });
+    let answer = frames.iter().find(|frame| frame.role == Some(Role::NetworkReply));
+    let line = answer.map(|answer| answer.line.clone());
+    frames.retain(|frame| line.as_ref().is_none_or(|line| frame.line == *line));
+    frames
 }
 
 /// What is wrong, a sentence each; nothing: it came as expected.

@@ -5,7 +5,6 @@
 )]
 
 use super::*;
-use crate::certify::role::From;
 use crate::certify::shown::{Shown, ShownField};
 use crate::operation::Operation;
 
@@ -126,4 +125,29 @@ fn the_order_of_frames_refusals_and_amounts_count() {
     check(&expect, &came(), &["wanted the refusal not_permitted, got none"]);
     let expect = Expectation { approved: Some(617), ..Expectation::default() };
     check(&expect, &came(), &["approved: wanted 617, got 1234"]);
+}
+
+#[test]
+fn the_answer_to_what_was_asked_before_the_step_is_not_taken_for_its_own() {
+    let on = |line: &str, from: From, mti: &str, stan: &str| {
+        let line = line.to_owned();
+        Frame { line, ..frame(from, mti, &[(11, stan), (70, "301")]) }
+    };
+    let echoes = vec![
+        on("a", From::Host, "0810", "000005"),
+        on("b", From::Gateway, "0800", "000006"),
+        on("a", From::Gateway, "0800", "000007"),
+        on("a", From::Host, "0810", "000007"),
+        on("b", From::Host, "0810", "000006"),
+    ];
+    let stans = |frames: &[Frame]| -> Vec<String> {
+        frames.iter().map(|frame| frame.shown.text(11).unwrap_or_default().to_owned()).collect()
+    };
+    assert_eq!(stans(&conversation(echoes.clone(), From::Gateway)), ["000007", "000007"]);
+    // A host that answers with another trace number is still seen to do so.
+    let mut astray = echoes[2..4].to_vec();
+    astray[1] = on("a", From::Host, "0810", "000009");
+    assert_eq!(stans(&conversation(astray, From::Gateway)), ["000007", "000009"]);
+    // The other way round: the host asks, the gateway answers.
+    assert!(conversation(echoes, From::Host).is_empty());
 }
