@@ -203,6 +203,10 @@ fn note_error((folder, pair, key): Place<'_>, error: &DefinitionError, found: &m
             let message = format!("{name}: {}", with_causes(error));
             vec![Fault::of_file(&path.display().to_string(), key_told, &message)]
         }
+        DefinitionError::Depth { name, .. } => {
+            let file = folder.join(name).display().to_string();
+            vec![Fault::of_file(&file, key_told, &error.to_string())]
+        }
     };
     let (in_use, vectors_passed, vectors_failed) = (key.is_some(), 0, 0);
     found.dialects.push(Vectors { name, in_use, vectors_passed, vectors_failed });

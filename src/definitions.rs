@@ -11,6 +11,7 @@ use std::sync::Arc;
 use tidegate_payment::request::Definitions;
 use tidegate_protocol::definition::Definition;
 use tidegate_protocol::dialect::HostDialect;
+use tidegate_protocol::inherit;
 use tidegate_protocol::source::{Faults, Source};
 use tidegate_protocol::vectors::VectorResult;
 
@@ -33,6 +34,14 @@ pub enum DefinitionError {
         /// The system's answer.
         source: std::io::Error,
     },
+    /// Dialects extend each other in a circle, or in a row that nobody follows.
+    #[error("{name} extends a dialect that extends another, and so on: at most {most} in a row")]
+    Depth {
+        /// The file.
+        name: String,
+        /// How many may be in a row.
+        most: usize,
+    },
     /// The definition has faults.
     #[error("{0}")]
     Faults(Faults),
@@ -42,7 +51,7 @@ pub enum DefinitionError {
 /// # Errors
 /// [`DefinitionError`]: a file that cannot be read, or every fault of both files with line and caret.
 pub fn load(protocols: &Path, dialect: &str, mapping: &str) -> Result<Definition, DefinitionError> {
-    let dialect = Text::read(protocols, &dialect_file(dialect))?;
+    let dialect = Text::of_dialect(protocols, dialect)?;
     let mapping = Text::read(protocols, &mapping_file(mapping))?;
     Definition::build(dialect.source(), mapping.source()).map_err(DefinitionError::Faults)
 }
@@ -72,7 +81,7 @@ pub fn load_edition(
     dialect: &str,
     mapping: &str,
 ) -> Result<Edition, DefinitionError> {
-    let dialect = Text::read(protocols, &dialect_file(dialect))?;
+    let dialect = Text::of_dialect(protocols, dialect)?;
     let mapping = Text::read(protocols, &mapping_file(mapping))?;
     let definition = Definition::build(dialect.source(), mapping.source());
     let definition = Arc::new(definition.map_err(DefinitionError::Faults)?);
@@ -143,7 +152,7 @@ fn mapping_name(hash: &[u8; 32]) -> String {
 /// # Errors
 /// As [`load`].
 pub fn load_dialect(protocols: &Path, dialect: &str) -> Result<HostDialect, DefinitionError> {
-    let dialect = Text::read(protocols, &dialect_file(dialect))?;
+    let dialect = Text::of_dialect(protocols, dialect)?;
     HostDialect::read(dialect.source()).map_err(DefinitionError::Faults)
 }
 
@@ -239,6 +248,28 @@ impl Text {
         Ok(Self { name: name.to_owned(), text })
     }
 
+    /// The text of a dialect, standing for itself: put over those that it extends.
+    fn of_dialect(protocols: &Path, name: &str) -> Result<Self, DefinitionError> {
+        let mut text = Self::read(protocols, &dialect_file(name))?;
+        for depth in 0.. {
+            let base = inherit::extends(text.source()).map_err(DefinitionError::Faults)?;
+            let Some(base) = base else { break };
+            if depth == inherit::DEPTH_MAX {
+                return Err(DefinitionError::Depth { name: text.name, most: inherit::DEPTH_MAX });
+            }
+            let base = Self::read(protocols, &dialect_file(&base))?;
+            // Lines that are told are those of the whole, which no file has.
+            text.name = format!("{} over {}", text.name, base.name);
+            let next = inherit::extends(base.source()).map_err(DefinitionError::Faults)?;
+            let merged = inherit::merge(base.source(), text.source());
+            text.text = merged.map_err(DefinitionError::Faults)?;
+            if let Some(next) = next {
+                text.text = format!("extends = \"{next}\"\n{}", text.text);
+            }
+        }
+        Ok(text)
+    }
+
     fn source(&self) -> Source<'_> {
         Source { name: &self.name, text: &self.text }
     }
@@ -262,6 +293,18 @@ mod tests {
             let failed: Vec<_> = results.iter().filter(|result| result.fault.is_some()).collect();
             assert!(failed.is_empty(), "{failed:#?}");
         }
+    }
+
+    #[test]
+    fn dialects_that_extend_each_other_in_a_circle_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, base) in [("one", "other"), ("other", "one")] {
+            let path = folder.path().join(dialect_file(name));
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, format!("extends = \"{base}\"\n")).unwrap();
+        }
+        let error = load_dialect(folder.path(), "one").unwrap_err().to_string();
+        assert!(error.contains("at most 4 in a row"), "{error}");
     }
 
     #[test]

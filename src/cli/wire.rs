@@ -142,9 +142,10 @@ fn as_json(explanation: &Explanation) -> Value {
             Shown::Pan(value) => (Some(value), "masked"),
             Shown::Shape(value) => (Some(value), "shape"),
             Shown::Hidden => (None, "hidden"),
+            Shown::Parts => (None, "parts"),
         };
         json!({
-            "number": field.number, "name": field.name, "offset": field.offset,
+            "number": field.path.field(), "path": field.path.to_string(), "name": field.name, "offset": field.offset,
             "length": field.length, "raw": field.raw, "value": value, "shown": shown,
         })
     });

@@ -42,21 +42,22 @@ fn with_binary_bitmap(spec: &DialectSpec) -> Dialect {
 /// As hosts pack most often: an odd number of digits has a zero half byte before it, in every field.
 fn with_zeros_first(dialect: &Dialect) -> Dialect {
     let mut fields = dialect.fields().to_vec();
-    for field in &mut fields {
+    for (_, field) in &mut fields {
         if let Encoding::Bcd(filler) = &mut field.encoding {
             *filler = Filler::LeadingZero;
         }
     }
     let (mti, bitmap) = (dialect.mti_encoding(), dialect.bitmap_encoding());
     let name = "zeros-first".to_string();
-    Dialect::build(DialectSpec { name, mti, bitmap, fields }).unwrap()
+    let overrides = vec![];
+    Dialect::build(DialectSpec { name, mti, bitmap, fields, overrides }).unwrap()
 }
 
 /// A value that fills the field, or a variable length up to its maximum.
 fn value(spec: &FieldSpec) -> BoxedStrategy<String> {
     let (least, most) = match spec.length {
         Length::Fixed(length) => (length, length),
-        Length::Var { max, .. } => (0, max),
+        Length::Var { max, .. } | Length::Rest { max } => (0, max),
     };
     let pattern = match spec.content {
         Content::N => "[0-9]",
@@ -75,7 +76,7 @@ fn values(dialect: &Dialect) -> impl Strategy<Value = BTreeMap<u8, String>> + us
     let fields = dialect.fields().to_vec();
     let chosen = proptest::sample::subsequence(fields.clone(), 0..=fields.len());
     chosen.prop_flat_map(|chosen| {
-        let pairs = chosen.iter().map(|spec| (Just(spec.number), value(spec)));
+        let pairs = chosen.iter().map(|(number, spec)| (Just(*number), value(spec)));
         pairs.collect::<Vec<_>>().prop_map(|pairs| pairs.into_iter().collect())
     })
 }
@@ -108,7 +109,7 @@ fn is_canonical(dialect: &Dialect, message: &Message<'_>) -> bool {
     let body = message.body();
     let secondary = match dialect.bitmap_encoding() {
         BitmapEncoding::Hex => *body.get(4).unwrap() >= b'8',
-        BitmapEncoding::Binary => {
+        BitmapEncoding::Binary | BitmapEncoding::HexEbcdic => {
             let mti = if dialect.mti_encoding() == MtiEncoding::Bcd { 2 } else { 4 };
             body.get(mti).unwrap() & 0x80 != 0
         }

@@ -5,8 +5,10 @@ use alloc::{string::String, vec::Vec};
 use core::fmt;
 
 use crate::{
+    check,
     error::DialectFault,
-    field::{Content, Encoding, FieldSpec, Length, Mask, Padding},
+    field::{Encoding, FieldSpec},
+    mti::Mti,
 };
 
 /// A dialect as written down, unchecked.
@@ -18,8 +20,10 @@ pub struct DialectSpec {
     pub mti: MtiEncoding,
     /// How both bitmaps are written.
     pub bitmap: BitmapEncoding,
-    /// The fields that messages may carry, in any order.
-    pub fields: Vec<FieldSpec>,
+    /// The fields that messages may carry, each by its number 2..=128, in any order.
+    pub fields: Vec<(u8, FieldSpec)>,
+    /// Fields that are others in some messages. Where several hold, the last one counts.
+    pub overrides: Vec<Override>,
 }
 
 /// How the message type is written on the wire.
@@ -27,6 +31,8 @@ pub struct DialectSpec {
 pub enum MtiEncoding {
     /// Four ASCII digits.
     Ascii,
+    /// Four EBCDIC digits.
+    Ebcdic,
     /// Two bytes of packed decimal.
     Bcd,
 }
@@ -36,8 +42,21 @@ pub enum MtiEncoding {
 pub enum BitmapEncoding {
     /// 16 ASCII hex digits; read in either case, written in upper case.
     Hex,
+    /// 16 EBCDIC hex digits; read in either case, written in upper case.
+    HexEbcdic,
     /// Eight bytes.
     Binary,
+}
+
+/// Fields that are others in messages of one kind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Override {
+    /// The message types, four digits; `None` for any digit.
+    pub mti: [Option<u8>; 4],
+    /// The processing codes (DE3), six digits; `None` for any digit. `None` for all messages.
+    pub processing_code: Option<[Option<u8>; 6]>,
+    /// The fields, each by its number; `None` where such messages do not carry it.
+    pub fields: Vec<(u8, Option<FieldSpec>)>,
 }
 
 /// A dialect that was checked: with it, messages are parsed, packed and explained.
@@ -47,39 +66,41 @@ pub struct Dialect {
     mti: MtiEncoding,
     bitmap: BitmapEncoding,
     /// In order of their numbers.
-    fields: Vec<FieldSpec>,
+    fields: Vec<(u8, FieldSpec)>,
     /// For each number from 0 to 128, the place of the field in `fields`.
-    places: Vec<Option<usize>>,
+    places: Vec<Option<u8>>,
+    overrides: Vec<Override>,
 }
+
+/// Which overrides of a dialect hold for a message: a bit each, the first one lowest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Holding(u64);
 
 impl Dialect {
     /// Checks a dialect.
     ///
     /// # Errors
-    /// All faults, in order of the fields' numbers, each with the field and what was wanted:
+    /// All faults, in order of the fields' numbers, each with the field or part and what was wanted:
     /// numbers outside 2..=128 or given twice, lengths that cannot be, content that the encoding cannot
-    /// write, useless padding, and masks that would show what by definition is card data.
+    /// write, useless padding, parts that cannot stand there, and masks that would show what by definition
+    /// is card data.
     pub fn build(spec: DialectSpec) -> Result<Self, Vec<DialectFault>> {
-        let DialectSpec { name, mti, bitmap, mut fields } = spec;
-        fields.sort_by_key(|field| field.number);
-        let mut faults = Vec::new();
+        let DialectSpec { name, mti, bitmap, mut fields, overrides } = spec;
+        fields.sort_by_key(|(number, _)| *number);
+        let mut faults = check::fields(&fields);
+        faults.extend(check::overrides(&fields, &overrides));
         let mut places = Vec::new();
         places.resize(129, None);
-        for (place, field) in fields.iter().enumerate() {
-            match places.get_mut(usize::from(field.number)) {
-                Some(slot) if field.number >= 2 => {
-                    if slot.replace(place).is_some() {
-                        faults.push(DialectFault::Repeated { field: field.number });
-                    }
-                }
-                _ => faults.push(DialectFault::Number { field: field.number }),
+        for (place, (number, _)) in fields.iter().enumerate() {
+            if let Some(slot) = places.get_mut(usize::from(*number)) {
+                *slot = u8::try_from(place).ok();
             }
-            check_length(field, &mut faults);
-            check_encoding(field, &mut faults);
-            check_padding(field, &mut faults);
-            check_mask(field, &mut faults);
         }
-        if faults.is_empty() { Ok(Self { name, mti, bitmap, fields, places }) } else { Err(faults) }
+        if faults.is_empty() {
+            Ok(Self { name, mti, bitmap, fields, places, overrides })
+        } else {
+            Err(faults)
+        }
     }
 
     /// What people call the dialect.
@@ -88,17 +109,23 @@ impl Dialect {
         &self.name
     }
 
-    /// The field of this number, if messages may carry it.
+    /// The field of this number, if messages may carry it; overrides are not considered.
     #[must_use]
     pub fn field(&self, number: u8) -> Option<&FieldSpec> {
         let place = self.places.get(usize::from(number)).copied().flatten()?;
-        self.fields.get(place)
+        self.fields.get(usize::from(place)).map(|(_, spec)| spec)
     }
 
-    /// All fields, in order of their numbers.
+    /// All fields, in order of their numbers; overrides are not considered.
     #[must_use]
-    pub fn fields(&self) -> &[FieldSpec] {
+    pub fn fields(&self) -> &[(u8, FieldSpec)] {
         &self.fields
+    }
+
+    /// Fields that are others in some messages.
+    #[must_use]
+    pub fn overrides(&self) -> &[Override] {
+        &self.overrides
     }
 
     /// How the message type is written.
@@ -112,71 +139,84 @@ impl Dialect {
     pub fn bitmap_encoding(&self) -> BitmapEncoding {
         self.bitmap
     }
+
+    /// The overrides that hold by the message type alone.
+    pub(crate) fn holding(&self, mti: Mti) -> Holding {
+        self.holding_if(|it| it.processing_code.is_none() && matches(&it.mti, &mti.digits()))
+    }
+
+    /// The overrides that hold by message type and processing code, or by the type alone.
+    pub(crate) fn holding_with(&self, mti: Mti, processing_code: &[u8]) -> Holding {
+        self.holding_if(|it| {
+            let code = it.processing_code.as_ref();
+            matches(&it.mti, &mti.digits())
+                && code.is_none_or(|code| matches(code, processing_code))
+        })
+    }
+
+    fn holding_if(&self, holds: impl Fn(&Override) -> bool) -> Holding {
+        let bits = self.overrides.iter().take(64).enumerate();
+        Holding(bits.fold(0, |bits, (place, it)| bits | (u64::from(holds(it)) << place)))
+    }
+
+    /// The field of this number in a message for which these overrides hold.
+    #[inline]
+    pub(crate) fn field_in(&self, holding: Holding, number: u8) -> Option<&FieldSpec> {
+        if holding.0 == 0 { self.field(number) } else { self.overridden(holding, number) }
+    }
+
+    fn overridden(&self, holding: Holding, number: u8) -> Option<&FieldSpec> {
+        let bits = self.overrides.iter().take(64).enumerate();
+        let holding = bits.rev().filter(|(place, _)| (holding.0 >> place) & 1 == 1);
+        let mut found = holding.flat_map(|(_, it)| it.fields.iter().filter(|it| it.0 == number));
+        match found.next() {
+            Some((_, spec)) => spec.as_ref(),
+            None => self.field(number),
+        }
+    }
+
+    /// Whether any override looks at the processing code.
+    pub(crate) fn looks_at_processing_code(&self) -> bool {
+        self.overrides.iter().any(|it| it.processing_code.is_some())
+    }
+}
+
+fn matches(pattern: &[Option<u8>], digits: &[u8]) -> bool {
+    let same = |(wanted, digit): (&Option<u8>, &u8)| wanted.is_none_or(|wanted| wanted == *digit);
+    pattern.len() == digits.len() && pattern.iter().zip(digits).all(same)
+}
+
+impl BitmapEncoding {
+    /// The bytes that 64 bits take on the wire.
+    pub(crate) fn wire_len(self) -> usize {
+        match self {
+            Self::Hex | Self::HexEbcdic => 16,
+            Self::Binary => 8,
+        }
+    }
+}
+
+impl MtiEncoding {
+    /// The bytes that a message type takes on the wire.
+    pub(crate) fn wire_len(self) -> usize {
+        match self {
+            Self::Ascii | Self::Ebcdic => 4,
+            Self::Bcd => 2,
+        }
+    }
+}
+
+impl Encoding {
+    /// Whether text written so is one byte a character.
+    pub(crate) fn is_text(self) -> bool {
+        matches!(self, Self::Ascii | Self::Ebcdic(_))
+    }
 }
 
 impl fmt::Debug for Dialect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Dialect({}, {} fields)", self.name, self.fields.len())
     }
-}
-
-fn check_length(spec: &FieldSpec, faults: &mut Vec<DialectFault>) {
-    let field = spec.number;
-    if spec.content == Content::Xn && !matches!(spec.length, Length::Fixed(2..)) {
-        faults.push(DialectFault::Letter { field });
-    }
-    let most = match spec.length {
-        Length::Var { digits, .. } if !(1..=4).contains(&digits) => {
-            faults.push(DialectFault::Digits { field, digits });
-            return;
-        }
-        Length::Var { digits, .. } => 10_usize.saturating_pow(u32::from(digits)).saturating_sub(1),
-        Length::Fixed(_) => 9_999,
-    };
-    let length = spec.length.max();
-    if !(1..=most).contains(&length) {
-        faults.push(DialectFault::Length { field, length, most });
-    }
-}
-
-fn check_encoding(spec: &FieldSpec, faults: &mut Vec<DialectFault>) {
-    let wanted = match (spec.content, spec.encoding) {
-        (Content::B, Encoding::Raw | Encoding::Hex)
-        | (Content::N | Content::Z, Encoding::Ascii | Encoding::Bcd(_))
-        | (Content::A | Content::An | Content::Ans | Content::Xn, Encoding::Ascii) => return,
-        (Content::B, _) => "raw or hex",
-        (Content::N | Content::Z, _) => "ascii or bcd",
-        (Content::A | Content::An | Content::Ans | Content::Xn, _) => "ascii",
-    };
-    faults.push(DialectFault::Encoding {
-        field: spec.number,
-        content: spec.content,
-        encoding: spec.encoding,
-        wanted,
-    });
-}
-
-fn check_padding(spec: &FieldSpec, faults: &mut Vec<DialectFault>) {
-    let (Padding::Left(filling) | Padding::Right(filling)) = spec.padding else { return };
-    let wanted = match (spec.length, spec.content, spec.encoding) {
-        (Length::Var { .. }, _, _) => "none for a variable length",
-        (_, Content::B | Content::Xn, _) => "none for this content",
-        (_, _, Encoding::Bcd(_)) if !filling.is_ascii_digit() => "a digit for packed decimal",
-        _ if !matches!(filling, b' '..=b'~') => "a printable character",
-        _ => return,
-    };
-    faults.push(DialectFault::Padding { field: spec.number, wanted });
-}
-
-/// Card numbers (DE2, DE34), tracks (DE35, DE36, DE45), PIN blocks (DE52) and chip data (DE55, whose
-/// tags hold the card number and track 2) are card data in every edition; a dialect cannot say otherwise.
-fn check_mask(spec: &FieldSpec, faults: &mut Vec<DialectFault>) {
-    let wanted = match (spec.number, spec.mask) {
-        (2 | 34, Mask::Clear) => "pan or never",
-        (35 | 36 | 45 | 52 | 55, Mask::Clear | Mask::Pan) => "never",
-        _ => return,
-    };
-    faults.push(DialectFault::Mask { field: spec.number, wanted });
 }
 
 #[cfg(test)]
@@ -187,18 +227,18 @@ fn check_mask(spec: &FieldSpec, faults: &mut Vec<DialectFault>) {
     reason = "a test stops at the first surprise"
 )]
 mod tests {
-    use alloc::{string::ToString, vec, vec::Vec};
+    use alloc::{string::ToString, vec::Vec};
 
     use super::*;
     use crate::{
-        field::{Filler, Prefix},
+        field::{Content, Counts, Filler, Length, Mask, Padding, Prefix},
         sample,
     };
 
     #[track_caller]
-    fn refused(change: impl FnOnce(&mut FieldSpec), expected: &str) {
+    fn refused(change: impl FnOnce(&mut (u8, FieldSpec)), expected: &str) {
         let mut spec = sample::ascii_spec();
-        let field = spec.fields.iter_mut().find(|field| field.number == 37).unwrap();
+        let field = spec.fields.iter_mut().find(|(number, _)| *number == 37).unwrap();
         change(field);
         let faults = Dialect::build(spec).map(|_| ()).unwrap_err();
         let texts: Vec<_> = faults.iter().map(ToString::to_string).collect();
@@ -207,51 +247,52 @@ mod tests {
 
     #[test]
     fn each_fault_names_its_field_and_what_was_wanted() {
-        refused(|f| f.number = 1, "DE1: the number must be 2..=128");
-        refused(|f| f.number = 0, "DE0: the number must be 2..=128");
-        refused(|f| f.number = 129, "DE129: the number must be 2..=128");
-        refused(|f| f.number = 11, "DE11: defined more than once");
-        refused(|f| f.length = Length::Fixed(0), "DE37: a length of 0, wanted 1..=9999");
-        refused(|f| f.length = Length::Fixed(70_000), "DE37: a length of 70000, wanted 1..=9999");
+        refused(|f| f.0 = 1, "DE1: the number must be 2..=128");
+        refused(|f| f.0 = 0, "DE0: the number must be 2..=128");
+        refused(|f| f.0 = 129, "DE129: the number must be 2..=128");
+        refused(|f| f.0 = 11, "DE11: defined more than once");
+        refused(|f| f.1.length = Length::Fixed(0), "DE37: a length of 0, wanted 1..=9999");
+        refused(|f| f.1.length = Length::Fixed(70_000), "DE37: a length of 70000, wanted 1..=9999");
         refused(
             |f| {
-                f.padding = Padding::None;
-                f.length = Length::llvar(100);
+                f.1.padding = Padding::None;
+                f.1.length = Length::llvar(100);
             },
             "DE37: a length of 100, wanted 1..=99",
         );
         refused(
             |f| {
-                f.padding = Padding::None;
-                f.length = Length::Var { digits: 5, max: 3, prefix: Prefix::Bcd };
+                f.1.padding = Padding::None;
+                f.1.length =
+                    Length::Var { digits: 7, max: 3, prefix: Prefix::Bcd, counts: Counts::Units };
             },
-            "DE37: a length of 5 digits, wanted 1..=4",
+            "DE37: a length of 7 places, wanted 1..=6",
         );
         refused(
-            |f| f.encoding = Encoding::Raw,
-            "DE37: content `an` cannot be written as raw, wanted ascii",
+            |f| f.1.encoding = Encoding::Raw,
+            "DE37: content `an` cannot be written as raw, wanted ascii or ebcdic",
         );
         for length in [Length::llvar(9), Length::Fixed(1)] {
             refused(
                 |f| {
-                    f.padding = Padding::None;
-                    f.content = Content::Xn;
-                    f.length = length;
+                    f.1.padding = Padding::None;
+                    f.1.content = Content::Xn;
+                    f.1.length = length;
                 },
                 "DE37: content `x+n`, wanted a fixed length of 2 or more",
             );
         }
-        refused(|f| f.padding = Padding::Left(7), "DE37: padding, wanted a printable character");
+        refused(|f| f.1.padding = Padding::Left(7), "DE37: padding, wanted a printable character");
         refused(
-            |f| f.length = Length::llvar(12),
+            |f| f.1.length = Length::llvar(12),
             "DE37: padding, wanted none for a variable length",
         );
         refused(
             |f| {
-                f.content = Content::N;
-                f.encoding = Encoding::Bcd(Filler::LeadingZero);
+                f.1.content = Content::N;
+                f.1.encoding = Encoding::Bcd(Filler::LeadingZero);
             },
-            "DE37: padding, wanted a digit for packed decimal",
+            "DE37: padding, wanted a digit for packed decimal and binary numbers",
         );
     }
 
@@ -260,9 +301,9 @@ mod tests {
         for number in [2, 34, 35, 36, 45, 52, 55] {
             for mask in [Mask::Clear, Mask::Pan, Mask::Never] {
                 let mut spec = sample::ascii_spec();
-                spec.fields.retain(|field| field.number == 48);
-                spec.fields[0].number = number;
-                spec.fields[0].mask = mask;
+                spec.fields.retain(|(number, _)| *number == 48);
+                spec.fields[0].0 = number;
+                spec.fields[0].1.mask = mask;
                 let allowed = mask == Mask::Never || (mask == Mask::Pan && number <= 34);
                 assert_eq!(Dialect::build(spec).is_ok(), allowed, "DE{number} {mask:?}");
             }
@@ -272,8 +313,8 @@ mod tests {
     #[test]
     fn all_faults_are_collected_in_order() {
         let mut spec = sample::ascii_spec();
-        for field in &mut spec.fields {
-            match field.number {
+        for (number, field) in &mut spec.fields {
+            match number {
                 2 => field.mask = Mask::Clear,
                 4 => field.length = Length::Fixed(0),
                 128 => field.encoding = Encoding::Ascii,
@@ -282,7 +323,7 @@ mod tests {
         }
         spec.fields.reverse();
         let Err(faults) = Dialect::build(spec) else { panic!("three faults were planted") };
-        assert_eq!(faults.iter().map(DialectFault::field).collect::<Vec<_>>(), vec![2, 4, 128]);
+        assert_eq!(faults.iter().filter_map(|it| it.path.field()).collect::<Vec<_>>(), [2, 4, 128]);
     }
 
     #[test]
@@ -291,9 +332,9 @@ mod tests {
         spec.fields.reverse();
         let dialect = Dialect::build(spec).unwrap();
         assert_eq!(dialect.name(), "sample-ascii");
-        assert_eq!(dialect.field(4).unwrap().number, 4);
+        assert_eq!(dialect.field(4).unwrap().name, "amount, transaction");
         assert!(dialect.field(0).is_none() && dialect.field(5).is_none());
         assert!(dialect.field(129).is_none() && dialect.field(255).is_none());
-        assert!(dialect.fields().is_sorted_by_key(|field| field.number));
+        assert!(dialect.fields().is_sorted_by_key(|(number, _)| *number));
     }
 }

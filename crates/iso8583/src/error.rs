@@ -3,7 +3,10 @@
 
 use core::fmt;
 
-use crate::field::{Content, Encoding, Length};
+use crate::{
+    field::{Content, Encoding, Length, Prefix},
+    parts::{PartKey, PartPath},
+};
 
 /// A message type with a byte that is no digit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -61,8 +64,26 @@ pub enum FieldPath {
     SecondaryBitmap,
     /// A field by its number.
     Field(u8),
+    /// A part of a field, by the field's number and where it lies in it.
+    Part(u8, PartPath),
     /// What stands behind the last field.
     End,
+}
+
+impl FieldPath {
+    /// The path of a field or of a part of it.
+    pub(crate) fn of(number: u8, part: &PartPath) -> Self {
+        if part.keys().is_empty() { Self::Field(number) } else { Self::Part(number, *part) }
+    }
+
+    /// The number of the field, if it is about one.
+    #[must_use]
+    pub fn field(&self) -> Option<u8> {
+        match self {
+            Self::Field(number) | Self::Part(number, _) => Some(*number),
+            Self::Mti | Self::Bitmap | Self::SecondaryBitmap | Self::End => None,
+        }
+    }
 }
 
 impl fmt::Display for FieldPath {
@@ -72,6 +93,7 @@ impl fmt::Display for FieldPath {
             Self::Bitmap => f.pad("bitmap"),
             Self::SecondaryBitmap => f.pad("bitmap 2"),
             Self::Field(number) => f.pad(&alloc::format!("DE{number}")),
+            Self::Part(number, part) => f.pad(&alloc::format!("DE{number}{part}")),
             Self::End => f.pad("end"),
         }
     }
@@ -101,8 +123,8 @@ impl ParseError {
     pub fn at(&self) -> usize {
         self.offset.saturating_add(match self.found {
             Found::Byte { position, .. } | Found::Hidden { position } => position,
-            Found::Short { left } => left,
-            Found::Length(_) | Found::Bit | Found::More { .. } => 0,
+            Found::Short { left } | Found::ShortPart { left } => left,
+            Found::Length(_) | Found::Bit | Found::Tag(_) | Found::More { .. } => 0,
         })
     }
 }
@@ -127,10 +149,17 @@ pub enum Found {
         /// How many bytes were left.
         left: usize,
     },
+    /// The field ends too early, or the composite within it.
+    ShortPart {
+        /// How many bytes of it were left.
+        left: usize,
+    },
     /// A length that is read well but not allowed.
     Length(usize),
     /// A bit in the bitmap.
     Bit,
+    /// A tag.
+    Tag(PartKey),
     /// Bytes behind the last field.
     More {
         /// How many.
@@ -144,10 +173,14 @@ impl fmt::Display for Found {
             Self::Byte { value, position } => write!(f, "{value:#04X} at position {position}"),
             Self::Hidden { position } => write!(f, "another byte at position {position}"),
             Self::Short { left: 0 } => f.write_str("the end of the message"),
+            Self::ShortPart { left: 0 } => f.write_str("the end of the field"),
+            Self::ShortPart { left: 1 } => f.write_str("only 1 byte left in the field"),
+            Self::ShortPart { left } => write!(f, "only {left} bytes left in the field"),
             Self::Short { left: 1 } => f.write_str("only 1 byte left"),
             Self::Short { left } => write!(f, "only {left} bytes left"),
             Self::Length(length) => write!(f, "{length}"),
             Self::Bit => f.write_str("its bit set in the bitmap"),
+            Self::Tag(tag) => write!(f, "tag {tag}"),
             Self::More { left: 1 } => f.write_str("1 more byte"),
             Self::More { left } => write!(f, "{left} more bytes"),
         }
@@ -161,12 +194,28 @@ pub enum Expected {
     Mti,
     /// A bitmap of 16 hex digits.
     BitmapHex,
+    /// A bitmap of 16 hex digits in EBCDIC.
+    BitmapHexEbcdic,
     /// A bitmap of 8 bytes.
     BitmapBinary,
-    /// A length of so many decimal digits.
-    LengthDigits(u8),
+    /// A length of so many places.
+    Length(u8, Prefix),
     /// A length of no more than this.
     LengthAtMost(usize),
+    /// A length of no less than this.
+    LengthAtLeast(usize),
+    /// A length that is exactly this.
+    LengthExactly(usize),
+    /// A length that whole units have.
+    LengthEven,
+    /// A tag of so many characters, digits or bytes.
+    Tag(u8, Encoding),
+    /// A tag of BER-TLV: at most 4 bytes.
+    BerTag,
+    /// A tag that the dialect names.
+    KnownTag,
+    /// One more part of a composite.
+    Part,
     /// Content of this class and length.
     Content {
         /// The class of the content.
@@ -180,8 +229,12 @@ pub enum Expected {
     Filler(u8),
     /// A field that the dialect defines.
     DefinedField,
+    /// So many bytes of a value.
+    Bytes(usize),
     /// The end of the message.
     End,
+    /// The end of a composite.
+    PartsEnd,
 }
 
 impl fmt::Display for Expected {
@@ -190,13 +243,38 @@ impl fmt::Display for Expected {
             Self::Mti => f.write_str("4 digits"),
             Self::BitmapHex => f.write_str("16 hex digits"),
             Self::BitmapBinary => f.write_str("8 bytes"),
-            Self::LengthDigits(digits) => write!(f, "a length of {digits} digits"),
+            Self::BitmapHexEbcdic => f.write_str("16 EBCDIC hex digits"),
+            Self::Length(digits, prefix) => describe_length(f, digits, prefix),
             Self::LengthAtMost(max) => write!(f, "a length of at most {max}"),
+            Self::LengthAtLeast(min) => write!(f, "a length of at least {min}"),
+            Self::LengthExactly(length) => write!(f, "a length of {length}"),
+            Self::LengthEven => f.write_str("an even length"),
+            Self::Tag(length, Encoding::Raw) => write!(f, "a tag of {length} bytes"),
+            Self::Tag(length, Encoding::Bcd(_)) => write!(f, "a tag of {length} packed digits"),
+            Self::Tag(length, Encoding::Ebcdic(_)) => {
+                write!(f, "a tag of {length} EBCDIC characters")
+            }
+            Self::Tag(length, _) => write!(f, "a tag of {length} characters"),
+            Self::BerTag => f.write_str("a BER tag of at most 4 bytes"),
+            Self::KnownTag => f.write_str("a tag that the dialect names"),
+            Self::Part => f.write_str("one more part"),
             Self::Content { content, encoding, units } => describe(f, content, encoding, units),
             Self::Filler(half) => write!(f, "the filling half byte {half:#X}"),
             Self::DefinedField => f.write_str("a field that the dialect defines"),
+            Self::Bytes(count) => write!(f, "{count} bytes"),
             Self::End => f.write_str("the end of the message"),
+            Self::PartsEnd => f.write_str("the end of its parts"),
         }
+    }
+}
+
+fn describe_length(f: &mut fmt::Formatter<'_>, digits: u8, prefix: Prefix) -> fmt::Result {
+    match prefix {
+        Prefix::Ascii | Prefix::Bcd => write!(f, "a length of {digits} digits"),
+        Prefix::Ebcdic => write!(f, "a length of {digits} EBCDIC digits"),
+        Prefix::Hex => write!(f, "a length of {digits} hex digits"),
+        Prefix::Binary => write!(f, "a length of {digits} bytes"),
+        Prefix::Ber => f.write_str("a BER length of at most 4 bytes behind the first"),
     }
 }
 
@@ -206,18 +284,26 @@ fn describe(
     encoding: Encoding,
     units: usize,
 ) -> fmt::Result {
+    let written = match encoding {
+        Encoding::Bcd(_) => "packed ",
+        Encoding::Ebcdic(_) | Encoding::HexEbcdic => "EBCDIC ",
+        Encoding::Ascii | Encoding::Hex | Encoding::Raw | Encoding::Binary(_) => "",
+    };
     match (content, encoding) {
-        (Content::N, Encoding::Bcd(_)) => write!(f, "{units} packed digits"),
-        (Content::Z, Encoding::Bcd(_)) => write!(f, "{units} packed track characters"),
-        (Content::N, _) => write!(f, "{units} digits"),
-        (Content::A, _) => write!(f, "{units} letters"),
-        (Content::An, _) => write!(f, "{units} letters or digits"),
-        (Content::Ans, _) => write!(f, "{units} printable characters"),
-        (Content::Z, _) => write!(f, "{units} track characters"),
-        (Content::Xn, _) => {
-            write!(f, "C or D and {} digits", units.saturating_sub(1))
+        (Content::N, Encoding::Binary(bytes)) => {
+            write!(f, "a number of at most {units} digits in {bytes} bytes")
         }
-        (Content::B, Encoding::Hex) => write!(f, "{} hex digits", units.saturating_mul(2)),
+        (Content::N, _) => write!(f, "{units} {written}digits"),
+        (Content::A, _) => write!(f, "{units} {written}letters"),
+        (Content::An, _) => write!(f, "{units} {written}letters or digits"),
+        (Content::Ans, _) => write!(f, "{units} {written}printable characters"),
+        (Content::Z, _) => write!(f, "{units} {written}track characters"),
+        (Content::Xn, _) => {
+            write!(f, "C or D and {} {written}digits", units.saturating_sub(1))
+        }
+        (Content::B, Encoding::Hex | Encoding::HexEbcdic) => {
+            write!(f, "{} {written}hex digits", units.saturating_mul(2))
+        }
         (Content::B, _) => write!(f, "{units} bytes"),
     }
 }
@@ -225,42 +311,64 @@ fn describe(
 /// A value that a message cannot carry. Holds places and lengths, never the value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PackError {
-    /// The dialect has no such field.
-    #[error("DE{field}: the dialect does not define it")]
+    /// The dialect has no such field or part, or none in messages of this kind.
+    #[error("{path}: the dialect does not define it")]
     Undefined {
-        /// The field's number.
-        field: u8,
+        /// The field, or the part of one.
+        path: FieldPath,
     },
     /// A value too long, or too short for a fixed field without filling.
-    #[error("DE{field}: expected a length of {expected}, found {found}")]
+    #[error("{path}: expected a length of {expected}, found {found}")]
     Length {
-        /// The field's number.
-        field: u8,
+        /// The field, or the part of one.
+        path: FieldPath,
         /// The length that the dialect wants; `..19` is "up to 19".
         expected: Length,
         /// The length of the value in digits, characters or bytes.
         found: usize,
     },
     /// A character that the field's content class does not have.
-    #[error(
-        "DE{field}: expected content `{content}`, found another character at position {position}"
-    )]
+    #[error("{path}: expected content `{content}`, found another character at position {position}")]
     Content {
-        /// The field's number.
-        field: u8,
+        /// The field, or the part of one.
+        path: FieldPath,
         /// The class of the content.
         content: Content,
         /// The character's place in the value, from 0.
         position: usize,
     },
     /// Binary content given as text that is not pairs of hex digits.
-    #[error("DE{field}: expected pairs of hex digits, found something else at position {position}")]
+    #[error("{path}: expected pairs of hex digits, found something else at position {position}")]
     NotHex {
-        /// The field's number.
-        field: u8,
+        /// The field, or the part of one.
+        path: FieldPath,
         /// The place in the text, from 0.
         position: usize,
     },
+    /// A number that its bytes cannot hold.
+    #[error("{path}: expected a number that {bytes} bytes can hold, found a greater one")]
+    Number {
+        /// The field, or the part of one.
+        path: FieldPath,
+        /// How many bytes it has.
+        bytes: u8,
+    },
+    /// A part that must not be left out.
+    #[error("{path}: missing, and the parts behind it cannot stand without it")]
+    Missing {
+        /// The part.
+        path: FieldPath,
+    },
+    /// Parts for a field that has none.
+    #[error("{path}: the dialect gives it no parts")]
+    NoParts {
+        /// The field, or the part of one.
+        path: FieldPath,
+    },
+    /// A composite given as a whole, whose parts are not what the dialect says. Its bytes are counted from
+    /// those of its own length.
+    #[error("its parts: {0}")]
+    Parts(ParseError),
     /// A message longer than any frame can carry.
     #[error("a message of {length} bytes, limit {max}")]
     TooLong {
@@ -271,50 +379,64 @@ pub enum PackError {
     },
 }
 
-/// A fault in a dialect: the field, what it says, and what was wanted.
+/// A fault in a dialect: the field or part, and what is wrong with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum DialectFault {
+#[error("{path}: {flaw}")]
+pub struct DialectFault {
+    /// The field, or the part of one.
+    pub path: FieldPath,
+    /// What is wrong.
+    pub flaw: Flaw,
+}
+
+/// What is wrong with a field of a dialect, and what was wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Flaw {
     /// A number that no bit stands for.
-    #[error("DE{field}: the number must be 2..=128")]
+    #[error("the number must be {least}..={most}")]
     Number {
-        /// The number that was given.
-        field: u8,
+        /// The least number that is possible here.
+        least: u8,
+        /// The greatest.
+        most: u8,
     },
-    /// The same number twice.
-    #[error("DE{field}: defined more than once")]
-    Repeated {
-        /// The field's number.
-        field: u8,
-    },
+    /// The same number or tag twice.
+    #[error("defined more than once")]
+    Repeated,
     /// A length that no message can have.
-    #[error("DE{field}: a length of {length}, wanted 1..={most}")]
+    #[error("a length of {length}, wanted 1..={most}")]
     Length {
-        /// The field's number.
-        field: u8,
         /// The fixed or greatest length that was given.
         length: usize,
         /// The greatest length that is possible here.
         most: usize,
     },
     /// A letter and digits of variable length, or without a digit.
-    #[error("DE{field}: content `x+n`, wanted a fixed length of 2 or more")]
-    Letter {
-        /// The field's number.
-        field: u8,
-    },
+    #[error("content `x+n`, wanted a fixed length of 2 or more")]
+    Letter,
     /// A length prefix that nobody writes.
-    #[error("DE{field}: a length of {digits} digits, wanted 1..=4")]
+    #[error("a length of {digits} places, wanted 1..={most}")]
     Digits {
-        /// The field's number.
-        field: u8,
-        /// The number of digits that was given.
+        /// The number of places that was given.
         digits: u8,
+        /// The most that are possible here.
+        most: u8,
+    },
+    /// A length that cannot count so.
+    #[error("its length counts so, wanted {wanted}")]
+    Counts {
+        /// What goes with the encoding and the prefix.
+        wanted: &'static str,
+    },
+    /// A part that takes the rest, but is not the last one of a composite.
+    #[error("takes the rest, wanted {wanted}")]
+    Rest {
+        /// Where that is possible.
+        wanted: &'static str,
     },
     /// Content that cannot be written so.
-    #[error("DE{field}: content `{content}` cannot be written as {encoding}, wanted {wanted}")]
+    #[error("content `{content}` cannot be written as {encoding}, wanted {wanted}")]
     Encoding {
-        /// The field's number.
-        field: u8,
         /// The content that was given.
         content: Content,
         /// The encoding that was given.
@@ -323,36 +445,27 @@ pub enum DialectFault {
         wanted: &'static str,
     },
     /// Filling where nothing is filled up, or with what cannot be written.
-    #[error("DE{field}: padding, wanted {wanted}")]
+    #[error("padding, wanted {wanted}")]
     Padding {
-        /// The field's number.
-        field: u8,
         /// What was wanted.
         wanted: &'static str,
     },
     /// A field that carries card data by definition, but is shown.
-    #[error("DE{field}: carries card data, wanted mask {wanted}")]
+    #[error("carries card data, wanted mask {wanted}")]
     Mask {
-        /// The field's number.
-        field: u8,
         /// The masks that are allowed.
         wanted: &'static str,
     },
-}
-
-impl DialectFault {
-    /// The number of the field that is at fault.
-    #[must_use]
-    pub fn field(&self) -> u8 {
-        match *self {
-            Self::Number { field }
-            | Self::Repeated { field }
-            | Self::Length { field, .. }
-            | Self::Letter { field }
-            | Self::Digits { field, .. }
-            | Self::Encoding { field, .. }
-            | Self::Padding { field, .. }
-            | Self::Mask { field, .. } => field,
-        }
-    }
+    /// Parts that cannot stand in such a field.
+    #[error("parts, wanted {wanted}")]
+    Parts {
+        /// What was wanted.
+        wanted: &'static str,
+    },
+    /// An override that cannot be.
+    #[error("an override, wanted {wanted}")]
+    Override {
+        /// What was wanted.
+        wanted: &'static str,
+    },
 }

@@ -15,14 +15,16 @@ use core::{fmt, ops::Range};
 use zeroize::Zeroize;
 
 use crate::{
-    bitmap::Bitmap,
     dialect::{BitmapEncoding, Dialect},
     digits::hex,
+    emv,
     error::{FieldPath, Found, ParseError},
-    field::{Content, FieldSpec, Length, Mask},
+    field::{CodePage, Content, FieldSpec, Length, Mask},
     mti::Mti,
-    parse::text,
+    parts::PartPath,
     read::{Reading, Span, read},
+    value::text,
+    walk::{Composite, Part, walk},
 };
 
 /// What an explanation may show beyond the default.
@@ -70,17 +72,15 @@ pub struct BitmapLine {
     pub fields: Vec<u8>,
 }
 
-/// One field of a message.
+/// One field of a message, or one part of a field.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FieldLine {
-    /// The field's number.
-    pub number: u8,
+    /// Its number, and where the part lies in it.
+    pub path: FieldPath,
     /// What people call it.
     pub name: String,
-    /// Its class of content.
-    pub content: Content,
-    /// The length that the dialect wants.
-    pub wanted: Length,
+    /// Its class of content and the length that the dialect wants, such as `n ..19`.
+    pub attribute: String,
     /// Where its content begins, in bytes from the start of the body.
     pub offset: usize,
     /// The length of its content in digits, characters or bytes.
@@ -102,6 +102,8 @@ pub enum Shown {
     Shape(String),
     /// Nothing.
     Hidden,
+    /// A composite: its parts follow.
+    Parts,
 }
 
 /// Explains a body by its dialect; never fails, and never shows what [`Mask`] forbids.
@@ -116,32 +118,40 @@ pub fn explain(dialect: &Dialect, body: &[u8], options: ExplainOptions) -> Expla
     };
     // Card numbers begin with 2 to 6 and 9: a broken body with such a first digit may be all card data.
     let heading = view != View::Shapes || reading.mti.is_some_and(|mti| mti.edition().is_some());
-    let last = match &reading.bitmap {
-        Some((bits, _)) if view == View::Shapes => last_believed(dialect, *bits),
-        _ => 128,
+    let last = match view {
+        View::Shapes => last_believed(dialect, &reading),
+        View::Sound | View::Broken => 128,
     };
     let mut bytes = Vec::new();
     bytes.resize(body.len(), None);
-    let bitmap = reading.bitmap.filter(|_| heading).map(|(bits, range)| {
-        let (offset, end) = (range.start, bitmap_end(dialect, &range, last));
+    let bitmap = (heading && !reading.bitmaps.is_empty()).then(|| {
+        let (offset, end) = (reading.bitmaps.start, bitmap_end(dialect, &reading.bitmaps, last));
         show(&mut bytes, body, 0..end);
         let written = body.get(offset..end).unwrap_or_default();
         let raw = match dialect.bitmap_encoding() {
             BitmapEncoding::Hex => String::from_utf8_lossy(written).into_owned(),
+            BitmapEncoding::HexEbcdic => {
+                written.iter().map(|&byte| char::from(CodePage::Cp037.ascii(byte))).collect()
+            }
             BitmapEncoding::Binary => hex(written),
         };
-        BitmapLine { offset, raw, fields: bits.fields().take_while(|&n| n <= last).collect() }
+        let announced = reading.bitmap.fields().take_while(|&number| number <= last);
+        BitmapLine { offset, raw, fields: announced.collect() }
     });
-    let mut fields = Vec::with_capacity(reading.spans.len());
-    for span in reading.spans.iter().take_while(|span| heading && span.number <= last) {
-        let Some(spec) = dialect.field(span.number) else { continue };
+    let mut fields = Vec::new();
+    for (number, prefix, span) in reading.fields() {
+        if !heading || number > last {
+            break;
+        }
+        let Some(spec) = dialect.field_in(reading.holding, number) else { continue };
         match view {
             View::Shapes => {}
-            _ if spec.is_clear() => show(&mut bytes, body, span.prefix..span.end),
-            _ => show(&mut bytes, body, span.prefix..span.start),
+            _ if spec.is_clear() => show(&mut bytes, body, prefix..span.end()),
+            _ => show(&mut bytes, body, prefix..span.start()),
         }
-        let content = body.get(span.start..span.end).unwrap_or_default();
-        fields.push(line(spec, span, content, view));
+        let content = body.get(span.range()).unwrap_or_default();
+        fields.push(line(spec, number, span, content, view));
+        part_lines(spec, number, span, body, view, &mut fields, &mut bytes);
     }
     if let Some(fault) = fault {
         show_fault(dialect, body, &fault, view, &mut bytes);
@@ -163,40 +173,91 @@ const SECONDARY_MOST: usize = 8;
 /// The last field that a broken message shows: 64 when its secondary bitmap looks like something else.
 /// A stray bit 1 makes the card number stand where that bitmap should, and it would be shown as one; the
 /// digits of a card number set far more bits, and bits of fields that no host uses.
-fn last_believed(dialect: &Dialect, bitmap: Bitmap) -> u8 {
-    let mut above = bitmap.fields().filter(|&number| number > 64);
+fn last_believed(dialect: &Dialect, reading: &Reading) -> u8 {
+    let mut above = reading.bitmap.fields().filter(|&number| number > 64);
     let few = above.clone().count() <= SECONDARY_MOST;
-    if few && above.all(|number| dialect.field(number).is_some()) { 128 } else { 64 }
+    let defined = |number| dialect.field_in(reading.holding, number).is_some();
+    if few && above.all(defined) { 128 } else { 64 }
 }
 
 /// Where the bitmaps that are shown end.
 fn bitmap_end(dialect: &Dialect, range: &Range<usize>, last: u8) -> usize {
-    let primary = match dialect.bitmap_encoding() {
-        BitmapEncoding::Hex => Bitmap::BYTES.saturating_mul(2),
-        BitmapEncoding::Binary => Bitmap::BYTES,
-    };
+    let primary = dialect.bitmap_encoding().wire_len();
     if last > 64 { range.end } else { range.start.saturating_add(primary) }
 }
 
-fn line(spec: &FieldSpec, span: &Span, content: &[u8], view: View) -> FieldLine {
+fn line(spec: &FieldSpec, number: u8, span: Span, content: &[u8], view: View) -> FieldLine {
+    let shown = match &spec.parts {
+        Some(_) => Shown::Parts,
+        None => text(spec, content, span.units())
+            .map_or(Shown::Hidden, |text| value(spec.mask, spec.content, text, view)),
+    };
     FieldLine {
-        number: span.number,
+        path: FieldPath::Field(number),
         name: spec.name.clone(),
-        content: spec.content,
-        wanted: spec.length,
-        offset: span.start,
-        length: span.units,
+        attribute: attribute(spec),
+        offset: span.start(),
+        length: span.units(),
         raw: (spec.is_clear() && view != View::Shapes).then(|| hex(content)),
-        value: value(spec, span, content, view),
+        value: shown,
     }
 }
 
-fn value(spec: &FieldSpec, span: &Span, content: &[u8], view: View) -> Shown {
-    let Some(text) = text(span, content) else { return Shown::Hidden };
-    let shown = match (spec.mask, view) {
+/// The parts of a composite, down to its end or its fault.
+fn part_lines(
+    spec: &FieldSpec,
+    number: u8,
+    span: Span,
+    body: &[u8],
+    view: View,
+    lines: &mut Vec<FieldLine>,
+    bytes: &mut [Option<u8>],
+) {
+    let (Some(parts), Some(content)) = (&spec.parts, body.get(span.range())) else { return };
+    let composite = Composite { spec, parts, content, start: span.start(), units: span.units() };
+    // A fault in it is told as that of the message.
+    let _ = walk(composite, number, &PartPath::FIELD, &mut |part| {
+        let content = body.get(part.content.clone()).unwrap_or_default();
+        let clear = part.spec.is_some_and(FieldSpec::is_clear) && view != View::Shapes;
+        if view != View::Shapes {
+            let end = if clear { part.content.end } else { part.content.start };
+            show(bytes, body, part.prefix..end);
+        }
+        lines.push(part_line(number, part, content, clear, view));
+    });
+}
+
+fn part_line(number: u8, part: &Part<'_>, content: &[u8], clear: bool, view: View) -> FieldLine {
+    let tag = part.path.keys().last();
+    let known = tag.and_then(|tag| emv::name(tag.as_bytes())).unwrap_or("not named by the dialect");
+    let shown = match part.spec {
+        Some(spec) if spec.parts.is_some() => Shown::Parts,
+        Some(spec) => match part.text(content) {
+            Some(text) => value(spec.mask, spec.content, Cow::Owned(text), view),
+            None => Shown::Hidden,
+        },
+        None => Shown::Hidden,
+    };
+    FieldLine {
+        path: FieldPath::of(number, &part.path),
+        name: part.spec.map_or(known, |spec| &spec.name).to_owned(),
+        attribute: part.spec.map_or(String::new(), attribute),
+        offset: part.content.start,
+        length: part.units,
+        raw: (clear && part.skipped.is_none()).then(|| hex(content)),
+        value: shown,
+    }
+}
+
+fn attribute(spec: &FieldSpec) -> String {
+    alloc::format!("{} {}", spec.content, spec.length)
+}
+
+fn value(mask: Mask, content: Content, text: Cow<'_, str>, view: View) -> Shown {
+    let shown = match (mask, view) {
         (Mask::Never, _) | (Mask::Pan, View::Shapes) => Shown::Hidden,
         (Mask::Pan, _) => masked_pan(&text).map_or(Shown::Hidden, Shown::Pan),
-        (Mask::Clear, View::Shapes) if spec.content == Content::B => Shown::Hidden,
+        (Mask::Clear, View::Shapes) if content == Content::B => Shown::Hidden,
         (Mask::Clear, View::Shapes) => Shown::Shape(text.chars().map(shape).collect()),
         (Mask::Clear, _) => Shown::Clear(text.as_ref().to_owned()),
     };
@@ -245,7 +306,7 @@ fn show_fault(
         return;
     }
     let spec = match fault.path {
-        FieldPath::Field(number) => dialect.field(number),
+        FieldPath::Field(number) => dialect.field(number).filter(|spec| spec.parts.is_none()),
         _ => None,
     };
     let fixed = spec.is_some_and(|spec| spec.is_clear() && matches!(spec.length, Length::Fixed(_)));
@@ -277,12 +338,12 @@ impl fmt::Display for Explanation {
 
 impl fmt::Display for FieldLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let path = FieldPath::Field(self.number);
-        let attribute = alloc::format!("{} {}", self.content, self.wanted);
-        write!(f, "{path:<8} {:>5}  {attribute:<9} {:<32} ", self.offset, self.name)?;
+        let Self { path, attribute, offset, name, .. } = self;
+        write!(f, "{path:<8} {offset:>5}  {attribute:<9} {name:<32} ")?;
         match &self.value {
             Shown::Clear(value) | Shown::Pan(value) | Shown::Shape(value) => f.write_str(value)?,
             Shown::Hidden => write!(f, "(hidden, length {})", self.length)?,
+            Shown::Parts => write!(f, "(length {}, its parts follow)", self.length)?,
         }
         match &self.raw {
             Some(raw) => write!(f, "  [{raw}]"),

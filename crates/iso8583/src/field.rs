@@ -1,17 +1,16 @@
-//! The axes of a field: content, encoding, length, padding and mask. A field of a dialect is one
-//! choice on each; a new encoding or length prefix is a new variant here and its arm in `parse` and
-//! `pack`.
+//! The axes of a field: content, encoding, length, padding, mask, and the parts that it may have. A field
+//! of a dialect is one choice on each; they are independent of each other, as far as they make sense together.
 //!
 //! Content classes: ISO 8583:1987, the attributes `n`, `a`, `an`, `ans`, `b`, `z` and `x+n`.
 
-use alloc::string::String;
+use alloc::{boxed::Box, string::String};
 use core::fmt;
 
-/// One field of a dialect, as plain data.
+use crate::{charset, parts::Parts};
+
+/// One field of a dialect, or one part of a field, as plain data. Its number or tag stands beside it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FieldSpec {
-    /// The field's number, 2..=128. The bitmaps are not fields.
-    pub number: u8,
     /// What people call it, such as "primary account number".
     pub name: String,
     /// Which characters or bytes may stand in it.
@@ -24,6 +23,8 @@ pub struct FieldSpec {
     pub padding: Padding,
     /// What of it may be shown to people.
     pub mask: Mask,
+    /// What its content is made of, if it is a composite.
+    pub parts: Option<Box<Parts>>,
 }
 
 /// Which characters or bytes may stand in a field.
@@ -51,13 +52,29 @@ pub enum Content {
 pub enum Encoding {
     /// One ASCII byte a character. For every content but `b`.
     Ascii,
+    /// One EBCDIC byte a character. For every content but `b`.
+    Ebcdic(CodePage),
     /// Two ASCII hex digits a byte. For content `b`; read in either case, written in upper case.
     Hex,
+    /// Two EBCDIC hex digits a byte. For content `b`; read in either case, written in upper case.
+    HexEbcdic,
     /// The bytes as they are. For content `b`.
     Raw,
-    /// Packed decimal, two digits a byte. For content `n` and `z`. An odd number of digits leaves
-    /// half a byte, which the filler names.
+    /// Packed decimal, two digits a byte. For content `n` and `z`, and for `x+n`, whose letter is an ASCII
+    /// byte before the digits. An odd number of digits leaves half a byte, which the filler names.
     Bcd(Filler),
+    /// An unsigned number in so many bytes (1..=8), big-endian. For content `n` of a fixed length, which
+    /// says how many decimal digits it has; as text it has leading zeros.
+    Binary(u8),
+}
+
+/// A code page of EBCDIC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CodePage {
+    /// 037, USA and Canada.
+    Cp037,
+    /// 1047, Latin 1 open systems.
+    Cp1047,
 }
 
 /// The half byte that an odd number of packed digits leaves over.
@@ -72,19 +89,26 @@ pub enum Filler {
 }
 
 /// How long a field is. Counted in digits or characters for text and in bytes for content `b`,
-/// whatever room they take on the wire; so does the length that stands before a variable field.
+/// whatever room they take on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Length {
     /// Always this long.
     Fixed(usize),
     /// Its own length stands before it: LLVAR has two digits, LLLVAR three.
     Var {
-        /// Decimal digits of the length, 1..=4.
+        /// Places of the length, 1..=6: decimal digits, hex digits or bytes, as the prefix says.
         digits: u8,
         /// The greatest length allowed.
         max: usize,
         /// How the length is written on the wire.
         prefix: Prefix,
+        /// What the length counts.
+        counts: Counts,
+    },
+    /// All that is left, of at most this length. For the last part of a composite.
+    Rest {
+        /// The greatest length allowed.
+        max: usize,
     },
 }
 
@@ -93,8 +117,30 @@ pub enum Length {
 pub enum Prefix {
     /// One ASCII byte a digit.
     Ascii,
+    /// One EBCDIC byte a digit.
+    Ebcdic,
     /// Packed decimal in whole bytes: LLVAR takes one byte, LLLVAR two, the first half byte zero.
     Bcd,
+    /// One ASCII hex digit a place.
+    Hex,
+    /// A big-endian number, one byte a place.
+    Binary,
+    /// The length of BER-TLV, ISO/IEC 8825-1: up to 127 in one byte, longer ones behind their own length.
+    Ber,
+}
+
+/// What the length before a variable field counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counts {
+    /// Digits, characters, or bytes of content `b`.
+    Units,
+    /// Bytes of the content on the wire. An odd number of packed digits is filled up to whole bytes and
+    /// is read back with its filling, unless that is an `F`.
+    Bytes,
+    /// Bytes of the content on the wire and those of the length itself.
+    BytesAndItself,
+    /// Half bytes: digits of packed content, twice the bytes of any other.
+    Nibbles,
 }
 
 /// How a value shorter than a fixed length is filled up when it is packed. A parsed value keeps its
@@ -126,13 +172,13 @@ impl Length {
     /// A variable length of two ASCII digits.
     #[must_use]
     pub const fn llvar(max: usize) -> Self {
-        Self::Var { digits: 2, max, prefix: Prefix::Ascii }
+        Self::Var { digits: 2, max, prefix: Prefix::Ascii, counts: Counts::Units }
     }
 
     /// A variable length of three ASCII digits.
     #[must_use]
     pub const fn lllvar(max: usize) -> Self {
-        Self::Var { digits: 3, max, prefix: Prefix::Ascii }
+        Self::Var { digits: 3, max, prefix: Prefix::Ascii, counts: Counts::Units }
     }
 
     /// The greatest length that the field may have.
@@ -140,28 +186,31 @@ impl Length {
     pub const fn max(self) -> usize {
         match self {
             Self::Fixed(length) => length,
-            Self::Var { max, .. } => max,
+            Self::Var { max, .. } | Self::Rest { max } => max,
         }
     }
 }
 
 impl Prefix {
-    /// The bytes that a length of so many digits takes on the wire.
+    /// The bytes that a length of so many places takes on the wire; for [`Prefix::Ber`] the fewest.
     pub(crate) fn wire_len(self, digits: u8) -> usize {
         match self {
-            Self::Ascii => usize::from(digits),
+            Self::Ascii | Self::Ebcdic | Self::Hex | Self::Binary => usize::from(digits),
             Self::Bcd => usize::from(digits).div_ceil(2),
+            Self::Ber => 1,
         }
     }
-}
 
-impl Encoding {
-    /// The bytes that content of this length takes on the wire.
-    pub(crate) fn wire_len(self, units: usize) -> usize {
+    /// The greatest number that so many places can say.
+    pub(crate) fn most(self, digits: u8) -> usize {
+        let digits = u32::from(digits);
         match self {
-            Self::Ascii | Self::Raw => units,
-            Self::Hex => units.saturating_mul(2),
-            Self::Bcd(_) => units.div_ceil(2),
+            Self::Ascii | Self::Ebcdic | Self::Bcd => {
+                10_usize.saturating_pow(digits).saturating_sub(1)
+            }
+            Self::Hex => 16_usize.saturating_pow(digits).saturating_sub(1),
+            Self::Binary => 256_usize.saturating_pow(digits).saturating_sub(1),
+            Self::Ber => usize::MAX,
         }
     }
 }
@@ -193,9 +242,25 @@ impl Content {
 }
 
 impl FieldSpec {
+    /// The bytes that content of this length takes on the wire.
+    pub(crate) fn wire_len(&self, units: usize) -> usize {
+        match self.encoding {
+            Encoding::Ascii | Encoding::Ebcdic(_) | Encoding::Raw => units,
+            Encoding::Hex | Encoding::HexEbcdic => units.saturating_mul(2),
+            Encoding::Bcd(_) if self.content == Content::Xn => {
+                units.saturating_sub(1).div_ceil(2).saturating_add(1)
+            }
+            Encoding::Bcd(_) => units.div_ceil(2),
+            Encoding::Binary(bytes) => usize::from(bytes),
+        }
+    }
+
     /// The place of the first character that may not stand in the field, its filling left out of
     /// account. `text` holds one ASCII character a byte.
     pub(crate) fn first_wrong(&self, text: &[u8]) -> Option<usize> {
+        if charset::all_allowed(self.content, text) {
+            return None;
+        }
         let filled_before = match self.padding {
             Padding::Left(filling) => text.iter().take_while(|&&byte| byte == filling).count(),
             _ => 0,
@@ -211,9 +276,9 @@ impl FieldSpec {
         wrong.map(|place| place.saturating_add(filled_before))
     }
 
-    /// Whether anything of the field may be shown as it is.
+    /// Whether anything of the field may be shown as it is. A composite shows its parts instead.
     pub(crate) fn is_clear(&self) -> bool {
-        self.mask == Mask::Clear
+        self.mask == Mask::Clear && self.parts.is_none()
     }
 }
 
@@ -235,9 +300,13 @@ impl fmt::Display for Encoding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::Ascii => "ascii",
+            Self::Ebcdic(CodePage::Cp037) => "ebcdic",
+            Self::Ebcdic(CodePage::Cp1047) => "ebcdic-1047",
             Self::Hex => "hex",
+            Self::HexEbcdic => "hex-ebcdic",
             Self::Raw => "raw",
             Self::Bcd(_) => "bcd",
+            Self::Binary(_) => "binary",
         })
     }
 }
@@ -247,6 +316,7 @@ impl fmt::Display for Length {
         match self {
             Self::Fixed(length) => write!(f, "{length}"),
             Self::Var { digits, max, .. } => write!(f, "{:.<1$}{max}", "", usize::from(*digits)),
+            Self::Rest { max } => write!(f, "rest, up to {max}"),
         }
     }
 }
@@ -259,13 +329,13 @@ mod tests {
 
     fn spec(content: Content, padding: Padding) -> FieldSpec {
         FieldSpec {
-            number: 48,
             name: "test".to_owned(),
             content,
             encoding: Encoding::Ascii,
             length: Length::Fixed(6),
             padding,
             mask: Mask::Clear,
+            parts: None,
         }
     }
 

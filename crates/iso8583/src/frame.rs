@@ -6,7 +6,7 @@
 use alloc::vec::Vec;
 use core::ops::Range;
 
-use crate::{error::FrameError, pack::reserve_wiping};
+use crate::{error::FrameError, write::reserve_wiping};
 
 /// How a frame says where it ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -26,6 +26,8 @@ pub mod mti;
 
 pub mod field;
 
+pub mod parts;
+
 pub mod dialect;
 
 pub mod frame;
@@ -34,15 +36,29 @@ pub mod parse;
 
 pub mod pack;
 
+pub mod tree;
+
 pub mod explain;
 
 pub mod error;
 
 mod bitmap;
 
+mod charset;
+
+mod check;
+
 mod digits;
 
+mod emv;
+
 mod read;
+
+mod value;
+
+mod walk;
+
+mod write;
 
 #[cfg(test)]
 mod both_ways;

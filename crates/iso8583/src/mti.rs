@@ -65,6 +65,9 @@ pub enum Origin {
 }
 
 impl Mti {
+    /// What stands in the place of a type until it is read.
+    pub(crate) const UNREAD: Self = Self(*b"0000");
+
     /// Makes a message type of four decimal digits, such as `"0200"`.
     ///
     /// # Errors

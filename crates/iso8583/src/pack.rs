@@ -10,12 +10,14 @@ use zeroize::Zeroize;
 
 use crate::{
     bitmap::Bitmap,
-    dialect::{BitmapEncoding, Dialect, MtiEncoding},
-    digits::{hex_digit, hex_value},
-    error::PackError,
-    field::{Content, Encoding, FieldSpec, Filler, Length, Padding, Prefix},
+    dialect::{BitmapEncoding, Dialect, Holding, MtiEncoding},
+    error::{FieldPath, PackError},
+    field::{CodePage, FieldSpec, Filler},
     frame::FrameFormat,
     mti::Mti,
+    parts::PartPath,
+    tree::{self, Value},
+    write::{Given, push_element, push_hex, push_packed, reserve_wiping},
 };
 
 /// Room that nearly every message fits into, in bytes.
@@ -27,11 +29,14 @@ const ROOM: usize = 512;
 pub struct Builder<'d> {
     dialect: &'d Dialect,
     mti: Mti,
+    holding: Holding,
     present: Bitmap,
     /// Encoded fields, lengths included, in the order in which they were set.
     encoded: Vec<u8>,
     /// Where each field that counts lies in `encoded`, in order of the numbers.
     slots: Vec<Slot>,
+    /// Whether `encoded` holds the slots one behind the other and nothing else.
+    in_order: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -48,25 +53,34 @@ impl<'d> Builder<'d> {
         Self {
             dialect,
             mti,
+            holding: dialect.holding(mti),
             present: Bitmap::default(),
             encoded: Vec::with_capacity(ROOM),
             slots: Vec::with_capacity(24),
+            in_order: true,
         }
     }
 
+    /// Begins another message in the room of the one before, so that nothing is allocated. What that held
+    /// is written over, and wiped with the builder.
+    pub fn restart(&mut self, mti: Mti) {
+        self.mti = mti;
+        self.holding = self.dialect.holding(mti);
+        self.present = Bitmap::default();
+        self.encoded.clear();
+        self.slots.clear();
+        self.in_order = true;
+    }
+
     /// Sets a field from text: its characters, or pairs of hex digits for content `b`. Setting a field
-    /// again replaces its value.
+    /// again replaces its value. Where a dialect has other fields by processing code, DE3 comes first.
     ///
     /// # Errors
-    /// [`PackError`] when the dialect has no such field, or the value does not fit its length or
-    /// content; the builder is then as it was.
+    /// [`PackError`] when the dialect has no such field in this message, or the value does not fit its
+    /// length, content or parts; the builder is then as it was.
+    #[inline]
     pub fn set(&mut self, number: u8, text: &str) -> Result<&mut Self, PackError> {
-        let spec = self.spec(number)?;
-        let value = match spec.content {
-            Content::B => Value::HexText(text.as_bytes()),
-            _ => Value::Bytes(text.as_bytes()),
-        };
-        self.encode(spec, value)
+        self.encode(number, Given::Text(text.as_bytes()))
     }
 
     /// Sets a field from bytes: those of content `b` as they are, or the ASCII characters of text.
@@ -74,8 +88,24 @@ impl<'d> Builder<'d> {
     /// # Errors
     /// As [`Builder::set`].
     pub fn set_bytes(&mut self, number: u8, bytes: &[u8]) -> Result<&mut Self, PackError> {
-        let spec = self.spec(number)?;
-        self.encode(spec, Value::Bytes(bytes))
+        self.encode(number, Given::Bytes(bytes))
+    }
+
+    /// Sets a field from a text, or a composite from the values of its parts.
+    ///
+    /// # Errors
+    /// As [`Builder::set`], with the path of the part that cannot be written; and what is missing.
+    pub fn set_value(&mut self, number: u8, value: &Value) -> Result<&mut Self, PackError> {
+        match value {
+            Value::Text(text) => self.set(number, text),
+            Value::Parts(values) => {
+                let spec = self.spec(number)?;
+                let mut content = tree::content(spec, values, number, &PartPath::FIELD)?;
+                let set = self.encode(number, Given::Wire(&content.bytes, content.units));
+                content.bytes.zeroize();
+                set
+            }
+        }
     }
 
     /// Appends the message to `out`: type, bitmaps, and the fields in order. `out` grows at most once,
@@ -91,53 +121,80 @@ impl<'d> Builder<'d> {
             return Err(PackError::TooLong { length, max });
         }
         reserve_wiping(out, length);
+        let digits = self.mti.digits();
         match self.dialect.mti_encoding() {
-            MtiEncoding::Ascii => out.extend_from_slice(&self.mti.digits()),
+            MtiEncoding::Ascii => out.extend_from_slice(&digits),
+            MtiEncoding::Ebcdic => {
+                out.extend(digits.iter().map(|&digit| CodePage::Cp037.byte(digit)));
+            }
             MtiEncoding::Bcd => {
-                let digits = self.mti.digits();
                 push_packed(out, digits.iter().copied(), digits.len(), Filler::LeadingZero);
             }
         }
-        self.pack_bitmap(out, self.present.primary());
+        push_bitmap(out, self.dialect.bitmap_encoding(), self.present.primary());
         if self.present.needs_secondary() {
-            self.pack_bitmap(out, self.present.secondary());
+            push_bitmap(out, self.dialect.bitmap_encoding(), self.present.secondary());
         }
-        for slot in &self.slots {
-            out.extend_from_slice(self.encoded.get(slot.start..slot.end).unwrap_or_default());
+        if self.in_order {
+            out.extend_from_slice(&self.encoded);
+        } else {
+            for slot in &self.slots {
+                out.extend_from_slice(self.encoded.get(slot.start..slot.end).unwrap_or_default());
+            }
         }
         Ok(())
     }
 
     fn spec(&self, number: u8) -> Result<&'d FieldSpec, PackError> {
-        self.dialect.field(number).ok_or(PackError::Undefined { field: number })
+        let path = FieldPath::Field(number);
+        self.dialect.field_in(self.holding, number).ok_or(PackError::Undefined { path })
     }
 
-    fn encode(&mut self, spec: &FieldSpec, value: Value<'_>) -> Result<&mut Self, PackError> {
-        let given = value.units(spec.number)?;
-        let filling = filling(spec, given)?;
-        if let (Value::Bytes(text), true) = (value, spec.content != Content::B)
-            && let Some(place) = spec.first_wrong(text)
-        {
-            return Err(PackError::Content {
-                field: spec.number,
-                content: spec.content,
-                position: place,
-            });
-        }
-        let units = given.saturating_add(filling);
-        // At most 4 digits of length stand before the content.
-        reserve_wiping(&mut self.encoded, spec.encoding.wire_len(units).saturating_add(4));
+    #[inline]
+    fn encode(&mut self, number: u8, given: Given<'_>) -> Result<&mut Self, PackError> {
+        let spec = self.spec(number)?;
         let start = self.encoded.len();
-        if let Length::Var { digits, prefix, .. } = spec.length {
-            push_length(&mut self.encoded, units, digits, prefix);
+        let pushed = push_element(&mut self.encoded, spec, given, number, &PartPath::FIELD);
+        let checked = pushed.and_then(|()| match &spec.parts {
+            Some(_) if !matches!(given, Given::Wire(..)) => self.check_parts(spec, number, start),
+            _ => Ok(()),
+        });
+        if let Err(fault) = checked {
+            self.encoded.truncate(start);
+            return Err(fault);
         }
-        push_content(&mut self.encoded, spec, value, filling, units);
-        self.keep(Slot { number: spec.number, start, end: self.encoded.len() });
+        self.keep(Slot { number, start, end: self.encoded.len() });
+        if number == 3 && self.dialect.looks_at_processing_code() {
+            self.look_at_processing_code(start);
+        }
         Ok(self)
     }
 
+    /// A composite given as a whole must have the parts that the dialect gives it.
+    #[cold]
+    fn check_parts(&self, spec: &FieldSpec, number: u8, start: usize) -> Result<(), PackError> {
+        let element = self.encoded.get(start..).unwrap_or_default();
+        tree::check(spec, element, number)
+    }
+
+    #[cold]
+    fn look_at_processing_code(&mut self, start: usize) {
+        let Ok(spec) = self.spec(3) else { return };
+        let content = self.encoded.get(start..).unwrap_or_default();
+        let code = crate::value::text(spec, content, spec.length.max());
+        let code = code.as_deref().unwrap_or_default().as_bytes();
+        self.holding = self.dialect.holding_with(self.mti, code);
+    }
+
+    #[inline]
     fn keep(&mut self, slot: Slot) {
+        let behind = self.slots.last().is_none_or(|last| last.number < slot.number);
         self.present.insert(slot.number);
+        if behind {
+            self.slots.push(slot);
+            return;
+        }
+        self.in_order = false;
         match self.slots.binary_search_by_key(&slot.number, |slot| slot.number) {
             Ok(place) => {
                 if let Some(known) = self.slots.get_mut(place) {
@@ -150,23 +207,9 @@ impl<'d> Builder<'d> {
 
     /// The bytes of type and bitmaps.
     fn head_len(&self) -> usize {
-        let mti: usize = match self.dialect.mti_encoding() {
-            MtiEncoding::Ascii => 4,
-            MtiEncoding::Bcd => 2,
-        };
         let bitmaps = if self.present.needs_secondary() { 2 } else { 1 };
-        let bitmap = match self.dialect.bitmap_encoding() {
-            BitmapEncoding::Hex => Bitmap::BYTES.saturating_mul(2),
-            BitmapEncoding::Binary => Bitmap::BYTES,
-        };
-        mti.saturating_add(bitmap.saturating_mul(bitmaps))
-    }
-
-    fn pack_bitmap(&self, out: &mut Vec<u8>, bitmap: [u8; Bitmap::BYTES]) {
-        match self.dialect.bitmap_encoding() {
-            BitmapEncoding::Binary => out.extend_from_slice(&bitmap),
-            BitmapEncoding::Hex => push_hex(out, bitmap.into_iter()),
-        }
+        let bitmap = self.dialect.bitmap_encoding().wire_len();
+        self.dialect.mti_encoding().wire_len().saturating_add(bitmap.saturating_mul(bitmaps))
     }
 }
 
@@ -186,122 +229,18 @@ impl fmt::Debug for Builder<'_> {
     }
 }
 
-/// A value as it was given.
-#[derive(Clone, Copy)]
-enum Value<'v> {
-    /// Bytes of content `b`, or the ASCII characters of text.
-    Bytes(&'v [u8]),
-    /// Hex digits that stand for bytes of content `b`.
-    HexText(&'v [u8]),
-}
-
-impl Value<'_> {
-    /// Its length in digits, characters or bytes.
-    fn units(self, field: u8) -> Result<usize, PackError> {
-        match self {
-            Self::Bytes(bytes) => Ok(bytes.len()),
-            Self::HexText(digits) => {
-                let wrong = digits.iter().position(|&digit| hex_value(digit).is_none());
-                let odd = (digits.len() % 2 == 1).then_some(digits.len());
-                match wrong.or(odd) {
-                    Some(position) => Err(PackError::NotHex { field, position }),
-                    None => Ok(digits.len().checked_div(2).unwrap_or(0)),
-                }
-            }
-        }
-    }
-}
-
-/// How many filling characters a value of this length needs.
-fn filling(spec: &FieldSpec, given: usize) -> Result<usize, PackError> {
-    let wrong = PackError::Length { field: spec.number, expected: spec.length, found: given };
-    match spec.length {
-        Length::Var { max, .. } if given > max => Err(wrong),
-        // Filling alone is no value: an amount that is missing must not become zero.
-        Length::Fixed(_) if given == 0 => Err(wrong),
-        Length::Var { .. } => Ok(0),
-        Length::Fixed(length) => match (length.checked_sub(given), spec.padding) {
-            (Some(0), _) => Ok(0),
-            (Some(missing), Padding::Left(_) | Padding::Right(_)) => Ok(missing),
-            (Some(_), Padding::None) | (None, _) => Err(wrong),
-        },
-    }
-}
-
-fn push_content(
+/// Writes 64 bits.
+pub(crate) fn push_bitmap(
     out: &mut Vec<u8>,
-    spec: &FieldSpec,
-    value: Value<'_>,
-    filling: usize,
-    units: usize,
+    encoding: BitmapEncoding,
+    bitmap: [u8; Bitmap::BYTES],
 ) {
-    let (before, behind, character) = match spec.padding {
-        Padding::Left(character) => (filling, 0, character),
-        Padding::Right(character) => (0, filling, character),
-        Padding::None => (0, 0, 0),
-    };
-    let before = core::iter::repeat_n(character, before);
-    let behind = core::iter::repeat_n(character, behind);
-    match (value, spec.encoding) {
-        (Value::Bytes(bytes), Encoding::Ascii | Encoding::Raw) => {
-            out.extend(before);
-            out.extend_from_slice(bytes);
-            out.extend(behind);
+    match encoding {
+        BitmapEncoding::Binary => out.extend_from_slice(&bitmap),
+        BitmapEncoding::Hex => push_hex(out, bitmap.into_iter(), |digit| digit),
+        BitmapEncoding::HexEbcdic => {
+            push_hex(out, bitmap.into_iter(), |digit| CodePage::Cp037.byte(digit));
         }
-        (Value::Bytes(bytes), Encoding::Hex) => push_hex(out, bytes.iter().copied()),
-        (Value::Bytes(bytes), Encoding::Bcd(filler)) => {
-            let digits = before.chain(bytes.iter().copied()).chain(behind);
-            push_packed(out, digits, units, filler);
-        }
-        (Value::HexText(digits), Encoding::Hex) => {
-            out.extend(digits.iter().map(u8::to_ascii_uppercase));
-        }
-        (Value::HexText(digits), _) => {
-            let halves = digits.iter().map(|&digit| hex_value(digit).unwrap_or(0));
-            push_packed(out, halves, digits.len(), Filler::LeadingZero);
-        }
-    }
-}
-
-fn push_length(out: &mut Vec<u8>, length: usize, digits: u8, prefix: Prefix) {
-    let places = (0..u32::from(digits)).rev();
-    let digit = |place: u32| {
-        let rest = length.checked_div(10_usize.saturating_pow(place)).unwrap_or(0) % 10;
-        b'0'.saturating_add(u8::try_from(rest).unwrap_or(0))
-    };
-    match prefix {
-        Prefix::Ascii => out.extend(places.map(digit)),
-        Prefix::Bcd => {
-            push_packed(out, places.map(digit), usize::from(digits), Filler::LeadingZero);
-        }
-    }
-}
-
-/// Packs half bytes, two a byte. Of an ASCII digit, and of the track code set, the low half counts;
-/// the letter `D` stands for the separator.
-fn push_packed(out: &mut Vec<u8>, digits: impl Iterator<Item = u8>, count: usize, filler: Filler) {
-    let half = |digit: u8| if digit == b'D' { 0x0D } else { digit & 0x0F };
-    let odd = count % 2 == 1;
-    let leading = (odd && filler == Filler::LeadingZero).then_some(0);
-    let trailing = (odd && filler != Filler::LeadingZero).then(|| filler.half());
-    let mut halves = leading.into_iter().chain(digits.map(half)).chain(trailing);
-    while let (Some(high), Some(low)) = (halves.next(), halves.next()) {
-        out.push((high << 4) | low);
-    }
-}
-
-fn push_hex(out: &mut Vec<u8>, bytes: impl Iterator<Item = u8>) {
-    out.extend(bytes.flat_map(|byte| [hex_digit(byte >> 4), hex_digit(byte)]));
-}
-
-/// Makes room for `more` bytes; when that means moving, the old place is wiped.
-pub(crate) fn reserve_wiping(buffer: &mut Vec<u8>, more: usize) {
-    let wanted = buffer.len().saturating_add(more);
-    if wanted > buffer.capacity() {
-        let mut bigger = Vec::with_capacity(wanted.max(buffer.capacity().saturating_mul(2)));
-        bigger.extend_from_slice(buffer);
-        buffer.zeroize();
-        *buffer = bigger;
     }
 }
 
@@ -315,7 +254,11 @@ mod tests {
     };
 
     use super::*;
-    use crate::{digits::hex, sample};
+    use crate::{
+        digits::hex,
+        field::{Length, Padding},
+        sample,
+    };
 
     fn mti(text: &str) -> Mti {
         Mti::parse(text).unwrap()
@@ -426,12 +369,12 @@ mod tests {
     #[test]
     fn a_message_that_no_frame_can_carry_is_refused() {
         let mut spec = sample::ascii_spec();
-        spec.fields.retain(|field| field.number == 48);
+        spec.fields.retain(|(number, _)| *number == 48);
         let mut field = spec.fields.pop().unwrap();
         for number in 101..=107 {
-            field.number = number;
-            field.length = Length::Fixed(9_999);
-            field.padding = Padding::Right(b' ');
+            field.0 = number;
+            field.1.length = Length::Fixed(9_999);
+            field.1.padding = Padding::Right(b' ');
             spec.fields.push(field.clone());
         }
         let dialect = Dialect::build(spec).unwrap();

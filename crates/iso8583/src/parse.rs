@@ -1,17 +1,22 @@
 //! Reads a body by its dialect. The message borrows the body: nothing is copied but the places of the
-//! fields. Every byte is accounted for, so whatever parses can be packed again.
+//! fields, and nothing is allocated. Every byte is accounted for, so whatever parses can be packed again.
 
-use alloc::{borrow::Cow, string::String, vec::Vec};
+use alloc::{
+    borrow::Cow,
+    string::{String, ToString},
+    vec::Vec,
+};
 use core::{fmt, ops::Range};
 
 use crate::{
-    bitmap::Bitmap,
     dialect::Dialect,
-    digits::{halves, hex, unhex},
-    error::ParseError,
-    field::{Encoding, Filler},
+    error::{FieldPath, ParseError},
+    field::FieldSpec,
     mti::Mti,
+    parts::PartPath,
     read::{Reading, Span, read},
+    value,
+    walk::{Composite, Part, walk},
 };
 
 /// A message that follows its dialect. Borrows the bytes that it was read from.
@@ -20,25 +25,25 @@ use crate::{
 #[derive(Clone)]
 pub struct Message<'a> {
     body: &'a [u8],
+    dialect: &'a Dialect,
     mti: Mti,
-    bitmap: Bitmap,
-    /// One for each bit of the bitmap, in order.
-    spans: Vec<Span>,
+    reading: Reading,
 }
 
 impl Dialect {
-    /// Reads a body: message type, bitmaps and every field that they announce.
+    /// Reads a body: message type, bitmaps and every field that they announce, with the parts of composites.
     ///
-    /// Accepts, beyond what [`crate::pack::Builder`] would write, lower-case hex digits and a secondary
-    /// bitmap without any bit; every other body has exactly one way to be written.
+    /// Accepts, beyond what [`crate::pack::Builder`] would write: lower-case hex digits, a secondary bitmap
+    /// without any bit, and BER lengths in more bytes than they need.
     ///
     /// # Errors
-    /// [`ParseError`] with the element, its offset, what stood there and what was expected. Bytes
+    /// [`ParseError`] with the element or part, its offset, what stood there and what was expected. Bytes
     /// behind the last field are an error too.
-    pub fn parse<'a>(&self, body: &'a [u8]) -> Result<Message<'a>, ParseError> {
-        let mut reading = Reading::default();
-        let (mti, bitmap) = read(self, body, &mut reading)?;
-        Ok(Message { body, mti, bitmap, spans: reading.spans })
+    pub fn parse<'a>(&'a self, body: &'a [u8]) -> Result<Message<'a>, ParseError> {
+        let mti = Mti::UNREAD;
+        let mut message = Message { body, dialect: self, mti, reading: Reading::default() };
+        message.mti = read(self, body, &mut message.reading)?;
+        Ok(message)
     }
 }
 
@@ -52,7 +57,13 @@ impl<'a> Message<'a> {
     /// Whether the message carries this field.
     #[must_use]
     pub fn has(&self, number: u8) -> bool {
-        self.span_of(number).is_some()
+        self.reading.field(number).is_some()
+    }
+
+    /// What the dialect says about a field in this message.
+    #[must_use]
+    pub fn spec(&self, number: u8) -> Option<&'a FieldSpec> {
+        self.dialect.field_in(self.reading.holding, number)
     }
 
     /// The value of a field as text, its filling kept: characters for text, upper-case hex digits for
@@ -61,43 +72,91 @@ impl<'a> Message<'a> {
     /// The owned text of a packed card number is the caller's to wipe.
     #[must_use]
     pub fn get(&self, number: u8) -> Option<Cow<'a, str>> {
-        let span = self.span_of(number)?;
-        text(span, self.content(span)?)
+        let (spec, span) = self.found(number)?;
+        value::text(spec, self.content(span)?, span.units())
+    }
+
+    /// The value of a field as [`Message::get`] tells it, written into the caller's room, which may be one
+    /// that is wiped. `None` for a field that is absent, or a room too small.
+    pub fn read<'r>(&self, number: u8, room: &'r mut [u8]) -> Option<&'r str> {
+        let (spec, span) = self.found(number)?;
+        let length = value::write_text(spec, self.content(span)?, span.units(), room)?;
+        core::str::from_utf8(room.get(..length)?).ok()
     }
 
     /// The bytes of a field's content as they stand on the wire, without its length.
     #[must_use]
     pub fn bytes(&self, number: u8) -> Option<&'a [u8]> {
-        self.content(self.span_of(number)?)
+        self.content(self.reading.field(number)?.1)
     }
 
     /// The bytes that a field of content `b` stands for: decoded when it is written in hex, borrowed
     /// when it is not. `None` for text.
     #[must_use]
     pub fn binary(&self, number: u8) -> Option<Cow<'a, [u8]>> {
-        let span = self.span_of(number)?;
-        let bytes = self.content(span)?;
-        match span.encoding {
-            Encoding::Raw => Some(Cow::Borrowed(bytes)),
-            Encoding::Hex => unhex(bytes).map(Cow::Owned),
-            Encoding::Ascii | Encoding::Bcd(_) => None,
-        }
+        let (spec, span) = self.found(number)?;
+        value::binary(spec, self.content(span)?)
     }
 
     /// The fields in order of their numbers, each with its value as [`Message::get`] tells it.
     pub fn fields(&self) -> impl Iterator<Item = (u8, Cow<'a, str>)> {
-        self.spans.iter().filter_map(|span| Some((span.number, text(span, self.content(span)?)?)))
+        self.numbers().filter_map(|number| Some((number, self.get(number)?)))
     }
 
     /// The numbers of the fields, in order.
     pub fn numbers(&self) -> impl Iterator<Item = u8> {
-        self.spans.iter().map(|span| span.number)
+        self.reading.fields().map(|(number, _, _)| number)
+    }
+
+    /// The value of a part, by its path such as `48.01`, `55.9F26` or `127.25.3`: text as [`Message::get`]
+    /// tells it, and hex digits for a tag that the dialect does not name. The first of several.
+    #[must_use]
+    pub fn part(&self, path: &str) -> Option<String> {
+        let (number, inner) = path.split_once('.')?;
+        let mut found = None;
+        self.walk(number.parse().ok()?, &mut |part| {
+            if found.is_none() && part.path.is_named(inner) {
+                found = self.part_text(part);
+            }
+        });
+        found
+    }
+
+    /// All parts of a field in the order of the wire, composites before their own parts: the path, and the
+    /// value as [`Message::part`] tells it. None for a field that is no composite.
+    #[must_use]
+    pub fn parts(&self, number: u8) -> Vec<(PartPath, String)> {
+        let mut parts = Vec::new();
+        self.walk(number, &mut |part| {
+            parts.extend(self.part_text(part).map(|text| (part.path, text)));
+        });
+        parts
+    }
+
+    /// All fields and parts with their paths as people write them, such as `4` and `55.9F26`.
+    #[must_use]
+    pub fn all(&self) -> Vec<(String, String)> {
+        let mut all = Vec::new();
+        for (number, text) in self.fields() {
+            all.push((number.to_string(), text.into_owned()));
+            let parts = self.parts(number).into_iter();
+            all.extend(parts.map(|(path, text)| (alloc::format!("{number}{path}"), text)));
+        }
+        all
     }
 
     /// Where a field's content lies in the body, its length left out.
     #[must_use]
     pub fn span(&self, number: u8) -> Option<Range<usize>> {
-        self.span_of(number).map(|span| span.start..span.end)
+        Some(self.reading.field(number)?.1.range())
+    }
+
+    /// Where a field lies in the body with the length before it. What a MAC covers often ends where the
+    /// MAC's own field begins: `..message.whole_span(128)?.start`.
+    #[must_use]
+    pub fn whole_span(&self, number: u8) -> Option<Range<usize>> {
+        let (prefix, span) = self.reading.field(number)?;
+        Some(prefix..span.end())
     }
 
     /// The whole body that the message was read from.
@@ -106,15 +165,26 @@ impl<'a> Message<'a> {
         self.body
     }
 
-    fn span_of(&self, number: u8) -> Option<&Span> {
-        if number < 2 || !self.bitmap.contains(number) {
-            return None;
-        }
-        self.spans.get(self.bitmap.fields_before(number))
+    fn found(&self, number: u8) -> Option<(&'a FieldSpec, Span)> {
+        let (_, span) = self.reading.field(number)?;
+        Some((self.spec(number)?, span))
     }
 
-    fn content(&self, span: &Span) -> Option<&'a [u8]> {
-        self.body.get(span.start..span.end)
+    fn content(&self, span: Span) -> Option<&'a [u8]> {
+        self.body.get(span.range())
+    }
+
+    fn walk(&self, number: u8, visit: &mut dyn FnMut(&Part<'a>)) {
+        let Some((spec, span)) = self.found(number) else { return };
+        let (Some(parts), Some(content)) = (&spec.parts, self.content(span)) else { return };
+        let (start, units) = (span.start(), span.units());
+        let composite = Composite { spec, parts, content, start, units };
+        // What was read well is walked well.
+        let _ = walk(composite, number, &PartPath::FIELD, visit);
+    }
+
+    fn part_text(&self, part: &Part<'_>) -> Option<String> {
+        part.text(self.body.get(part.content.clone())?)
     }
 }
 
@@ -122,30 +192,9 @@ impl fmt::Debug for Message<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Message({}", self.mti)?;
         for number in self.numbers() {
-            write!(f, " DE{number}")?;
+            write!(f, " {}", FieldPath::Field(number))?;
         }
         write!(f, ", {} bytes)", self.body.len())
-    }
-}
-
-/// The value of a field as text, see [`Message::get`].
-pub(crate) fn text<'a>(span: &Span, bytes: &'a [u8]) -> Option<Cow<'a, str>> {
-    match span.encoding {
-        Encoding::Ascii => core::str::from_utf8(bytes).ok().map(Cow::Borrowed),
-        Encoding::Hex if bytes.iter().any(u8::is_ascii_lowercase) => {
-            let upper = core::str::from_utf8(bytes).ok()?.to_ascii_uppercase();
-            Some(Cow::Owned(upper))
-        }
-        Encoding::Hex => core::str::from_utf8(bytes).ok().map(Cow::Borrowed),
-        Encoding::Raw => Some(Cow::Owned(hex(bytes))),
-        Encoding::Bcd(filler) => {
-            let skipped = usize::from(span.units % 2 == 1 && filler == Filler::LeadingZero);
-            let digits = halves(bytes).skip(skipped).take(span.units);
-            // 0-9 are digits; in track data A-F continue as the code set does: `:;<=>?`.
-            let mut text = String::with_capacity(span.units);
-            text.extend(digits.map(|half| char::from(b'0'.saturating_add(half))));
-            Some(Cow::Owned(text))
-        }
     }
 }
 

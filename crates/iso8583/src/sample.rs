@@ -9,9 +9,8 @@ use crate::{
     field::{Content, Encoding, FieldSpec, Filler, Length, Mask, Padding, Prefix},
 };
 
-fn field(number: u8, name: &str, content: Content, length: Length) -> FieldSpec {
-    FieldSpec {
-        number,
+fn field(number: u8, name: &str, content: Content, length: Length) -> (u8, FieldSpec) {
+    let spec = FieldSpec {
         name: name.to_owned(),
         content,
         encoding: if content == Content::B { Encoding::Hex } else { Encoding::Ascii },
@@ -26,14 +25,16 @@ fn field(number: u8, name: &str, content: Content, length: Length) -> FieldSpec 
             35 | 52 | 55 => Mask::Never,
             _ => Mask::Clear,
         },
-    }
+        parts: None,
+    };
+    (number, spec)
 }
 
 /// The fields of a purchase and its reversal, in ASCII, bitmaps and binary content in hex.
 pub(crate) fn ascii_spec() -> DialectSpec {
     use Content::{A, An, Ans, B, N, Xn, Z};
     use Length::Fixed;
-    let fields: Vec<FieldSpec> = vec![
+    let fields: Vec<(u8, FieldSpec)> = vec![
         field(2, "primary account number", N, Length::llvar(19)),
         field(3, "processing code", N, Fixed(6)),
         field(4, "amount, transaction", N, Fixed(12)),
@@ -56,6 +57,7 @@ pub(crate) fn ascii_spec() -> DialectSpec {
         mti: MtiEncoding::Ascii,
         bitmap: BitmapEncoding::Hex,
         fields,
+        overrides: vec![],
     }
 }
 
@@ -69,8 +71,8 @@ pub(crate) fn packed() -> Dialect {
     spec.name = "sample-packed".to_owned();
     spec.mti = MtiEncoding::Bcd;
     spec.bitmap = BitmapEncoding::Binary;
-    for field in &mut spec.fields {
-        field.encoding = match (field.content, field.number) {
+    for (number, field) in &mut spec.fields {
+        field.encoding = match (field.content, *number) {
             (Content::N, 2) => Encoding::Bcd(Filler::TrailingF),
             (Content::N, _) => Encoding::Bcd(Filler::LeadingZero),
             (Content::Z, _) => Encoding::Bcd(Filler::TrailingZero),
@@ -82,8 +84,8 @@ pub(crate) fn packed() -> Dialect {
         }
     }
     // An odd number of packed digits in a fixed field.
-    for field in &mut spec.fields {
-        if field.number == 3 {
+    for (number, field) in &mut spec.fields {
+        if *number == 3 {
             field.length = Length::Fixed(5);
         }
     }

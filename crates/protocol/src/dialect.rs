@@ -6,14 +6,15 @@ use tidegate_iso8583::{
     dialect::{BitmapEncoding, Dialect, DialectSpec, MtiEncoding},
     error::{DialectFault, ParseError},
     explain::{ExplainOptions, Explanation, explain},
-    field::{Content, Encoding, FieldSpec, Filler, Length, Mask, Padding, Prefix},
+    field::{Content, Mask},
     mti::{Class, Mti},
     parse::Message,
 };
 
 use crate::{
+    fields::Fields,
     source::{Collector, Faults, Source},
-    toml_reader::{At, Item, Section, parse, word},
+    toml_reader::{At, Item, Section, need_word, parse},
 };
 
 /// A dialect that was read from its file and checked.
@@ -64,7 +65,7 @@ impl HostDialect {
     ///
     /// # Errors
     /// As [`Dialect::parse`].
-    pub fn parse<'a>(&self, body: &'a [u8]) -> Result<Message<'a>, ParseError> {
+    pub fn parse<'a>(&'a self, body: &'a [u8]) -> Result<Message<'a>, ParseError> {
         self.wire.parse(body)
     }
 
@@ -109,15 +110,19 @@ pub(crate) fn read(source: Source<'_>, faults: &mut Collector<'_>) -> Option<Hos
     let repeats = read_types(&mut root, "repeat", faults);
     check_types(&replies, &repeats, faults);
     let keys = root.need("match", faults).and_then(|item| item.section(faults));
-    let fields = read_fields(&mut root, faults);
-    root.finish("one of name, mti, bitmap, transmission_time, reply, repeat, match, field", faults);
+    let mut fields = Fields::read(&mut root, faults);
+    let overrides = fields.read_overrides(&mut root, faults);
+    root.finish(
+        "one of name, mti, bitmap, transmission_time, reply, repeat, match, field, override",
+        faults,
+    );
     let (financial, network, compared) = read_keys(keys?, &fields, faults);
-    let fields: Vec<_> = fields.into_iter().filter_map(complete).collect();
     let spec = DialectSpec {
         name: name?.value.to_owned(),
         mti: mti?,
         bitmap: bitmap?,
-        fields: fields.iter().map(|field| field.value.clone()).collect(),
+        fields: fields.complete(),
+        overrides,
     };
     let wire = match Dialect::build(spec) {
         Ok(wire) => wire,
@@ -137,49 +142,14 @@ pub(crate) fn read(source: Source<'_>, faults: &mut Collector<'_>) -> Option<Hos
     })
 }
 
-const MTI: &[(&str, MtiEncoding)] = &[("ascii", MtiEncoding::Ascii), ("bcd", MtiEncoding::Bcd)];
-const BITMAP: &[(&str, BitmapEncoding)] =
-    &[("hex", BitmapEncoding::Hex), ("binary", BitmapEncoding::Binary)];
-const CONTENT: &[(&str, Content)] = &[
-    ("n", Content::N),
-    ("a", Content::A),
-    ("an", Content::An),
-    ("ans", Content::Ans),
-    ("b", Content::B),
-    ("z", Content::Z),
-    ("x+n", Content::Xn),
+const MTI: &[(&str, MtiEncoding)] =
+    &[("ascii", MtiEncoding::Ascii), ("bcd", MtiEncoding::Bcd), ("ebcdic", MtiEncoding::Ebcdic)];
+/// How bitmaps may be written.
+pub(crate) const BITMAP: &[(&str, BitmapEncoding)] = &[
+    ("hex", BitmapEncoding::Hex),
+    ("binary", BitmapEncoding::Binary),
+    ("hex-ebcdic", BitmapEncoding::HexEbcdic),
 ];
-const ENCODING: &[(&str, Encoding)] = &[
-    ("ascii", Encoding::Ascii),
-    ("hex", Encoding::Hex),
-    ("raw", Encoding::Raw),
-    ("bcd-0n", Encoding::Bcd(Filler::LeadingZero)),
-    ("bcd-n0", Encoding::Bcd(Filler::TrailingZero)),
-    ("bcd-nF", Encoding::Bcd(Filler::TrailingF)),
-];
-const PREFIX: &[(&str, Prefix)] = &[("ascii", Prefix::Ascii), ("bcd", Prefix::Bcd)];
-const MASK: &[(&str, Mask)] = &[("clear", Mask::Clear), ("pan", Mask::Pan), ("never", Mask::Never)];
-
-fn need_word<T: Clone>(
-    section: &mut Section<'_>,
-    key: &str,
-    table: &[(&str, T)],
-    faults: &mut Collector<'_>,
-) -> Option<T> {
-    let text = section.need(key, faults)?.text(faults)?;
-    word(&text, key, table, faults)
-}
-
-fn take_word<T: Clone>(
-    section: &mut Section<'_>,
-    key: &str,
-    table: &[(&str, T)],
-    faults: &mut Collector<'_>,
-) -> Option<T> {
-    let text = section.take(key)?.text(faults)?;
-    word(&text, key, table, faults)
-}
-
 /// A table of message types, such as `"0200" = "0210"`.
 fn read_types(
     root: &mut Section<'_>,
@@ -237,28 +207,6 @@ fn check_types(replies: &[At<(Mti, Mti)>], repeats: &[At<(Mti, Mti)>], faults: &
     }
 }
 
-/// An element by its number, and what is said about it if that could be read.
-type Field = At<(u8, Option<FieldSpec>)>;
-
-fn complete(field: Field) -> Option<At<FieldSpec>> {
-    let At { value: (_, spec), span } = field;
-    spec.map(|value| At { value, span })
-}
-
-fn read_fields(root: &mut Section<'_>, faults: &mut Collector<'_>) -> Vec<Field> {
-    let section = root.need("field", faults).and_then(|item| item.section(faults));
-    let Some(mut section) = section else { return Vec::new() };
-    let mut fields = Vec::new();
-    for (key, item) in section.rest() {
-        let number = element(&key.with(key.value.as_str()), faults);
-        let span = key.span.clone();
-        let Some(number) = number else { continue };
-        let spec = item.section(faults).and_then(|section| read_field(number, section, faults));
-        fields.push(At { value: (number, spec), span });
-    }
-    fields
-}
-
 /// The number of an element, from a key such as `2`.
 pub(crate) fn element(key: &At<&str>, faults: &mut Collector<'_>) -> Option<u8> {
     let number = key.value.parse().ok().filter(|number| (2..=128).contains(number));
@@ -271,77 +219,9 @@ pub(crate) fn element(key: &At<&str>, faults: &mut Collector<'_>) -> Option<u8> 
     number
 }
 
-fn read_field(
-    number: u8,
-    mut section: Section<'_>,
-    faults: &mut Collector<'_>,
-) -> Option<FieldSpec> {
-    let name = section.need("name", faults).and_then(|item| item.text(faults));
-    let content = need_word(&mut section, "content", CONTENT, faults);
-    let prefix = take_word(&mut section, "prefix", PREFIX, faults).unwrap_or(Prefix::Ascii);
-    let length = section.need("length", faults).and_then(|i| read_length(&i, prefix, faults));
-    let encoding = take_word(&mut section, "encoding", ENCODING, faults);
-    let padding = read_padding(&mut section, faults);
-    let mask = take_word(&mut section, "mask", MASK, faults).unwrap_or_default();
-    section.finish(
-        "one of name, content, length, prefix, encoding, pad_left, pad_right, mask",
-        faults,
-    );
-    Some(FieldSpec {
-        number,
-        name: name?.value.to_owned(),
-        content: content?,
-        encoding: encoding.unwrap_or(Encoding::Ascii),
-        length: length?,
-        padding: padding?,
-        mask,
-    })
-}
-
-/// A fixed length is a number; a variable one is written as the standard writes it: `"..19"`.
-fn read_length(item: &Item<'_>, prefix: Prefix, faults: &mut Collector<'_>) -> Option<Length> {
-    if !item.is_text() {
-        let wanted = "a number from 1, or a text such as \"..19\"";
-        return item.number(wanted, faults).map(|length| Length::Fixed(length.value));
-    }
-    let text = item.text(faults)?;
-    let max = text.value.trim_start_matches('.');
-    let digits = text.value.len().saturating_sub(max.len());
-    match (u8::try_from(digits), max.parse()) {
-        (Ok(digits), Ok(max)) if digits > 0 => Some(Length::Var { digits, max, prefix }),
-        _ => {
-            let message = format!("`{}` is no length", text.value);
-            faults.add(&text.span, message, "dots and a number, such as \"..19\" or \"...999\"");
-            None
-        }
-    }
-}
-
-fn read_padding(section: &mut Section<'_>, faults: &mut Collector<'_>) -> Option<Padding> {
-    let left = section.take("pad_left");
-    let right = section.take("pad_right");
-    let (item, side): (_, fn(u8) -> Padding) = match (left, right) {
-        (None, None) => return Some(Padding::None),
-        (Some(item), None) => (item, Padding::Left),
-        (None, Some(item)) => (item, Padding::Right),
-        (Some(_), Some(item)) => {
-            faults.add(&item.span, "filled up on both sides", "either pad_left or pad_right");
-            return None;
-        }
-    };
-    let text = item.text(faults)?;
-    match text.value.as_bytes() {
-        [filling] => Some(side(*filling)),
-        _ => {
-            faults.add(&text.span, "the filling is not one character", "one ASCII character");
-            None
-        }
-    }
-}
-
 type Keys = (Option<Vec<u8>>, Option<Vec<u8>>, Option<Vec<u8>>);
 
-fn read_keys(mut section: Section<'_>, fields: &[Field], faults: &mut Collector<'_>) -> Keys {
+fn read_keys(mut section: Section<'_>, fields: &Fields, faults: &mut Collector<'_>) -> Keys {
     let mut take = |key: &str, faults: &mut Collector<'_>| {
         let items = section.need(key, faults)?.list(faults)?;
         let read = |item| read_key(item, key != "compared", fields, faults);
@@ -358,16 +238,16 @@ fn read_keys(mut section: Section<'_>, fields: &[Field], faults: &mut Collector<
 fn read_key(
     item: &Item<'_>,
     is_key: bool,
-    fields: &[Field],
+    fields: &Fields,
     faults: &mut Collector<'_>,
 ) -> Option<u8> {
     let number: At<u8> = item.number("a number from 2 to 128", faults)?;
-    let Some(field) = fields.iter().find(|field| field.value.0 == number.value) else {
+    let Some(spec) = fields.get(number.value) else {
         let message = format!("DE{}: the dialect does not define it", number.value);
         faults.add(&number.span, message, "an element of [field]");
         return None;
     };
-    if let (true, Some(spec)) = (is_key, &field.value.1) {
+    if let (true, Some(spec)) = (is_key, spec) {
         if spec.content == Content::B {
             let message = format!("DE{}: bytes cannot pair messages", number.value);
             faults.add(&number.span, message, "an element of text");
@@ -379,9 +259,9 @@ fn read_key(
     Some(number.value)
 }
 
-fn note(fault: &DialectFault, fields: &[At<FieldSpec>], faults: &mut Collector<'_>) {
-    let field = fields.iter().find(|field| field.value.number == fault.field());
-    let span = field.map(|field| field.span.clone()).unwrap_or_default();
+/// Notes what the wire format finds wrong, at the element or the part that it is about.
+fn note(fault: &DialectFault, fields: &Fields, faults: &mut Collector<'_>) {
+    let span = fields.span(&fault.path);
     let text = fault.to_string();
     match text.split_once(", wanted ") {
         Some((message, wanted)) => faults.add(&span, message, wanted),

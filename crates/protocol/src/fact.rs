@@ -199,7 +199,7 @@ impl Shape {
             Length::Var { max, .. } if self.max > max => {
                 Some(format!("a length of up to {}", self.max))
             }
-            Length::Fixed(_) | Length::Var { .. } => None,
+            Length::Fixed(_) | Length::Var { .. } | Length::Rest { .. } => None,
         }
     }
 }

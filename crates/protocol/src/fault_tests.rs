@@ -54,13 +54,15 @@ fn a_dialect_says_what_each_key_should_be() {
                 &[
                     "d.toml -6:1 the key `name` is missing",
                     "d.toml +0:1 unknown key `nmae`, expected one of name, mti, bitmap, \
-                     transmission_time, reply, repeat, match, field",
+                     transmission_time, reply, repeat, match, field, override",
                 ],
             ),
             (
                 "mti = \"ascii\" ",
-                "mti = \"ebcdic\" ",
-                &["d.toml +0:7 mti: unknown word `ebcdic`, expected `ascii` or `bcd`"],
+                "mti = \"binary\" ",
+                &[
+                    "d.toml +0:7 mti: unknown word `binary`, expected one of `ascii`, `bcd`, `ebcdic`",
+                ],
             ),
             (
                 "bitmap = \"hex\" ",
@@ -226,7 +228,8 @@ fn each_element_of_a_dialect_makes_sense() {
                 &[
                     "d.toml +0:7 the key `name` of `field.3` is missing",
                     "d.toml +0:9 unknown key `field.3.nama`, expected one of name, content, \
-                     length, prefix, encoding, pad_left, pad_right, mask",
+                     length, prefix, counts, inclusive, encoding, bytes, pad_left, pad_right, \
+                     mask, parts, part, short, tag, value, unknown, part_bitmap",
                 ],
             ),
             (

@@ -23,6 +23,12 @@ mod toml_reader;
 
 pub mod dialect;
 
+mod fields;
+
+mod composite;
+
+pub mod inherit;
+
 mod mapping;
 
 mod codes;

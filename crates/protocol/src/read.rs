@@ -115,7 +115,7 @@ impl Definition {
     ///
     /// # Errors
     /// [`ParseError`] when the body does not follow the dialect.
-    pub fn read<'a>(&self, body: &'a [u8]) -> Result<HostMessage<'a>, ParseError> {
+    pub fn read<'a>(&'a self, body: &'a [u8]) -> Result<HostMessage<'a>, ParseError> {
         let message = self.dialect.wire.parse(body)?;
         let kind = self.classify(&message);
         Ok(HostMessage { message, kind })

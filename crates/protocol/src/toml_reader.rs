@@ -104,6 +104,19 @@ impl<'t> Item<'t> {
         self.value.is_str()
     }
 
+    /// Whether the value is `false`, which takes something away.
+    pub(crate) fn is_false(&self) -> bool {
+        self.value.as_bool() == Some(false)
+    }
+
+    /// The value as `true` or `false`.
+    pub(crate) fn flag(&self, faults: &mut Collector<'_>) -> Option<bool> {
+        match self.value {
+            DeValue::Boolean(flag) => Some(*flag),
+            _ => self.wrong_type("true or false", faults),
+        }
+    }
+
     /// The value as a table.
     pub(crate) fn section(self, faults: &mut Collector<'_>) -> Option<Section<'t>> {
         match self.value {
@@ -184,6 +197,28 @@ where
         faults.add(&text.span, message, &one_of(&names));
     }
     row.map(|(_, value)| value.clone())
+}
+
+/// One of some words, under a key that must be there.
+pub(crate) fn need_word<T: Clone>(
+    section: &mut Section<'_>,
+    key: &str,
+    table: &[(&str, T)],
+    faults: &mut Collector<'_>,
+) -> Option<T> {
+    let text = section.need(key, faults)?.text(faults)?;
+    word(&text, key, table, faults)
+}
+
+/// One of some words, under a key that may be there.
+pub(crate) fn take_word<T: Clone>(
+    section: &mut Section<'_>,
+    key: &str,
+    table: &[(&str, T)],
+    faults: &mut Collector<'_>,
+) -> Option<T> {
+    let text = section.take(key)?.text(faults)?;
+    word(&text, key, table, faults)
 }
 
 /// `a`, `a or b`, `one of a, b, c`.

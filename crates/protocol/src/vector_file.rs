@@ -22,7 +22,7 @@ pub(crate) struct Vector {
 
 /// What must be true.
 pub(crate) enum Case {
-    Message { mti: Mti, fields: Vec<(u8, String)> },
+    Message { mti: Mti, fields: Vec<(u8, String)>, parts: Vec<(u8, String, String)> },
     Bad { error: String },
     Sent { message: SampleMessage, approval_code: Option<String> },
     Reply { to: SampleMessage, says: String },
@@ -143,13 +143,22 @@ fn read_bytes(
 fn read_message(section: &mut Section<'_>, faults: &mut Collector<'_>) -> Option<Case> {
     let mti = need(section, "mti", faults).and_then(|text| read_mti(&text, faults));
     let mut table = section.need("fields", faults)?.section(faults)?;
-    let mut fields = Vec::new();
+    let (mut fields, mut parts) = (Vec::new(), Vec::new());
     for (key, item) in table.rest() {
-        let number = element(&key.with(key.value.as_str()), faults);
-        let value = item.text(faults);
-        fields.extend(number.zip(value).map(|(number, text)| (number, text.value.to_owned())));
+        // `48.01` is a part of DE48.
+        let (number, part) = match key.value.split_once('.') {
+            Some((number, part)) => (number, Some(part.to_owned())),
+            None => (key.value.as_str(), None),
+        };
+        let number = element(&key.with(number), faults);
+        let Some((number, value)) = number.zip(item.text(faults)) else { continue };
+        let value = value.value.to_owned();
+        match part {
+            Some(part) => parts.push((number, part, value)),
+            None => fields.push((number, value)),
+        }
     }
-    Some(Case::Message { mti: mti?, fields })
+    Some(Case::Message { mti: mti?, fields, parts })
 }
 
 fn read_network(section: &mut Section<'_>, faults: &mut Collector<'_>) -> Option<Case> {

@@ -6,7 +6,7 @@
 //!
 //! | table | says | needs |
 //! |---|---|---|
-//! | `[[message]]` | the bytes are read as `mti` and `fields`, and written again so | dialect |
+//! | `[[message]]` | the bytes are read as `mti` and `fields` (`"48.01"` is a part), and written again so | dialect |
 //! | `[[bad]]` | the bytes are refused with the text `error` | dialect |
 //! | `[payment]` | the payment that the following tables are about | mapping |
 //! | `[payment.original]` | the payment that it is about, if it is a follow-up | mapping |
@@ -18,7 +18,7 @@
 //! The messages of a payment: `original`, `advice_repeat` (the original marked as a repeat),
 //! `reversal`, and `repeat` (the reversal marked as a repeat).
 
-use tidegate_iso8583::{field::Mask, mti::Mti, pack::Builder, parse::Message};
+use tidegate_iso8583::{field::Mask, mti::Mti, pack::Builder, parse::Message, tree::Value};
 use tidegate_payment::{
     effect::Outgoing,
     input::Attempt,
@@ -79,7 +79,9 @@ fn run(
     let (payment, vectors) = file;
     let results = vectors.into_iter().map(|Vector { name, wire, case }| {
         let outcome = match (case, definition, &payment) {
-            (Case::Message { mti, fields }, ..) => message(dialect, &wire, mti, &fields),
+            (Case::Message { mti, fields, parts }, ..) => {
+                message(dialect, &wire, mti, &fields, &parts)
+            }
             (Case::Bad { error }, ..) => bad(dialect, &wire, &error),
             (Case::Sent { message, approval_code }, Some(definition), Some(payment)) => {
                 sent(definition, payment, message, approval_code, &wire)
@@ -110,12 +112,16 @@ fn message(
     wire: &[u8],
     mti: Mti,
     fields: &[(u8, String)],
+    parts: &[(u8, String, String)],
 ) -> Result<(), String> {
     let message = dialect.parse(wire).map_err(|error| error.to_string())?;
     if message.mti() != mti {
         return Err(format!("MTI: expected {mti}, found {}", message.mti()));
     }
-    let expected = |number: &u8| fields.iter().any(|(known, _)| known == number);
+    let expected = |number: &u8| {
+        fields.iter().any(|(known, _)| known == number)
+            || parts.iter().any(|(known, _, _)| known == number)
+    };
     if let Some(number) = message.numbers().find(|number| !expected(number)) {
         return Err(format!("DE{number}: not expected"));
     }
@@ -127,9 +133,31 @@ fn message(
         }
         builder.set(*number, expected).map_err(|error| error.to_string())?;
     }
+    for (number, part, expected) in parts {
+        let path = format!("{number}.{part}");
+        let found = message.part(&path);
+        if found.as_ref() != Some(expected) {
+            return Err(part_difference(&path, expected, found.as_deref()));
+        }
+    }
+    let whole = |number: u8| fields.iter().any(|(known, _)| *known == number);
+    let mut composites: Vec<u8> = parts.iter().map(|(number, _, _)| *number).collect();
+    composites.dedup();
+    for number in composites.into_iter().filter(|number| !whole(*number)) {
+        let of_field = parts.iter().filter(|(known, _, _)| *known == number);
+        let tree = of_field
+            .fold(Value::Parts(Vec::new()), |tree, (_, part, value)| tree.with(part, value));
+        builder.set_value(number, &tree).map_err(|error| error.to_string())?;
+    }
     let mut again = Vec::new();
     builder.pack(&mut again).map_err(|error| error.to_string())?;
     same(dialect, wire, &again)
+}
+
+/// Parts may be card data wherever they stand, so lengths alone are told.
+fn part_difference(path: &str, expected: &str, found: Option<&str>) -> String {
+    let found = found.map_or("nothing".to_owned(), |text| format!("{} others", text.len()));
+    format!("DE{path}: expected {} characters (hidden), found {found}", expected.len())
 }
 
 fn bad(dialect: &HostDialect, wire: &[u8], expected: &str) -> Result<(), String> {
