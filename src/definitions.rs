@@ -260,12 +260,9 @@ impl Text {
             let base = Self::read(protocols, &dialect_file(&base))?;
             // Lines that are told are those of the whole, which no file has.
             text.name = format!("{} over {}", text.name, base.name);
-            let next = inherit::extends(base.source()).map_err(DefinitionError::Faults)?;
+            // What the other extends is still said there, and comes next.
             let merged = inherit::merge(base.source(), text.source());
             text.text = merged.map_err(DefinitionError::Faults)?;
-            if let Some(next) = next {
-                text.text = format!("extends = \"{next}\"\n{}", text.text);
-            }
         }
         Ok(text)
     }

@@ -10,8 +10,9 @@ use std::io::Read;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use tidegate_iso8583::error::ParseError;
-use tidegate_iso8583::explain::{BrokenValues, ExplainOptions, Explanation, Shown};
+use tidegate_iso8583::explain::{BrokenValues, ExplainOptions, Explanation};
 use tidegate_iso8583::frame::FrameFormat;
+use tidegate_iso8583::shown::Shown;
 
 /// The longest message that is explained.
 const INPUT_BYTES_MAX: u64 = 1 << 20;

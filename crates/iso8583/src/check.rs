@@ -3,8 +3,8 @@
 use alloc::vec::Vec;
 
 use crate::{
-    dialect::Override,
-    error::{DialectFault, FieldPath, Flaw},
+    dialect::{DialectFault, Flaw, Override},
+    error::FieldPath,
     field::{Content, Counts, Encoding, FieldSpec, Length, Mask, Padding, Prefix},
     parts::{PartKey, PartPath, Parts, TagForm, TagLength},
 };

@@ -6,8 +6,8 @@ use core::fmt;
 
 use crate::{
     check,
-    error::DialectFault,
-    field::{Encoding, FieldSpec},
+    error::FieldPath,
+    field::{Content, Encoding, FieldSpec},
     mti::Mti,
 };
 
@@ -70,6 +70,97 @@ pub struct Dialect {
     /// For each number from 0 to 128, the place of the field in `fields`.
     places: Vec<Option<u8>>,
     overrides: Vec<Override>,
+}
+
+/// A fault in a dialect: the field or part, and what is wrong with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{path}: {flaw}")]
+pub struct DialectFault {
+    /// The field, or the part of one.
+    pub path: FieldPath,
+    /// What is wrong.
+    pub flaw: Flaw,
+}
+
+/// What is wrong with a field of a dialect, and what was wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Flaw {
+    /// A number that no bit stands for.
+    #[error("the number must be {least}..={most}")]
+    Number {
+        /// The least number that is possible here.
+        least: u8,
+        /// The greatest.
+        most: u8,
+    },
+    /// The same number or tag twice.
+    #[error("defined more than once")]
+    Repeated,
+    /// A length that no message can have.
+    #[error("a length of {length}, wanted 1..={most}")]
+    Length {
+        /// The fixed or greatest length that was given.
+        length: usize,
+        /// The greatest length that is possible here.
+        most: usize,
+    },
+    /// A letter and digits of variable length, or without a digit.
+    #[error("content `x+n`, wanted a fixed length of 2 or more")]
+    Letter,
+    /// A length prefix that nobody writes.
+    #[error("a length of {digits} places, wanted 1..={most}")]
+    Digits {
+        /// The number of places that was given.
+        digits: u8,
+        /// The most that are possible here.
+        most: u8,
+    },
+    /// A length that cannot count so.
+    #[error("its length counts so, wanted {wanted}")]
+    Counts {
+        /// What goes with the encoding and the prefix.
+        wanted: &'static str,
+    },
+    /// A part that takes the rest, but is not the last one of a composite.
+    #[error("takes the rest, wanted {wanted}")]
+    Rest {
+        /// Where that is possible.
+        wanted: &'static str,
+    },
+    /// Content that cannot be written so.
+    #[error("content `{content}` cannot be written as {encoding}, wanted {wanted}")]
+    Encoding {
+        /// The content that was given.
+        content: Content,
+        /// The encoding that was given.
+        encoding: Encoding,
+        /// The encodings that go with the content.
+        wanted: &'static str,
+    },
+    /// Filling where nothing is filled up, or with what cannot be written.
+    #[error("padding, wanted {wanted}")]
+    Padding {
+        /// What was wanted.
+        wanted: &'static str,
+    },
+    /// A field that carries card data by definition, but is shown.
+    #[error("carries card data, wanted mask {wanted}")]
+    Mask {
+        /// The masks that are allowed.
+        wanted: &'static str,
+    },
+    /// Parts that cannot stand in such a field.
+    #[error("parts, wanted {wanted}")]
+    Parts {
+        /// What was wanted.
+        wanted: &'static str,
+    },
+    /// An override that cannot be.
+    #[error("an override, wanted {wanted}")]
+    Override {
+        /// What was wanted.
+        wanted: &'static str,
+    },
 }
 
 /// Which overrides of a dialect hold for a message: a bit each, the first one lowest.

@@ -12,17 +12,16 @@ use alloc::{
 };
 use core::{fmt, ops::Range};
 
-use zeroize::Zeroize;
-
 use crate::{
     dialect::{BitmapEncoding, Dialect},
     digits::hex,
     emv,
     error::{FieldPath, Found, ParseError},
-    field::{CodePage, Content, FieldSpec, Length, Mask},
+    field::{CodePage, FieldSpec, Length},
     mti::Mti,
     parts::PartPath,
     read::{Reading, Span, read},
+    shown::{Shown, View, value},
     value::text,
     walk::{Composite, Part, walk},
 };
@@ -91,21 +90,6 @@ pub struct FieldLine {
     pub value: Shown,
 }
 
-/// A value, as far as people may see it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Shown {
-    /// All of it.
-    Clear(String),
-    /// A card number: its first six and last four digits, the others as `*`.
-    Pan(String),
-    /// Its shape: every digit as `9`, every letter as `A`.
-    Shape(String),
-    /// Nothing.
-    Hidden,
-    /// A composite: its parts follow.
-    Parts,
-}
-
 /// Explains a body by its dialect; never fails, and never shows what [`Mask`] forbids.
 #[must_use]
 pub fn explain(dialect: &Dialect, body: &[u8], options: ExplainOptions) -> Explanation {
@@ -157,14 +141,6 @@ pub fn explain(dialect: &Dialect, body: &[u8], options: ExplainOptions) -> Expla
         show_fault(dialect, body, &fault, view, &mut bytes);
     }
     Explanation { mti: reading.mti.filter(|_| heading), bitmap, fields, fault, bytes }
-}
-
-/// How much is believed of what was read.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum View {
-    Sound,
-    Broken,
-    Shapes,
 }
 
 /// The most fields above 64 that a broken message may announce and still be believed.
@@ -251,39 +227,6 @@ fn part_line(number: u8, part: &Part<'_>, content: &[u8], clear: bool, view: Vie
 
 fn attribute(spec: &FieldSpec) -> String {
     alloc::format!("{} {}", spec.content, spec.length)
-}
-
-fn value(mask: Mask, content: Content, text: Cow<'_, str>, view: View) -> Shown {
-    let shown = match (mask, view) {
-        (Mask::Never, _) | (Mask::Pan, View::Shapes) => Shown::Hidden,
-        (Mask::Pan, _) => masked_pan(&text).map_or(Shown::Hidden, Shown::Pan),
-        (Mask::Clear, View::Shapes) if content == Content::B => Shown::Hidden,
-        (Mask::Clear, View::Shapes) => Shown::Shape(text.chars().map(shape).collect()),
-        (Mask::Clear, _) => Shown::Clear(text.as_ref().to_owned()),
-    };
-    if let Cow::Owned(mut text) = text {
-        text.zeroize();
-    }
-    shown
-}
-
-/// The first six and the last four digits of what has the length of a card number; `None` otherwise.
-fn masked_pan(text: &str) -> Option<String> {
-    let digits = text.len();
-    if !(13..=19).contains(&digits) || !text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
-    }
-    let last = digits.saturating_sub(4);
-    let place = |(place, digit)| if (6..last).contains(&place) { '*' } else { digit };
-    Some(text.chars().enumerate().map(place).collect())
-}
-
-fn shape(character: char) -> char {
-    match character {
-        '0'..='9' => '9',
-        'a'..='z' | 'A'..='Z' => 'A',
-        other => other,
-    }
 }
 
 fn show(bytes: &mut [Option<u8>], body: &[u8], range: Range<usize>) {
@@ -552,14 +495,5 @@ mod tests {
         let text = explained(body.as_bytes(), ExplainOptions::default());
         assert!(text.contains("(the first 768 bytes are left out)\n"), "{text}");
         assert!(text.contains("^^ byte 1019\n"), "{text}");
-    }
-
-    #[test]
-    fn only_what_has_the_length_of_a_card_number_is_shown_in_part() {
-        assert_eq!(masked_pan("4000000000002").unwrap(), "400000***0002");
-        assert_eq!(masked_pan("6222020000000000003").unwrap(), "622202*********0003");
-        for text in ["", "400000000002", "40000000000000000000", "400000000000000D"] {
-            assert_eq!(masked_pan(text), None, "{text}");
-        }
     }
 }

@@ -10,8 +10,8 @@
 //! expected instead.
 //!
 //! Layout, in reading order: [`mti`], [`field`] and [`dialect`] are the words; [`frame`] cuts the
-//! stream into bodies; [`parse`] and [`pack`] are the two directions; [`explain`] is for people;
-//! [`error`] is what all of them answer with.
+//! stream into bodies; [`parse`] and [`pack`] are the two directions, [`parts`] and [`tree`] those of
+//! composites; [`explain`] is for people; [`error`] is what reading answers with.
 //!
 //! Text layout and meaning of the elements follow ISO 8583:1987, as hosts implement it.
 #![no_std]
@@ -40,6 +40,8 @@ pub mod tree;
 
 pub mod explain;
 
+pub mod shown;
+
 pub mod error;
 
 mod bitmap;
@@ -48,9 +50,17 @@ mod charset;
 
 mod check;
 
+mod content;
+
+mod cursor;
+
 mod digits;
 
 mod emv;
+
+mod head;
+
+mod length;
 
 mod read;
 

@@ -11,14 +11,85 @@ use zeroize::Zeroize;
 use crate::{
     bitmap::Bitmap,
     dialect::{BitmapEncoding, Dialect, Holding, MtiEncoding},
-    error::{FieldPath, PackError},
-    field::{CodePage, FieldSpec, Filler},
+    error::{FieldPath, ParseError},
+    field::{CodePage, Content, FieldSpec, Filler, Length},
     frame::FrameFormat,
     mti::Mti,
     parts::PartPath,
     tree::{self, Value},
     write::{Given, push_element, push_hex, push_packed, reserve_wiping},
 };
+
+/// A value that a message cannot carry. Holds places and lengths, never the value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PackError {
+    /// The dialect has no such field or part, or none in messages of this kind.
+    #[error("{path}: the dialect does not define it")]
+    Undefined {
+        /// The field, or the part of one.
+        path: FieldPath,
+    },
+    /// A value too long, or too short for a fixed field without filling.
+    #[error("{path}: expected a length of {expected}, found {found}")]
+    Length {
+        /// The field, or the part of one.
+        path: FieldPath,
+        /// The length that the dialect wants; `..19` is "up to 19".
+        expected: Length,
+        /// The length of the value in digits, characters or bytes.
+        found: usize,
+    },
+    /// A character that the field's content class does not have.
+    #[error("{path}: expected content `{content}`, found another character at position {position}")]
+    Content {
+        /// The field, or the part of one.
+        path: FieldPath,
+        /// The class of the content.
+        content: Content,
+        /// The character's place in the value, from 0.
+        position: usize,
+    },
+    /// Binary content given as text that is not pairs of hex digits.
+    #[error("{path}: expected pairs of hex digits, found something else at position {position}")]
+    NotHex {
+        /// The field, or the part of one.
+        path: FieldPath,
+        /// The place in the text, from 0.
+        position: usize,
+    },
+    /// A number that its bytes cannot hold.
+    #[error("{path}: expected a number that {bytes} bytes can hold, found a greater one")]
+    Number {
+        /// The field, or the part of one.
+        path: FieldPath,
+        /// How many bytes it has.
+        bytes: u8,
+    },
+    /// A part that must not be left out.
+    #[error("{path}: missing, and the parts behind it cannot stand without it")]
+    Missing {
+        /// The part.
+        path: FieldPath,
+    },
+    /// Parts for a field that has none.
+    #[error("{path}: the dialect gives it no parts")]
+    NoParts {
+        /// The field, or the part of one.
+        path: FieldPath,
+    },
+    /// A composite given as a whole, whose parts are not what the dialect says. Its bytes are counted from
+    /// those of its own length.
+    #[error("its parts: {0}")]
+    Parts(ParseError),
+    /// A message longer than any frame can carry.
+    #[error("a message of {length} bytes, limit {max}")]
+    TooLong {
+        /// The length of the message in bytes.
+        length: usize,
+        /// The limit in bytes.
+        max: usize,
+    },
+}
 
 /// Room that nearly every message fits into, in bytes.
 const ROOM: usize = 512;
@@ -254,11 +325,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::{
-        digits::hex,
-        field::{Length, Padding},
-        sample,
-    };
+    use crate::{digits::hex, field::Padding, sample};
 
     fn mti(text: &str) -> Mti {
         Mti::parse(text).unwrap()

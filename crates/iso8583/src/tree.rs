@@ -6,13 +6,14 @@ use core::fmt;
 use zeroize::Zeroize;
 
 use crate::{
+    cursor::Cursor,
     dialect::BitmapEncoding,
     digits::unhex,
-    error::{FieldPath, PackError, ParseError},
+    error::{FieldPath, ParseError},
     field::{Counts, Encoding, FieldSpec, Length, Prefix},
-    pack::push_bitmap,
+    pack::{PackError, push_bitmap},
     parts::{PartKey, PartPath, Parts, TagForm, TagLength, Unknown},
-    read::{Cursor, read_element},
+    read::read_element,
     walk::{Composite, walk},
     write::{Given, push_bare, push_element, push_number, push_packed},
 };

@@ -5,12 +5,15 @@ use alloc::{borrow::Cow, string::String};
 use core::ops::Range;
 
 use crate::{
+    cursor::Cursor,
     dialect::BitmapEncoding,
     digits::hex,
     error::{Expected, FieldPath, Found, ParseError},
     field::{Encoding, FieldSpec, Length, Prefix},
+    head::read_bitmap,
+    length::read_number,
     parts::{PartKey, PartPath, Parts, TagForm, TagLength, Unknown},
-    read::{Cursor, read_bitmap, read_content, read_element, read_number, units_of},
+    read::{read_content, read_element, units_of},
     value,
 };
 

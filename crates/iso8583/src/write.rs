@@ -7,8 +7,9 @@ use zeroize::Zeroize;
 
 use crate::{
     digits::{hex_digit, hex_value},
-    error::{FieldPath, PackError},
+    error::FieldPath,
     field::{CodePage, Content, Counts, Encoding, FieldSpec, Filler, Length, Padding, Prefix},
+    pack::PackError,
     parts::PartPath,
 };
 

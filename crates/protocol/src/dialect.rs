@@ -3,8 +3,8 @@
 
 use sha2::{Digest, Sha256};
 use tidegate_iso8583::{
-    dialect::{BitmapEncoding, Dialect, DialectSpec, MtiEncoding},
-    error::{DialectFault, ParseError},
+    dialect::{BitmapEncoding, Dialect, DialectFault, DialectSpec, MtiEncoding},
+    error::ParseError,
     explain::{ExplainOptions, Explanation, explain},
     field::{Content, Mask},
     mti::{Class, Mti},

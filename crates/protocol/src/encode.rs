@@ -2,7 +2,10 @@
 
 use std::fmt::Write as _;
 
-use tidegate_iso8583::{error::PackError, mti::Mti, pack::Builder};
+use tidegate_iso8583::{
+    mti::Mti,
+    pack::{Builder, PackError},
+};
 use tidegate_payment::{
     card::{Pan, Secrets},
     effect::Outgoing,

@@ -24,7 +24,7 @@ pub fn extends(source: Source<'_>) -> Result<Option<String>, Faults> {
 }
 
 /// Puts a dialect over the one that it extends: `[field]`, `[reply]`, `[repeat]` and `[match]` key by key,
-/// where `false` takes a key away; every other key as a whole.
+/// where `false` takes a key away; every other key as a whole. What the other one extends is still said.
 ///
 /// # Errors
 /// Either text is no TOML.
