@@ -73,6 +73,8 @@ mod write;
 #[cfg(test)]
 mod both_ways;
 #[cfg(test)]
+mod composite_tests;
+#[cfg(test)]
 mod sample;
 
 /// Runs the examples of the README as tests.
