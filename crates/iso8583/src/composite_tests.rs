@@ -1,6 +1,7 @@
 //! Composites both ways: what their parts say, what is built from parts, and where a broken one breaks.
 
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+#![allow(clippy::too_many_lines, reason = "a table of faults is read at a glance")]
 
 use alloc::{borrow::ToOwned, boxed::Box, format, string::ToString, vec, vec::Vec};
 

@@ -64,6 +64,8 @@ mod length;
 
 mod read;
 
+mod tagged;
+
 mod value;
 
 mod walk;
