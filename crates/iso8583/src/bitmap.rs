@@ -38,13 +38,27 @@ impl Bitmap {
     }
 
     /// The fields that are present, in order, bit 1 left out.
+    #[inline]
     pub(crate) fn fields(self) -> impl Iterator<Item = u8> + Clone {
-        let mut rest = self.0 & !Self::mask(1);
+        let [high, low] = self.words();
+        let (mut rest, mut then, mut base) = (high & !(1 << 63), low, 1_u8);
         core::iter::from_fn(move || {
-            let number = u8::try_from(rest.leading_zeros().saturating_add(1)).ok()?;
-            rest &= !Self::mask(number);
-            (number <= 128).then_some(number)
+            if rest == 0 {
+                (rest, then, base) = (then, 0, 65);
+                if rest == 0 {
+                    return None;
+                }
+            }
+            let place = rest.leading_zeros();
+            rest &= !(1_u64 << 63).wrapping_shr(place);
+            Some(base.wrapping_add(u8::try_from(place).unwrap_or(0)))
         })
+    }
+
+    /// The primary and the secondary bitmap.
+    #[inline]
+    fn words(self) -> [u64; 2] {
+        [self.0 >> 64, self.0].map(|word| u64::try_from(word & u128::from(u64::MAX)).unwrap_or(0))
     }
 
     /// Whether a field above 64 is present, so that a secondary bitmap is needed.
@@ -65,12 +79,12 @@ impl Bitmap {
         [a, b, c, d, e, f, g, h]
     }
 
+    #[inline]
     fn mask(number: u8) -> u128 {
-        128_u32
-            .checked_sub(u32::from(number))
-            .filter(|_| number > 0)
-            .and_then(|shift| 1_u128.checked_shl(shift))
-            .unwrap_or(0)
+        match number {
+            1..=128 => (1 << 127) >> (number.wrapping_sub(1) & 127),
+            _ => 0,
+        }
     }
 }
 

@@ -76,57 +76,110 @@ impl CodePage {
 
 /// Whether every byte may stand in text of this class, its filling not considered: what the answer
 /// `true` says is certain, and nearly every value of the field gets it.
+#[inline(always)]
 pub(crate) fn all_allowed(content: Content, bytes: &[u8]) -> bool {
+    let letter = |byte: u8| byte.is_ascii_alphabetic();
     match content {
         Content::N => each_word(bytes, digits, |byte| byte.is_ascii_digit()),
-        Content::Ans => each_word(bytes, printable, |byte| matches!(byte, b' '..=b'~')),
+        Content::Ans => each_word(
+            bytes,
+            |word| is_ascii(word) & printable(word),
+            |byte| matches!(byte, b' '..=b'~'),
+        ),
+        Content::A => each_word(bytes, |word| is_ascii(word) & every(letters(word)), letter),
+        Content::An => each_word(
+            bytes,
+            |word| is_ascii(word) & every(letters(word) | within(word, b'0', b'9')),
+            |byte| byte.is_ascii_alphanumeric(),
+        ),
+        Content::Z => each_word(
+            bytes,
+            |word| is_ascii(word) & every(within(word, b'0', b'?') | within(word, b'D', b'D')),
+            |byte| matches!(byte, b'0'..=b'?' | b'D'),
+        ),
         Content::B => true,
-        _ => bytes.iter().enumerate().all(|(place, &byte)| content.allows(place, byte)),
+        Content::Xn => bytes.iter().enumerate().all(|(place, &byte)| content.allows(place, byte)),
     }
 }
 
+/// Whether all bytes are hex digits of either case.
+#[inline(always)]
+pub(crate) fn all_hex(bytes: &[u8]) -> bool {
+    let hex = |word| within(word, b'0', b'9') | within(word | eight(0x20), b'a', b'f');
+    each_word(bytes, |word| is_ascii(word) & every(hex(word)), |byte| byte.is_ascii_hexdigit())
+}
+
 /// Whether all half bytes are decimal digits.
+#[inline(always)]
 pub(crate) fn all_packed(bytes: &[u8]) -> bool {
     each_word(bytes, packed, |byte| byte >> 4 <= 9 && byte & 0x0F <= 9)
 }
 
 /// Looks at eight bytes at a time; the last eight may overlap those before them.
-fn each_word(bytes: &[u8], word: fn(u64) -> bool, byte: fn(u8) -> bool) -> bool {
-    let (words, _) = bytes.as_chunks::<8>();
-    match bytes.last_chunk::<8>() {
-        Some(last) => {
-            words.iter().all(|it| word(u64::from_le_bytes(*it))) && word(u64::from_le_bytes(*last))
+#[inline(always)]
+fn each_word(bytes: &[u8], word: impl Fn(u64) -> bool, byte: impl Fn(u8) -> bool) -> bool {
+    if let Some(last) = bytes.last_chunk::<8>() {
+        let (words, _) = bytes.as_chunks::<8>();
+        return words.iter().all(|it| word(u64::from_le_bytes(*it)))
+            && word(u64::from_le_bytes(*last));
+    }
+    match (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+        (Some(first), Some(last)) => {
+            let (first, last) = (u32::from_le_bytes(*first), u32::from_le_bytes(*last));
+            word((u64::from(first) << 32) | u64::from(last))
         }
-        None => match (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
-            (Some(first), Some(last)) => {
-                let (first, last) = (u32::from_le_bytes(*first), u32::from_le_bytes(*last));
-                word((u64::from(first) << 32) | u64::from(last))
-            }
-            _ => bytes.iter().all(|&it| byte(it)),
-        },
+        _ => bytes.iter().all(|&it| byte(it)),
     }
 }
 
 /// The same byte eight times.
+#[inline]
 const fn eight(byte: u8) -> u64 {
     u64::from_le_bytes([byte; 8])
 }
 
 /// Eight ASCII digits: the high halves are 3, and stay so when 6 is added to each.
+#[inline]
 fn digits(word: u64) -> bool {
     let high = eight(0xF0);
     word & high == eight(0x30) && word.wrapping_add(eight(0x06)) & high == eight(0x30)
 }
 
-/// Eight characters from the space to the tilde. A borrow or a carry into a neighbour begins at a byte
-/// that is refused itself.
+#[inline]
+fn is_ascii(word: u64) -> bool {
+    word & eight(0x80) == 0
+}
+
+/// The high bit of each byte, set where an ASCII byte lies between two others.
+#[inline]
+fn within(word: u64, least: u8, most: u8) -> u64 {
+    let at_least = word.wrapping_add(eight(0x80_u8.wrapping_sub(least)));
+    let above = word.wrapping_add(eight(0x7F_u8.wrapping_sub(most)));
+    at_least & !above & eight(0x80)
+}
+
+#[inline]
+fn letters(word: u64) -> u64 {
+    within(word | eight(0x20), b'a', b'z')
+}
+
+/// Whether the high bit of each byte is set.
+#[inline]
+fn every(marks: u64) -> bool {
+    marks == eight(0x80)
+}
+
+/// Eight ASCII characters from the space to the tilde. A borrow into a neighbour begins at a byte that is
+/// refused itself.
+#[inline]
 fn printable(word: u64) -> bool {
     let below = word.wrapping_sub(eight(0x20));
     let above = word.wrapping_add(eight(0x01));
-    (word | below | above) & eight(0x80) == 0
+    (below | above) & eight(0x80) == 0
 }
 
 /// Sixteen half bytes up to 9: one is more if its 8 is set and its 4 or its 2.
+#[inline]
 fn packed(word: u64) -> bool {
     word & ((word << 1) | (word << 2)) & eight(0x88) == 0
 }
@@ -156,6 +209,9 @@ mod tests {
         for length in 0..20 {
             for place in 0..length {
                 for byte in 0..=255 {
+                    let mut text = vec![b'b'; length];
+                    text.splice(place..=place, [byte]);
+                    assert_eq!(all_hex(&text), byte.is_ascii_hexdigit(), "{text:?}");
                     let mut text = vec![0x99; length];
                     text.splice(place..=place, [byte]);
                     let expected = byte >> 4 <= 9 && byte & 15 <= 9;

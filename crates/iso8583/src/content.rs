@@ -14,13 +14,20 @@ pub(crate) fn content_of(spec: &FieldSpec, units: usize) -> Expected {
 }
 
 /// Whether content is what its class and its encoding allow.
-#[inline]
+#[inline(always)]
 pub(crate) fn is_right(spec: &FieldSpec, bytes: &[u8], units: usize) -> bool {
     match spec.encoding {
         Encoding::Raw => true,
-        Encoding::Ascii => spec.first_wrong(bytes).is_none(),
+        Encoding::Ascii => {
+            charset::all_allowed(spec.content, bytes) || spec.first_wrong(bytes).is_none()
+        }
+        Encoding::Hex => charset::all_hex(bytes),
         Encoding::Bcd(_) if units.is_multiple_of(2) && spec.content == Content::N => {
             charset::all_packed(bytes)
+        }
+        // The zero that fills it up is one digit more.
+        Encoding::Bcd(Filler::LeadingZero) if spec.content == Content::N => {
+            charset::all_packed(bytes) && bytes.first().is_none_or(|first| first >> 4 == 0)
         }
         _ => wrong_content(spec, bytes, units).is_none(),
     }

@@ -18,12 +18,12 @@ impl<'a> Cursor<'a> {
         Self { body, rest: body.get(offset..).unwrap_or_default() }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn offset(&self) -> usize {
         self.body.len().saturating_sub(self.rest.len())
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn left(&self) -> usize {
         self.rest.len()
     }
@@ -44,7 +44,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Takes so many bytes; `None` when fewer are left, which then stay.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn take(&mut self, count: usize) -> Option<&'a [u8]> {
         let taken: nom::IResult<_, _, ()> = take(count).parse(self.rest);
         let (rest, taken) = taken.ok()?;

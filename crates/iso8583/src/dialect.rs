@@ -232,7 +232,11 @@ impl Dialect {
     }
 
     /// The overrides that hold by the message type alone.
+    #[inline]
     pub(crate) fn holding(&self, mti: Mti) -> Holding {
+        if self.overrides.is_empty() {
+            return Holding::default();
+        }
         self.holding_if(|it| it.processing_code.is_none() && matches(&it.mti, &mti.digits()))
     }
 
@@ -251,7 +255,7 @@ impl Dialect {
     }
 
     /// The field of this number in a message for which these overrides hold.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn field_in(&self, holding: Holding, number: u8) -> Option<&FieldSpec> {
         if holding.0 == 0 { self.field(number) } else { self.overridden(holding, number) }
     }

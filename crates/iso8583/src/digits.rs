@@ -7,13 +7,37 @@ pub(crate) fn halves(bytes: &[u8]) -> impl Iterator<Item = u8> {
     bytes.iter().flat_map(|byte| [byte >> 4, byte & 0x0F])
 }
 
-/// What a hex digit of either case stands for.
-pub(crate) fn hex_value(digit: u8) -> Option<u8> {
-    match digit {
-        b'0'..=b'9' => Some(digit & 0x0F),
-        b'a'..=b'f' | b'A'..=b'F' => Some((digit & 0x0F).saturating_add(9)),
-        _ => None,
+/// What each byte stands for as a hex digit of either case; 0xFF where it is none.
+const HEX: [u8; 256] = hex_table();
+
+#[expect(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    reason = "run by the compiler alone, over the 16 digits"
+)]
+const fn hex_table() -> [u8; 256] {
+    let mut table = [0xFF; 256];
+    let mut half = 0;
+    while half < 16 {
+        table[b"0123456789ABCDEF"[half] as usize] = half as u8;
+        table[b"0123456789abcdef"[half] as usize] = half as u8;
+        half += 1;
     }
+    table
+}
+
+/// What a hex digit of either case stands for.
+#[inline]
+pub(crate) fn hex_value(digit: u8) -> Option<u8> {
+    HEX.get(usize::from(digit)).copied().filter(|&half| half < 16)
+}
+
+/// The byte that two hex digits stand for; of others, whatever.
+#[inline]
+pub(crate) fn hex_pair(high: u8, low: u8) -> u8 {
+    let half = |digit: u8| HEX.get(usize::from(digit)).copied().unwrap_or(0);
+    (half(high) << 4) | (half(low) & 0x0F)
 }
 
 /// Bytes as upper-case hex digits.

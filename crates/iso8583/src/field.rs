@@ -243,6 +243,7 @@ impl Content {
 
 impl FieldSpec {
     /// The bytes that content of this length takes on the wire.
+    #[inline(always)]
     pub(crate) fn wire_len(&self, units: usize) -> usize {
         match self.encoding {
             Encoding::Ascii | Encoding::Ebcdic(_) | Encoding::Raw => units,

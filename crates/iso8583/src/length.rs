@@ -44,7 +44,7 @@ pub(crate) fn read_length(
 
 /// The units and the bytes on the wire of content whose length counts so much; `None` when it counts half
 /// a byte too many.
-#[inline]
+#[inline(always)]
 pub(crate) fn measured(spec: &FieldSpec, counts: Counts, counted: usize) -> Option<(usize, usize)> {
     let of_bytes = |bytes: usize| match spec.encoding {
         Encoding::Hex | Encoding::HexEbcdic => {

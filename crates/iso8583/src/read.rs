@@ -116,7 +116,7 @@ pub(crate) fn read(
         let spec = dialect.field_in(reading.holding, number).ok_or_else(|| {
             cursor.error(FieldPath::Field(number), Found::Bit, Expected::DefinedField)
         })?;
-        *slot = read_element(&mut cursor, spec, number, &PartPath::FIELD)?;
+        *slot = read_field(&mut cursor, spec, number, &PartPath::FIELD)?;
         reading.count = reading.count.saturating_add(1);
         if let Some(parts) = &spec.parts {
             let (content, start) = (cursor.of_body(slot.range()), slot.start());
@@ -136,9 +136,19 @@ pub(crate) fn read(
     }
 }
 
-/// Reads a field or a part: its length, if one stands before it, its content, and the parts of that.
-#[inline]
+/// Reads a part, or a field that is looked at alone.
 pub(crate) fn read_element(
+    cursor: &mut Cursor<'_>,
+    spec: &FieldSpec,
+    field: u8,
+    part: &PartPath,
+) -> Result<Span, ParseError> {
+    read_field(cursor, spec, field, part)
+}
+
+/// Reads a field or a part: its length, if one stands before it, and its content.
+#[inline(always)]
+fn read_field(
     cursor: &mut Cursor<'_>,
     spec: &FieldSpec,
     field: u8,
@@ -175,7 +185,7 @@ pub(crate) fn read_element(
 }
 
 /// Checks content that was cut out.
-#[inline]
+#[inline(always)]
 pub(crate) fn read_content(
     spec: &FieldSpec,
     bytes: &[u8],

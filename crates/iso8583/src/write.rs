@@ -6,7 +6,8 @@ use alloc::vec::Vec;
 use zeroize::Zeroize;
 
 use crate::{
-    digits::{hex_digit, hex_value},
+    charset,
+    digits::{hex_digit, hex_pair, hex_value},
     error::FieldPath,
     field::{CodePage, Content, Counts, Encoding, FieldSpec, Filler, Length, Padding, Prefix},
     pack::PackError,
@@ -107,11 +108,12 @@ fn measured<'v>(
         (Given::Wire(bytes, units), _) => Ok(Measured::Wire(bytes, units)),
         (Given::Bytes(bytes), Content::B) => Ok(Measured::Bytes(bytes)),
         (Given::Text(digits), Content::B) => {
-            let wrong = digits.iter().position(|&digit| hex_value(digit).is_none());
-            match wrong.or((digits.len() % 2 == 1).then_some(digits.len())) {
-                Some(position) => Err(PackError::NotHex { path: path(), position }),
-                None => Ok(Measured::Hex(digits)),
+            if charset::all_hex(digits) && digits.len().is_multiple_of(2) {
+                return Ok(Measured::Hex(digits));
             }
+            let wrong = digits.iter().position(|&digit| hex_value(digit).is_none());
+            let position = wrong.unwrap_or(digits.len());
+            Err(PackError::NotHex { path: path(), position })
         }
         (Given::Text(text) | Given::Bytes(text), _) => Ok(Measured::Bytes(text)),
     }
@@ -125,7 +127,7 @@ fn check_class(
     path: impl Fn() -> FieldPath,
 ) -> Result<(), PackError> {
     let Measured::Bytes(text) = value else { return Ok(()) };
-    if spec.content == Content::B {
+    if spec.content == Content::B || charset::all_allowed(spec.content, text) {
         return Ok(());
     }
     match spec.first_wrong(text) {
@@ -164,6 +166,9 @@ fn push_content(
     units: usize,
     path: impl Fn() -> FieldPath,
 ) -> Result<(), PackError> {
+    if filling == 0 && push_as_it_is(out, spec, content) {
+        return Ok(());
+    }
     let (before, behind, character) = match spec.padding {
         Padding::Left(character) => (filling, 0, character),
         Padding::Right(character) => (0, filling, character),
@@ -192,30 +197,40 @@ fn push_content(
             push_packed(out, digits.iter().copied(), digits.len(), filler);
         }
         (Measured::Bytes(bytes), Encoding::Bcd(filler)) => {
-            if filling == 0 && units.is_multiple_of(2) {
-                push_pairs(out, bytes);
-            } else {
-                let digits = before.chain(bytes.iter().copied()).chain(behind);
-                push_packed(out, digits, units, filler);
-            }
+            let digits = before.chain(bytes.iter().copied()).chain(behind);
+            push_packed(out, digits, units, filler);
         }
         (Measured::Bytes(bytes), Encoding::Binary(size)) => {
             let digits = before.chain(bytes.iter().copied()).chain(behind);
             return push_binary(out, digits, size, path);
         }
         (Measured::Hex(digits), Encoding::Hex) => {
-            out.extend(digits.iter().map(u8::to_ascii_uppercase));
+            let start = out.len();
+            out.extend_from_slice(digits);
+            out.get_mut(start..).unwrap_or_default().make_ascii_uppercase();
         }
         (Measured::Hex(digits), Encoding::HexEbcdic) => {
             let upper = digits.iter().map(u8::to_ascii_uppercase);
             out.extend(upper.map(|digit| CodePage::Cp037.byte(digit)));
         }
         (Measured::Hex(digits), _) => {
-            let halves = digits.iter().map(|&digit| hex_value(digit).unwrap_or(0));
-            push_packed(out, halves, digits.len(), Filler::LeadingZero);
+            let (pairs, _) = digits.as_chunks::<2>();
+            out.extend(pairs.iter().map(|&[high, low]| hex_pair(high, low)));
         }
     }
     Ok(())
+}
+
+/// Writes what needs no filling in the two ways that most fields are written; `false` for the others.
+#[inline]
+fn push_as_it_is(out: &mut Vec<u8>, spec: &FieldSpec, content: Measured<'_>) -> bool {
+    let Measured::Bytes(bytes) = content else { return false };
+    match spec.encoding {
+        Encoding::Ascii | Encoding::Raw => out.extend_from_slice(bytes),
+        Encoding::Bcd(filler) if spec.content != Content::Xn => push_digits(out, bytes, filler),
+        _ => return false,
+    }
+    true
 }
 
 /// Writes decimal digits as a big-endian number of so many bytes.
@@ -288,11 +303,18 @@ fn half(digit: u8) -> u8 {
     if digit == b'D' { 0x0D } else { digit & 0x0F }
 }
 
-/// Packs pairs of digits.
+/// Packs digits that are there already, and fills up an odd number of them.
 #[inline]
-fn push_pairs(out: &mut Vec<u8>, digits: &[u8]) {
-    let (pairs, _) = digits.as_chunks::<2>();
+fn push_digits(out: &mut Vec<u8>, digits: &[u8], filler: Filler) {
+    let odd = digits.len() % 2 == 1;
+    let (first, pairs) = match digits.split_first() {
+        Some((first, pairs)) if odd && filler == Filler::LeadingZero => (Some(first), pairs),
+        _ => (None, digits),
+    };
+    out.extend(first.map(|&digit| half(digit)));
+    let (pairs, last) = pairs.as_chunks::<2>();
     out.extend(pairs.iter().map(|&[high, low]| (half(high) << 4) | half(low)));
+    out.extend(last.first().map(|&digit| (half(digit) << 4) | filler.half()));
 }
 
 /// Packs half bytes, two a byte, and fills up an odd number of them.
