@@ -156,6 +156,20 @@ pub fn load_dialect(protocols: &Path, dialect: &str) -> Result<HostDialect, Defi
     HostDialect::read(dialect.source()).map_err(DefinitionError::Faults)
 }
 
+/// The names of all dialects of a folder of protocols, in order.
+/// # Errors
+/// [`DefinitionError::File`] if the folder cannot be read.
+pub fn dialect_names(protocols: &Path) -> Result<Vec<String>, DefinitionError> {
+    let path = protocols.join("dialects");
+    let entries = fs::read_dir(&path);
+    let entries = entries.map_err(|source| DefinitionError::File { path, source })?;
+    let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let mut names: Vec<_> =
+        names.filter(|name| protocols.join(dialect_file(name)).is_file()).collect();
+    names.sort();
+    Ok(names)
+}
+
 /// Runs all vectors that lie beside a dialect and a mapping.
 /// # Errors
 /// As [`load`], for the vector files.

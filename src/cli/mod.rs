@@ -4,6 +4,7 @@
 
 mod cases;
 mod check;
+mod encode;
 mod journal;
 mod journal_copies;
 mod journal_follow;
@@ -51,6 +52,12 @@ enum Command {
     #[command(after_help = "Examples: tidegate explain -d iso87-ascii --hex 30383030822000…\n  \
         xxd -r -p capture.hex | tidegate explain -d iso87-ascii --frame length-be2 -")]
     Explain(wire::Explain),
+    /// Write an ISO 8583 message from JSON: the reverse of explain.
+    #[command(
+        after_help = "Example: echo '{\"mti\":\"0800\",\"fields\":{\"11\":\"000042\",\"70\":\"301\"}}' | \
+        tidegate encode -d iso87-ascii -"
+    )]
+    Encode(encode::Encode),
     /// How the running gateway does: how much of everything there is.
     #[command(after_help = "Example: tidegate status -c FILE")]
     Status(operate::Status),
@@ -102,6 +109,7 @@ fn answer(command: Command) -> anyhow::Result<ExitCode> {
         Command::Check(check) => Ok(check.answer()),
         Command::Reload(reload) => reload.answer(),
         Command::Explain(explain) => explain.answer(),
+        Command::Encode(encode) => encode.answer(),
         Command::Status(status) => status.answer(),
         Command::Payment(payment) => payment.answer(),
         Command::Cases(cases) => cases.answer(),

@@ -23,6 +23,12 @@ pub(super) fn error(error: &anyhow::Error) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }
 
+/// Prints what is no result, and stays on its line: a question.
+pub(super) fn note(text: &str) {
+    let mut err = std::io::stderr();
+    let _ = err.write_all(text.as_bytes()).and_then(|()| err.flush());
+}
+
 /// Prints rows as a table: each column as wide as its widest cell.
 pub(super) fn table(heads: &[&str], rows: &[Vec<String>]) {
     let width = |column: usize| {

@@ -6,7 +6,7 @@ use anyhow::{Context, anyhow, bail};
 use clap::{Args, ValueEnum};
 use data_encoding::HEXLOWER_PERMISSIVE;
 use serde_json::{Value, json};
-use std::io::Read;
+use std::io::{BufRead, Read};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use tidegate_iso8583::error::ParseError;
@@ -37,10 +37,17 @@ pub(super) struct Explain {
     /// Of a broken message show the values before the fault, too: they may be parts of a card number.
     #[arg(long)]
     values: bool,
+    /// Show card data as it is, once you have typed that you mean it: for test data, and for eyes that may
+    /// see it.
+    #[arg(long)]
+    unmask: bool,
     /// Print JSON.
     #[arg(long)]
     json: bool,
 }
+
+/// What is typed to see card data.
+const UNMASK_WORDS: &str = "show card data";
 
 /// How a message is framed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -73,11 +80,20 @@ impl Explain {
         let dialect = definitions::load_dialect(&self.protocols, &self.dialect)?;
         let bytes = self.bytes()?;
         let broken = if self.values { BrokenValues::Values } else { BrokenValues::Shapes };
-        let explanation = dialect.explain(self.frame.body(&bytes)?, ExplainOptions { broken });
+        if self.unmask {
+            self.confirm()?;
+        }
+        let options = ExplainOptions { broken, unmasked: self.unmask };
+        let body = self.frame.body(&bytes)?;
+        let explanation = dialect.explain(body, options);
         if self.json {
             print::json(&as_json(&explanation));
         } else {
             print::line(explanation.to_string().trim_end());
+            let others = if explanation.fault.is_some() { self.others(body) } else { Vec::new() };
+            if !others.is_empty() {
+                print::line(format!("It would be read whole as: {}.", others.join(", ")));
+            }
             if explanation.fault.is_some() && self.hex.is_none() && is_hex_text(&bytes) {
                 print::line(
                     "All of these bytes are hex digits: should they be read as such, use --hex.",
@@ -86,6 +102,32 @@ impl Explain {
         }
         let sound = explanation.fault.is_none();
         Ok(if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+
+    /// The other dialects that read all of the message.
+    fn others(&self, body: &[u8]) -> Vec<String> {
+        let names = definitions::dialect_names(&self.protocols).unwrap_or_default();
+        let others = names.into_iter().filter(|name| *name != self.dialect);
+        let reads = |name: &String| {
+            let dialect = definitions::load_dialect(&self.protocols, name);
+            dialect.is_ok_and(|dialect| dialect.parse(body).is_ok())
+        };
+        others.filter(reads).collect()
+    }
+
+    /// Card data is shown to a person who has typed so, and to no script by accident.
+    fn confirm(&self) -> anyhow::Result<()> {
+        if self.file.as_deref().is_some_and(|file| file.as_os_str() == "-") {
+            bail!("--unmask: standard input must be free for your answer: give --hex or a file");
+        }
+        print::note(&format!("Card data will be shown. Type \"{UNMASK_WORDS}\" to go on: "));
+        let mut typed = String::new();
+        std::io::stdin().lock().take(64).read_line(&mut typed)?;
+        let typed = typed.trim();
+        if typed != UNMASK_WORDS {
+            bail!("--unmask: not confirmed, nothing is shown");
+        }
+        Ok(())
     }
 
     fn bytes(&self) -> anyhow::Result<Vec<u8>> {

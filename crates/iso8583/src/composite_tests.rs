@@ -429,6 +429,11 @@ fn an_explanation_names_parts_and_hides_card_data() {
         assert!(text.contains(shown), "{shown}:\n{text}");
     }
     assert!(!text.contains("4000000000000002"), "{text}");
+    let all = ExplainOptions { unmasked: true, ..ExplainOptions::default() };
+    let text = explain(&dialect, &body, all).to_string();
+    for shown in ["4000000000000002=2912", "C1C2  [C1C2]", "0123456789ABCDEF"] {
+        assert!(text.contains(shown), "{shown}:\n{text}");
+    }
 }
 
 proptest! {
@@ -447,7 +452,7 @@ proptest! {
         }
         for body in [&body, &body.get(..cut.index(body.len())).unwrap().to_vec()] {
             for broken in [BrokenValues::Shapes, BrokenValues::Values] {
-                let text = explain(&dialect, body, ExplainOptions { broken }).to_string();
+                let text = explain(&dialect, body, ExplainOptions { broken, unmasked: false }).to_string();
                 prop_assert!(!text.is_empty());
             }
             match dialect.parse(body) {

@@ -31,6 +31,8 @@ use crate::{
 pub struct ExplainOptions {
     /// What is shown of a message that does not parse.
     pub broken: BrokenValues,
+    /// Card data is shown as it is: for test data, and for eyes that may see it.
+    pub unmasked: bool,
 }
 
 /// What is shown of a message that does not parse.
@@ -96,6 +98,7 @@ pub fn explain(dialect: &Dialect, body: &[u8], options: ExplainOptions) -> Expla
     let mut reading = Reading::default();
     let fault = read(dialect, body, &mut reading).err();
     let view = match (fault, options.broken) {
+        _ if options.unmasked => View::Unmasked,
         (None, _) => View::Sound,
         (Some(_), BrokenValues::Values) => View::Broken,
         (Some(_), BrokenValues::Shapes) => View::Shapes,
@@ -104,7 +107,7 @@ pub fn explain(dialect: &Dialect, body: &[u8], options: ExplainOptions) -> Expla
     let heading = view != View::Shapes || reading.mti.is_some_and(|mti| mti.edition().is_some());
     let last = match view {
         View::Shapes => last_believed(dialect, &reading),
-        View::Sound | View::Broken => 128,
+        View::Sound | View::Broken | View::Unmasked => 128,
     };
     let mut bytes = Vec::new();
     bytes.resize(body.len(), None);
@@ -130,7 +133,7 @@ pub fn explain(dialect: &Dialect, body: &[u8], options: ExplainOptions) -> Expla
         let Some(spec) = dialect.field_in(reading.holding, number) else { continue };
         match view {
             View::Shapes => {}
-            _ if spec.is_clear() => show(&mut bytes, body, prefix..span.end()),
+            _ if may_show(spec, view) => show(&mut bytes, body, prefix..span.end()),
             _ => show(&mut bytes, body, prefix..span.start()),
         }
         let content = body.get(span.range()).unwrap_or_default();
@@ -174,8 +177,17 @@ fn line(spec: &FieldSpec, number: u8, span: Span, content: &[u8], view: View) ->
         attribute: attribute(spec),
         offset: span.start(),
         length: span.units(),
-        raw: (spec.is_clear() && view != View::Shapes).then(|| hex(content)),
+        raw: may_show(spec, view).then(|| hex(content)),
         value: shown,
+    }
+}
+
+/// Whether the bytes of a field may be shown. A composite shows its parts instead.
+fn may_show(spec: &FieldSpec, view: View) -> bool {
+    match view {
+        View::Unmasked => spec.parts.is_none(),
+        View::Sound | View::Broken => spec.is_clear(),
+        View::Shapes => false,
     }
 }
 
@@ -194,7 +206,7 @@ fn part_lines(
     // A fault in it is told as that of the message.
     let _ = walk(composite, number, &PartPath::FIELD, &mut |part| {
         let content = body.get(part.content.clone()).unwrap_or_default();
-        let clear = part.spec.is_some_and(FieldSpec::is_clear) && view != View::Shapes;
+        let clear = part.spec.map_or(view == View::Unmasked, |spec| may_show(spec, view));
         if view != View::Shapes {
             let end = if clear { part.content.end } else { part.content.start };
             show(bytes, body, part.prefix..end);
@@ -212,6 +224,7 @@ fn part_line(number: u8, part: &Part<'_>, content: &[u8], clear: bool, view: Vie
             Some(text) => value(spec.mask, spec.content, Cow::Owned(text), view),
             None => Shown::Hidden,
         },
+        None if view == View::Unmasked => Shown::Clear(hex(content)),
         None => Shown::Hidden,
     };
     FieldLine {
@@ -365,7 +378,7 @@ mod tests {
     use crate::{pack::Builder, sample};
 
     const PAN: &str = "5555555555554444";
-    const VALUES: ExplainOptions = ExplainOptions { broken: BrokenValues::Values };
+    const VALUES: ExplainOptions = ExplainOptions { broken: BrokenValues::Values, unmasked: false };
 
     fn purchase() -> Vec<u8> {
         let dialect = sample::ascii();

@@ -31,6 +31,8 @@ pub(crate) enum View {
     Sound,
     /// All, as it was asked for, though the message does not parse.
     Broken,
+    /// All, card data as well.
+    Unmasked,
     /// Shapes alone, as the message does not parse.
     Shapes,
 }
@@ -38,6 +40,7 @@ pub(crate) enum View {
 /// What may be shown of a text.
 pub(crate) fn value(mask: Mask, content: Content, text: Cow<'_, str>, view: View) -> Shown {
     let shown = match (mask, view) {
+        (_, View::Unmasked) => Shown::Clear(text.as_ref().to_owned()),
         (Mask::Never, _) | (Mask::Pan, View::Shapes) => Shown::Hidden,
         (Mask::Pan, _) => masked_pan(&text).map_or(Shown::Hidden, Shown::Pan),
         (Mask::Clear, View::Shapes) if content == Content::B => Shown::Hidden,
