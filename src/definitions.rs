@@ -287,7 +287,7 @@ impl Text {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+#[allow(clippy::unwrap_used, clippy::panic, reason = "a test stops at the first surprise")]
 mod tests {
     use super::*;
 
@@ -304,6 +304,25 @@ mod tests {
             let failed: Vec<_> = results.iter().filter(|result| result.fault.is_some()).collect();
             assert!(failed.is_empty(), "{failed:#?}");
         }
+    }
+
+    #[test]
+    fn every_vector_of_every_shipped_dialect_passes() {
+        let mut failed = Vec::new();
+        let names = dialect_names(&shipped()).unwrap();
+        assert!(names.len() > 2, "{names:?}");
+        for name in names {
+            let dialect = load_dialect(&shipped(), &name).unwrap_or_else(|why| panic!("{why}"));
+            assert_eq!(dialect.name(), name);
+            let results = run_dialect_vectors(&shipped(), &name, &dialect);
+            let results = results.unwrap_or_else(|why| panic!("{why}"));
+            assert!(results.len() > 8, "{name}: {} vectors", results.len());
+            let found = results.into_iter().filter_map(|(file, result)| {
+                result.fault.map(|fault| format!("{file}: {}: {fault}", result.name))
+            });
+            failed.extend(found);
+        }
+        assert!(failed.is_empty(), "{failed:#?}");
     }
 
     #[test]

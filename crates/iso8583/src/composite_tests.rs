@@ -349,7 +349,7 @@ fn a_broken_part_is_told_by_its_path_its_place_and_what_was_expected() {
         "70039F0201",
         "DE55.70.9F02 at byte 27: expected 1 bytes, found the end of the field",
     );
-    refused(60, "2200001", "DE60.2 at byte 22: expected a length of 6, found 5");
+    refused(60, "2200001", "DE60.2 at byte 23: expected a length of 6, found 5");
     refused(
         60,
         "220000011234",

@@ -192,8 +192,9 @@ impl<'s> Walk<'_, 's, '_> {
                 return Ok(());
             }
             if left < units {
-                let expected = Expected::LengthExactly(units);
-                return Err(self.fault(&path, Found::Length(left), expected));
+                let (found, expected) = (Found::Length(left), Expected::LengthExactly(units));
+                let (path, offset) = (FieldPath::of(self.field, &path), at >> 1);
+                return Err(self.shifted(ParseError { path, offset, found, expected }));
             }
             let next = at.saturating_add(units);
             let start = self.start.saturating_add(at >> 1);

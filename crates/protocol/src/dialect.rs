@@ -6,15 +6,15 @@ use tidegate_iso8583::{
     dialect::{BitmapEncoding, Dialect, DialectFault, DialectSpec, MtiEncoding},
     error::ParseError,
     explain::{ExplainOptions, Explanation, explain},
-    field::{Content, Mask},
+    field::{Content, Encoding, Mask},
     mti::{Class, Mti},
     parse::Message,
 };
 
 use crate::{
-    fields::Fields,
+    fields::{Fields, TEXT},
     source::{Collector, Faults, Source},
-    toml_reader::{At, Item, Section, need_word, parse},
+    toml_reader::{At, Item, Section, need_word, parse, take_word},
 };
 
 /// A dialect that was read from its file and checked.
@@ -110,10 +110,11 @@ pub(crate) fn read(source: Source<'_>, faults: &mut Collector<'_>) -> Option<Hos
     let repeats = read_types(&mut root, "repeat", faults);
     check_types(&replies, &repeats, faults);
     let keys = root.need("match", faults).and_then(|item| item.section(faults));
-    let mut fields = Fields::read(&mut root, faults);
+    let text = take_word(&mut root, "text", TEXT, faults).unwrap_or(Encoding::Ascii);
+    let mut fields = Fields::read(&mut root, text, faults);
     let overrides = fields.read_overrides(&mut root, faults);
     root.finish(
-        "one of name, mti, bitmap, transmission_time, reply, repeat, match, field, override",
+        "one of name, mti, bitmap, text, transmission_time, reply, repeat, match, field, override",
         faults,
     );
     let (financial, network, compared) = read_keys(keys?, &fields, faults);

@@ -53,7 +53,7 @@ fn a_dialect_says_what_each_key_should_be() {
                 "nmae = \"iso87-ascii\"",
                 &[
                     "d.toml -6:1 the key `name` is missing",
-                    "d.toml +0:1 unknown key `nmae`, expected one of name, mti, bitmap, \
+                    "d.toml +0:1 unknown key `nmae`, expected one of name, mti, bitmap, text, \
                      transmission_time, reply, repeat, match, field, override",
                 ],
             ),

@@ -41,6 +41,12 @@ pub(crate) const ENCODING: &[(&str, Encoding)] = &[
     ("bcd-nF", Encoding::Bcd(Filler::TrailingF)),
     ("binary", Encoding::Binary(0)),
 ];
+/// How text may be written that does not say it itself.
+pub(crate) const TEXT: &[(&str, Encoding)] = &[
+    ("ascii", Encoding::Ascii),
+    ("ebcdic", Encoding::Ebcdic(CodePage::Cp037)),
+    ("ebcdic-1047", Encoding::Ebcdic(CodePage::Cp1047)),
+];
 /// How lengths may be written.
 pub(crate) const PREFIX: &[(&str, Prefix)] = &[
     ("ascii", Prefix::Ascii),
@@ -58,8 +64,9 @@ const MASK: &[(&str, Mask)] = &[("clear", Mask::Clear), ("pan", Mask::Pan), ("ne
 const REST_MAX: usize = 65_535;
 
 /// The elements of a dialect as far as they could be read, and where each stands in the file.
-#[derive(Default)]
 pub(crate) struct Fields {
+    /// How text is written where an element does not say.
+    text: Encoding,
     /// By number; `None` where what is said could not be read.
     specs: BTreeMap<u8, Option<FieldSpec>>,
     pub(crate) places: Places,
@@ -84,8 +91,8 @@ pub(crate) struct Here {
 }
 
 impl Here {
-    fn field(number: u8) -> Self {
-        Self { number, part: PartPath::FIELD, encoding: Encoding::Ascii }
+    fn field(number: u8, text: Encoding) -> Self {
+        Self { number, part: PartPath::FIELD, encoding: text }
     }
 
     pub(crate) fn path(&self) -> FieldPath {
@@ -99,12 +106,13 @@ impl Here {
 
 impl Fields {
     /// Reads `[field]`.
-    pub(crate) fn read(root: &mut Section<'_>, faults: &mut Collector<'_>) -> Self {
-        let mut fields = Self::default();
+    pub(crate) fn read(root: &mut Section<'_>, text: Encoding, faults: &mut Collector<'_>) -> Self {
+        let (specs, places) = (BTreeMap::new(), Places::default());
+        let mut fields = Self { text, specs, places };
         let section = root.need("field", faults).and_then(|item| item.section(faults));
         for (key, item) in section.into_iter().flat_map(|mut section| section.rest()) {
             let Some(number) = element(&key.with(key.value.as_str()), faults) else { continue };
-            let here = Here::field(number);
+            let here = Here::field(number, text);
             fields.places.note(&here.path(), &key.span);
             let section = item.section(faults);
             let spec =
@@ -144,7 +152,7 @@ impl Fields {
                 fields.push((number, None));
                 continue;
             }
-            let here = Here::field(number);
+            let here = Here::field(number, self.text);
             self.places.note(&here.path(), &key.span);
             let section = item.section(faults);
             let spec =
