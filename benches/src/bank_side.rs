@@ -25,7 +25,7 @@ use tidegate_protocol::definition::Definition;
 
 /// The longest frame, as configuration has it by default; room for it is made for each message.
 pub const FRAME_BYTES_MAX: usize = 4096;
-const FORMAT: FrameFormat = FrameFormat::LengthBe2;
+const FORMAT: FrameFormat = FrameFormat::LENGTH_BE2;
 const IN_FLIGHT: u64 = 64;
 
 /// The key store, as the bank side needs it.

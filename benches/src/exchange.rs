@@ -83,7 +83,7 @@ impl World {
                     signed_off: false,
                 }],
                 limits: Limits::default(),
-                frame: FrameFormat::LengthBe2,
+                frame: FrameFormat::LENGTH_BE2,
                 frame_bytes_max: FRAME_BYTES_MAX,
                 connect_timeout: Duration::from_secs(5),
                 carried: false,
@@ -174,10 +174,10 @@ async fn small_bank(mut socket: TcpStream, definition: &Definition) -> anyhow::R
         wire.clear();
         let mut taken = 0;
         while let Some(rest) = held.get(taken..)
-            && let Some(span) = FrameFormat::LengthBe2.split(rest, FRAME_BYTES_MAX)?
+            && let Some(span) = FrameFormat::LENGTH_BE2.split(rest, FRAME_BYTES_MAX)?
         {
             let answer = bank_answer(definition, rest.get(span.body).unwrap_or_default())?;
-            FrameFormat::LengthBe2.wrap(&answer, &mut wire)?;
+            FrameFormat::LENGTH_BE2.wrap(&answer, &mut wire)?;
             taken += span.total;
         }
         held.drain(..taken);

@@ -3,7 +3,7 @@
 use super::print;
 use crate::definitions;
 use anyhow::{Context, anyhow, bail};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use data_encoding::HEXLOWER_PERMISSIVE;
 use serde_json::{Value, json};
 use std::io::{BufRead, Read};
@@ -31,9 +31,10 @@ pub(super) struct Explain {
     hex: Option<String>,
     /// A file with the raw bytes of the message, or `-` for standard input.
     file: Option<PathBuf>,
-    /// How the message is framed: whether a length stands before it.
-    #[arg(long, value_enum, default_value_t = Framing::None)]
-    frame: Framing,
+    /// How the message is framed, such as length-be2, length-be2-tpdu, cups, china-terminal, base24-tcp,
+    /// base1; "none" for the message alone.
+    #[arg(long, default_value = "none", value_name = "NAME")]
+    frame: String,
     /// Of a broken message show the values before the fault, too: they may be parts of a card number.
     #[arg(long)]
     values: bool,
@@ -49,31 +50,24 @@ pub(super) struct Explain {
 /// What is typed to see card data.
 const UNMASK_WORDS: &str = "show card data";
 
-/// How a message is framed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Framing {
-    /// The bytes are the message.
-    None,
-    /// Two bytes of length, big-endian.
-    LengthBe2,
-    /// Four ASCII digits of length.
-    LengthAscii4,
+/// Cuts the first frame: its header and its body. `none`: the bytes are the message.
+fn cut<'b>(name: &str, bytes: &'b [u8]) -> anyhow::Result<(Vec<HeaderPart>, &'b [u8])> {
+    if name == "none" {
+        return Ok((Vec::new(), bytes));
+    }
+    let Some(format) = FrameFormat::named(name) else {
+        let names = FrameFormat::NAMED.map(|(name, _)| name).join(", ");
+        bail!("--frame {name}: unknown, one of none, {names} is expected");
+    };
+    let most = usize::from(u16::MAX);
+    let span = format.split(bytes, most).map_err(|fault| anyhow!("the frame: {fault}"))?;
+    let span = span.context("the frame announces more bytes than there are")?;
+    let header = bytes.get(span.header).unwrap_or_default();
+    Ok((format.header().parts(header), bytes.get(span.body).unwrap_or_default()))
 }
 
-impl Framing {
-    /// The body of the first frame.
-    fn body(self, bytes: &[u8]) -> anyhow::Result<&[u8]> {
-        let format = match self {
-            Self::None => return Ok(bytes),
-            Self::LengthBe2 => FrameFormat::LengthBe2,
-            Self::LengthAscii4 => FrameFormat::LengthAscii4,
-        };
-        let most = usize::from(u16::MAX);
-        let span = format.split(bytes, most).map_err(|fault| anyhow!("the frame: {fault}"))?;
-        let body = span.and_then(|span| bytes.get(span.body));
-        body.context("the frame announces more bytes than there are")
-    }
-}
+/// A part of a header: its name and what it says.
+type HeaderPart = (&'static str, String);
 
 impl Explain {
     pub(super) fn answer(&self) -> anyhow::Result<ExitCode> {
@@ -84,11 +78,14 @@ impl Explain {
             self.confirm()?;
         }
         let options = ExplainOptions { broken, unmasked: self.unmask };
-        let body = self.frame.body(&bytes)?;
+        let (header, body) = cut(&self.frame, &bytes)?;
         let explanation = dialect.explain(body, options);
         if self.json {
-            print::json(&as_json(&explanation));
+            print::json(&as_json(&header, &explanation));
         } else {
+            for (name, value) in &header {
+                print::line(format!("header          {name:<42} {value}"));
+            }
             print::line(explanation.to_string().trim_end());
             let others = if explanation.fault.is_some() { self.others(body) } else { Vec::new() };
             if !others.is_empty() {
@@ -178,7 +175,7 @@ fn read_hex(text: &str) -> anyhow::Result<Vec<u8>> {
     })
 }
 
-fn as_json(explanation: &Explanation) -> Value {
+fn as_json(header: &[HeaderPart], explanation: &Explanation) -> Value {
     let fields = explanation.fields.iter().map(|field| {
         let (value, shown) = match &field.value {
             Shown::Clear(value) => (Some(value), "clear"),
@@ -196,7 +193,10 @@ fn as_json(explanation: &Explanation) -> Value {
         .bitmap
         .as_ref()
         .map(|bits| json!({ "offset": bits.offset, "raw": bits.raw, "fields": bits.fields }));
+    let header: serde_json::Map<_, _> =
+        header.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
     json!({
+        "header": header,
         "mti": explanation.mti.map(|mti| mti.to_string()),
         "bitmap": bitmap,
         "fields": fields.collect::<Vec<_>>(),

@@ -1,12 +1,14 @@
 //! Checks the lists: channels, hosts and merchants.
 
 use super::check::Checker;
-use super::host_values::{Frame, Host, Line};
+use super::host_values::{Host, Line};
 use super::raw::{RawChannel, RawHost, RawLine, RawMerchant};
 use super::values::{Channel, ChannelKind, Merchant};
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::time::Duration;
+use tidegate_iso8583::frame::FrameFormat;
+use tidegate_iso8583::frame::header::HeaderForm;
 use tidegate_payment::id::{ChannelId, HostId, LineId, MerchantId, TerminalId};
 use tidegate_payment::money::{Currency, Money};
 use tidegate_payment::request::Operation;
@@ -107,14 +109,15 @@ impl Checker {
     }
 
     fn host(&mut self, index: usize, raw: RawHost) -> Option<Host> {
-        const FRAMES: [(&str, Frame); 2] =
-            [("length-be2", Frame::LengthBe2), ("length-ascii4", Frame::LengthAscii4)];
+        // Headers have values of their own, which a line does not have yet.
+        let frames = FrameFormat::NAMED.into_iter();
+        let frames: Vec<_> = frames.filter(|(_, it)| it.header() == HeaderForm::None).collect();
         let key = |name: &str| format!("host[{index}].{name}");
         let ms = Duration::from_millis;
         let name = self.parsed(&key("name"), raw.name, NAME, |text| HostId::parse(text).ok());
         let dialect = self.parsed(&key("dialect"), raw.dialect, "a folder's name", definition);
         let mapping = self.parsed(&key("mapping"), raw.mapping, "a mapping's name", definition);
-        let frame = self.word(&key("frame"), raw.frame, &FRAMES);
+        let frame = self.word(&key("frame"), raw.frame, &frames);
         let acquirer = self.parsed(&key("acquirer"), raw.acquirer, INSTITUTION, digits(1..=11));
         let forwarder = self.forwarder(&key("forwarder"), raw.forwarder);
         let lines = self.lines(&key("line"), raw.line);

@@ -2,6 +2,7 @@
 
 use std::num::NonZeroU32;
 use std::time::Duration;
+use tidegate_iso8583::frame::FrameFormat;
 use tidegate_payment::id::{HostId, LineId};
 
 /// A bank host.
@@ -14,7 +15,7 @@ pub struct Host {
     /// `mappings/NAME.toml`.
     pub mapping: String,
     /// How frames are delimited on its lines.
-    pub frame: Frame,
+    pub frame: FrameFormat,
     /// Acquiring institution, 1 to 11 digits (ISO 8583 DE 32).
     pub acquirer: String,
     /// Forwarding institution, 1 to 11 digits (ISO 8583 DE 33).
@@ -49,25 +50,6 @@ pub struct Host {
     pub open_payments_max: Option<usize>,
     /// One or more, their names unique.
     pub lines: Vec<Line>,
-}
-
-/// How frames are delimited.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Frame {
-    /// Two bytes, big-endian, counting the body.
-    LengthBe2,
-    /// Four ASCII digits, counting the body.
-    LengthAscii4,
-}
-
-impl Frame {
-    /// Its name in configuration.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::LengthBe2 => "length-be2",
-            Self::LengthAscii4 => "length-ascii4",
-        }
-    }
 }
 
 /// A line to a host.

@@ -47,7 +47,7 @@ mod stories;
 pub use bounds::Bound;
 pub use check_routes::RouteRule;
 pub use fault::{ConfigErrors, Fault};
-pub use host_values::{Frame, Host, Line};
+pub use host_values::{Host, Line};
 pub use journal::Journal;
 pub use load::{control_socket, load, load_with};
 pub use reload::needs_restart;

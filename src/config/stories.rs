@@ -6,7 +6,7 @@
 )]
 
 use super::{
-    Config, ConfigErrors, DateSource, Frame, LogFormat, Mode, SecretRef, load_with, needs_restart,
+    Config, ConfigErrors, DateSource, LogFormat, Mode, SecretRef, load_with, needs_restart,
 };
 use crate::edge::limits::Limits;
 use crate::keys::algorithm::Algorithm;
@@ -142,7 +142,7 @@ fn paths_start_at_the_folder_of_the_main_file() {
     assert_eq!(config.keys.file, folder.path("keys/tidegate.keys"));
     assert_eq!(config.channels[0].tls.key, folder.path("tls.key"));
     assert_eq!(config.internal.control_socket, folder.path("tidegate.sock"));
-    assert_eq!(config.hosts[0].frame, Frame::LengthBe2);
+    assert_eq!(config.hosts[0].frame.name(), "length-be2");
     assert_eq!(config.gateway.mode, Mode::Development);
 }
 

@@ -20,7 +20,6 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::thread::available_parallelism;
 use subtle::ConstantTimeEq;
-use tidegate_iso8583::frame::FrameFormat;
 use tidegate_line::limits::Limits;
 use tidegate_payment::card::{CardRef, Pan};
 use tidegate_payment::durable::Durable;
@@ -235,10 +234,7 @@ fn settings(
             drain_timeout: host.reply_timeout,
             ..defaults
         },
-        frame: match host.frame {
-            config::Frame::LengthBe2 => FrameFormat::LengthBe2,
-            config::Frame::LengthAscii4 => FrameFormat::LengthAscii4,
-        },
+        frame: host.frame,
         frame_bytes_max: host.reply_frame_bytes_max,
         connect_timeout: host.connect_timeout,
         carried: seams == config::Seams::Encoded,

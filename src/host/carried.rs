@@ -26,7 +26,8 @@ enum Order {
         connection: u32,
         name: String,
         address: String,
-        ascii_length: bool,
+        /// How frames are written, by name.
+        frame: String,
         frame_bytes_max: usize,
         connect_timeout_ms: u64,
     },
@@ -141,7 +142,7 @@ impl Link {
             connection: self.connection.0,
             name: self.name.to_string(),
             address: self.address.clone(),
-            ascii_length: self.format == FrameFormat::LengthAscii4,
+            frame: self.format.name().to_owned(),
             frame_bytes_max: self.frame_bytes_max,
             connect_timeout_ms: wide(self.connect_timeout.as_millis()),
         };
@@ -206,7 +207,7 @@ async fn far_end(stream: UnixStream, clock: Arc<dyn Clock>, most: usize, queue_m
         connection,
         name,
         address,
-        ascii_length,
+        frame,
         frame_bytes_max,
         connect_timeout_ms,
     })) = first
@@ -225,7 +226,8 @@ async fn far_end(stream: UnixStream, clock: Arc<dyn Clock>, most: usize, queue_m
         connection,
         name,
         address,
-        format: if ascii_length { FrameFormat::LengthAscii4 } else { FrameFormat::LengthBe2 },
+        // The near end has it from a checked configuration.
+        format: FrameFormat::named(&frame).unwrap_or(FrameFormat::LENGTH_BE2),
         frame_bytes_max,
         connect_timeout: Duration::from_millis(connect_timeout_ms),
         // Not for this side to read.

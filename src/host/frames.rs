@@ -38,7 +38,7 @@ impl FrameDecoder {
 
     /// The room that the read buffer needs, in bytes: whatever is left of it unread fits into half.
     pub(super) fn room(&self) -> usize {
-        let frame = self.format.prefix_len().saturating_add(self.frame_bytes_max);
+        let frame = self.format.overhead_max().saturating_add(self.frame_bytes_max);
         frame.saturating_mul(2).max(8192)
     }
 
@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     fn decoder(max: usize) -> FrameDecoder {
-        FrameDecoder::new(FrameFormat::LengthBe2, max)
+        FrameDecoder::new(FrameFormat::LENGTH_BE2, max)
     }
 
     /// Feeds `bytes` cut at `cut` and returns the bodies.

@@ -51,6 +51,78 @@ pub enum FrameError {
         /// The byte.
         found: u8,
     },
+    /// A byte of a length in hex digits is none.
+    #[error("a frame length has hex digits, found {found:#04X} at position {offset}")]
+    NotHex {
+        /// The byte's place in the frame, from 0.
+        offset: usize,
+        /// The byte.
+        found: u8,
+    },
+    /// A byte of a packed length is no pair of decimal digits.
+    #[error("a frame length has packed decimal digits, found {found:#04X} at position {offset}")]
+    NotPacked {
+        /// The byte's place in the frame, from 0.
+        offset: usize,
+        /// The byte.
+        found: u8,
+    },
+    /// A length that does not even cover what must be there.
+    #[error("a frame of {length} bytes, at least {min} must be there")]
+    TooShort {
+        /// The length in bytes.
+        length: usize,
+        /// What must be there, in bytes.
+        min: usize,
+    },
+    /// A byte that is the same in every frame is another one.
+    #[error("a frame has {expected:#04X} at position {offset}, found {found:#04X}")]
+    Unexpected {
+        /// The byte's place in the frame, from 0.
+        offset: usize,
+        /// The byte.
+        found: u8,
+        /// What should stand there.
+        expected: u8,
+    },
+    /// The header says another length than the frame.
+    #[error("the frame has {frame} bytes, its header says {}", Said(*.header))]
+    LengthsDiffer {
+        /// What the frame's length counts, in bytes.
+        frame: usize,
+        /// What the header says; `None` for no number.
+        header: Option<usize>,
+    },
+    /// A header of BASE I that another one follows.
+    #[error("a header at position {offset} announces another one, which is not read")]
+    Chained {
+        /// The byte's place in the frame, from 0.
+        offset: usize,
+    },
+    /// A header of BASE I by which the network rejects a message.
+    #[error("a header of {length} bytes: the network rejects a message, which is not read")]
+    Rejected {
+        /// The length of the header in bytes.
+        length: usize,
+    },
+    /// A header that does not have the form.
+    #[error("a header of another form, {wanted} expected")]
+    Header {
+        /// The form.
+        wanted: &'static str,
+    },
+}
+
+/// A number, or that there is none.
+struct Said(Option<usize>);
+
+impl fmt::Display for Said {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(number) => write!(f, "{number}"),
+            None => f.write_str("no number"),
+        }
+    }
 }
 
 /// The part of a message that an error is about.

@@ -185,7 +185,7 @@ impl<'d> Builder<'d> {
     /// # Errors
     /// [`PackError::TooLong`] for a message longer than any frame can carry; `out` is then untouched.
     pub fn pack(&self, out: &mut Vec<u8>) -> Result<(), PackError> {
-        let max = FrameFormat::LengthBe2.longest_body();
+        let max = FrameFormat::LENGTH_BE2.longest_body();
         let fields = self.slots.iter().map(|slot| slot.end.saturating_sub(slot.start));
         let length = fields.fold(self.head_len(), usize::saturating_add);
         if length > max {
