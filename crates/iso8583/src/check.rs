@@ -81,7 +81,7 @@ impl Faults {
 
     fn spec(&mut self, spec: &FieldSpec, place: Place) {
         self.length(spec, place);
-        self.counts(spec, place);
+        self.counts(spec);
         self.encoding(spec);
         self.padding(spec);
         self.mask(spec);
@@ -122,17 +122,14 @@ impl Faults {
         }
     }
 
-    fn counts(&mut self, spec: &FieldSpec, place: Place) {
-        let wanted = match (spec.length, spec.encoding) {
-            (Length::Var { .. }, Encoding::Binary(_)) => "a fixed length for a binary number",
-            // What stands behind a tag is as long as the tag's own length says, in bytes.
-            (Length::Var { prefix: Prefix::Ber, counts: Counts::BytesAndItself, .. }, _) => {
-                "a BER length that counts the content alone"
-            }
-            (Length::Rest { .. }, _) if place == Place::Tagged => "a bound, such as \"..99\"",
-            _ => return,
-        };
-        self.add(Flaw::Counts { wanted });
+    fn counts(&mut self, spec: &FieldSpec) {
+        let Length::Var { prefix, counts, .. } = spec.length else { return };
+        if matches!(spec.encoding, Encoding::Binary(_)) {
+            self.add(Flaw::Counts { wanted: "a fixed length for a binary number" });
+        }
+        if prefix == Prefix::Ber && counts == Counts::BytesAndItself {
+            self.add(Flaw::Counts { wanted: "a BER length that counts the content alone" });
+        }
     }
 
     fn encoding(&mut self, spec: &FieldSpec) {

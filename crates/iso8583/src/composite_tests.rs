@@ -349,6 +349,16 @@ fn a_broken_part_is_told_by_its_path_its_place_and_what_was_expected() {
         "70039F0201",
         "DE55.70.9F02 at byte 27: expected 1 bytes, found the end of the field",
     );
+    refused(
+        55,
+        "DF8181810301",
+        "DE55 at byte 22: expected a BER tag of at most 4 bytes, found another byte at position 4",
+    );
+    refused(
+        55,
+        "DF81550501",
+        "DE55 at byte 26: expected 5 bytes, found only 1 byte left in the field",
+    );
     refused(60, "2200001", "DE60.2 at byte 23: expected a length of 6, found 5");
     refused(
         60,

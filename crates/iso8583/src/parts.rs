@@ -129,6 +129,15 @@ impl PartKey {
         self.bytes.get(..usize::from(self.length)).unwrap_or_default()
     }
 
+    /// Whether it shows no more than four digits of whatever it is.
+    pub(crate) fn is_short(&self) -> bool {
+        match self.form {
+            Form::Number => true,
+            Form::Text => self.length <= 4,
+            Form::Bytes => self.length <= 2,
+        }
+    }
+
     /// Whether it is written so in a path: `3`, `01`, `9F26` (in either case).
     #[must_use]
     pub fn is_named(&self, name: &str) -> bool {
@@ -210,7 +219,7 @@ impl fmt::Debug for PartPath {
 }
 
 impl Parts {
-    /// The part of this key. In the digits of a packed composite and elsewhere alike.
+    /// The part of this key.
     pub(crate) fn find(&self, key: PartKey) -> Option<&FieldSpec> {
         let [number, ..] = key.bytes;
         match self {

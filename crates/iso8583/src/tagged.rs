@@ -2,6 +2,7 @@
 
 use crate::{
     cursor::Cursor,
+    emv,
     error::{Expected, FieldPath, Found, ParseError},
     field::{Encoding, Length, Prefix},
     length::read_number,
@@ -24,13 +25,14 @@ impl<'s> Walk<'_, 's, '_> {
             let prefix = self.cursor.offset();
             let key = self.tag(tag, path)?;
             let inner = self.join(path, key);
+            let told = if may_be_told(parts, key) { inner } else { *path };
             let at = self.cursor.offset();
-            let of = || FieldPath::of(self.field, &inner);
+            let of = || FieldPath::of(self.field, &told);
             let read = read_number(&mut self.cursor, length.digits, length.prefix, of);
             let mut bytes = read.map_err(|fault| self.shifted(fault))?;
             let wrong = |walk: &Self, found, expected| {
                 let offset = at.saturating_add(walk.start);
-                ParseError { path: FieldPath::of(walk.field, &inner), offset, found, expected }
+                ParseError { path: FieldPath::of(walk.field, &told), offset, found, expected }
             };
             if length.inclusive {
                 let own = self.cursor.offset().saturating_sub(at);
@@ -44,7 +46,7 @@ impl<'s> Walk<'_, 's, '_> {
                 let most = Expected::LengthAtMost(length.max);
                 return Err(wrong(self, Found::Length(bytes), most));
             }
-            self.tagged(parts, unknown, key, inner, prefix, at, bytes)?;
+            self.tagged(parts, unknown, key, [inner, told], prefix, at, bytes)?;
         }
         Ok(())
     }
@@ -106,12 +108,13 @@ impl<'s> Walk<'_, 's, '_> {
             let key = self.ber_tag(path)?;
             let inner = path.join(key);
             let shown = inner.unwrap_or(*path);
+            let told = if may_be_told(parts, key) { shown } else { *path };
             let at = self.cursor.offset();
-            let of = || FieldPath::of(self.field, &shown);
+            let of = || FieldPath::of(self.field, &told);
             let read = read_number(&mut self.cursor, 1, Prefix::Ber, of);
             let bytes = read.map_err(|fault| self.shifted(fault))?;
             let from = self.cursor.offset();
-            self.tagged(parts, unknown, key, shown, prefix, at, bytes)?;
+            self.tagged(parts, unknown, key, [shown, told], prefix, at, bytes)?;
             let constructed =
                 first & 0x20 != 0 && parts.find(key).is_none_or(|it| it.parts.is_none());
             if constructed && inner.is_some() {
@@ -143,26 +146,28 @@ impl<'s> Walk<'_, 's, '_> {
         }
     }
 
-    /// The value behind a tag and its length, which began at `at`.
+    /// The value behind a tag and its length, which began at `at`; `told` is the path in faults.
     #[expect(clippy::too_many_arguments, reason = "what is known of one tag")]
     fn tagged(
         &mut self,
         parts: &'s Parts,
         unknown: Unknown,
         key: PartKey,
-        path: PartPath,
+        [path, told]: [PartPath; 2],
         prefix: usize,
         at: usize,
         bytes: usize,
     ) -> Result<(), ParseError> {
         let spec = parts.find(key);
-        let of = FieldPath::of(self.field, &path);
+        let of = FieldPath::of(self.field, &told);
         let shifted = |fault: ParseError, start: usize| ParseError {
             offset: fault.offset.saturating_add(start),
             ..fault
         };
         if spec.is_none() && unknown == Unknown::Refuse {
-            let (found, expected) = (Found::Tag(key), Expected::KnownTag);
+            let found =
+                if key.is_short() { Found::Tag(key) } else { Found::Hidden { position: 0 } };
+            let expected = Expected::KnownTag;
             let offset = prefix;
             return Err(shifted(ParseError { path: of, offset, found, expected }, self.start));
         }
@@ -170,7 +175,7 @@ impl<'s> Walk<'_, 's, '_> {
         let Some(content) = self.cursor.take(bytes) else {
             let expected = Expected::Bytes(bytes);
             let left = self.cursor.left();
-            return Err(self.fault(&path, Found::Short { left }, expected));
+            return Err(self.fault(&told, Found::Short { left }, expected));
         };
         let mut units = bytes;
         if let Some(spec) = spec {
@@ -196,4 +201,10 @@ impl<'s> Walk<'_, 's, '_> {
         let end = start.saturating_add(bytes);
         self.met(spec, path, prefix, start..end, units)
     }
+}
+
+/// Whether a fault may name a tag: one that the dialect or EMV names, or one too short to be a good part of
+/// a card number that stands in the wrong place.
+fn may_be_told(parts: &Parts, key: PartKey) -> bool {
+    key.is_short() || parts.find(key).is_some() || emv::name(key.as_bytes()).is_some()
 }
