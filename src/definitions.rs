@@ -290,6 +290,8 @@ impl Text {
 #[allow(clippy::unwrap_used, clippy::panic, reason = "a test stops at the first surprise")]
 mod tests {
     use super::*;
+    use tidegate_iso8583::pack::Builder;
+    use tidegate_iso8583::parse::Message;
 
     fn shipped() -> PathBuf {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("protocols")
@@ -323,6 +325,73 @@ mod tests {
             failed.extend(found);
         }
         assert!(failed.is_empty(), "{failed:#?}");
+    }
+
+    /// The bytes of every message that must be read, with the names of dialect and vector.
+    fn good_messages(dialect: &str) -> Vec<(String, Vec<u8>)> {
+        let texts = |value: &toml::Value| match value {
+            toml::Value::Array(rows) => rows.iter().filter_map(|row| row.as_str()).collect(),
+            value => value.as_str().unwrap().to_owned(),
+        };
+        let mut messages = Vec::new();
+        for file in files_of(&shipped(), &dialect_vectors(dialect)).unwrap() {
+            let table: toml::Table = Text::read(&shipped(), &file).unwrap().text.parse().unwrap();
+            let list = table.get("message").and_then(|list| list.as_array());
+            for vector in list.into_iter().flatten() {
+                let name = vector.get("name").and_then(|name| name.as_str()).unwrap();
+                let wire = vector.get("wire_text").map(|text| texts(text).into_bytes());
+                let wire = wire.unwrap_or_else(|| {
+                    let digits: String = texts(vector.get("wire_hex").unwrap());
+                    data_encoding::HEXUPPER.decode(digits.as_bytes()).unwrap()
+                });
+                messages.push((format!("{dialect}: {name}"), wire));
+            }
+        }
+        messages
+    }
+
+    /// Reads what became of a message; what is still one is written again, too, if `write`.
+    fn check_changed(dialect: &HostDialect, body: &[u8], write: bool, told: &str) {
+        let message = match dialect.parse(body) {
+            Ok(message) => message,
+            Err(fault) => {
+                let inside = fault.offset <= body.len() && fault.at() <= body.len();
+                return assert!(inside, "{told}: {fault}");
+            }
+        };
+        let all = message.all();
+        assert!(!all.is_empty(), "{told}");
+        if write {
+            let mut builder = Builder::new(dialect.wire(), message.mti());
+            for (number, text) in message.fields() {
+                builder.set(number, &text).unwrap();
+            }
+            let mut again = Vec::new();
+            builder.pack(&mut again).unwrap();
+            assert_eq!(dialect.parse(&again).unwrap().all(), all, "{told}");
+        }
+    }
+
+    #[test]
+    fn a_message_cut_off_or_changed_anywhere_is_read_or_its_fault_has_a_place() {
+        for name in dialect_names(&shipped()).unwrap() {
+            let dialect = load_dialect(&shipped(), &name).unwrap();
+            for (told, wire) in good_messages(&name) {
+                for length in 0..wire.len() {
+                    let fault = dialect.parse(wire.get(..length).unwrap()).unwrap_err();
+                    assert!(fault.offset <= length && fault.at() <= length, "{told}: {fault}");
+                }
+                let mut body = wire.clone();
+                for (place, was) in wire.into_iter().enumerate() {
+                    for byte in (0..=u8::MAX).filter(|byte| *byte != was) {
+                        *body.get_mut(place).unwrap() = byte;
+                        let one_bit = (byte ^ was).is_power_of_two();
+                        check_changed(&dialect, &body, one_bit, &told);
+                    }
+                    *body.get_mut(place).unwrap() = was;
+                }
+            }
+        }
     }
 
     #[test]
