@@ -291,7 +291,6 @@ impl Text {
 mod tests {
     use super::*;
     use tidegate_iso8583::pack::Builder;
-    use tidegate_iso8583::parse::Message;
 
     fn shipped() -> PathBuf {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("protocols")
@@ -392,6 +391,27 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn the_authors_guide_teaches_a_dialect_that_holds() {
+        let guide = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/protocol-authors-guide.md");
+        let guide = fs::read_to_string(guide).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let base = dialect_file("iso87-ascii");
+        let texts = guide.split("```toml\n# protocols/").skip(1);
+        let texts = texts.map(|text| text.split("```").next().unwrap().split_once('\n').unwrap());
+        let base_text = fs::read_to_string(shipped().join(&base)).unwrap();
+        for (file, text) in texts.chain([(base.as_str(), base_text.as_str())]) {
+            let path = folder.path().join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        let dialect = load_dialect(folder.path(), "mybank").unwrap_or_else(|why| panic!("{why}"));
+        let results = run_dialect_vectors(folder.path(), "mybank", &dialect).unwrap();
+        assert_eq!(results.len(), 2);
+        let failed: Vec<_> = results.iter().filter(|(_, it)| it.fault.is_some()).collect();
+        assert!(failed.is_empty(), "{failed:#?}");
     }
 
     #[test]
