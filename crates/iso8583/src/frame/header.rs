@@ -1,7 +1,8 @@
 //! The headers between length and body, and what they say.
 //!
 //! TPDU: ISO 8583 over X.25 and TCP as terminals use it. CUPS: the 46 bytes before messages of China
-//! UnionPay's hosts. BASE I: the 22 bytes of Visa's network; one header, no chain.
+//! UnionPay's hosts. BASE I: the 22 bytes of Visa's network; one header, no chain. BASE24: the start of an external
+//! message in its ISO form.
 
 use alloc::{
     string::{String, ToString},
@@ -14,6 +15,9 @@ use crate::{digits::hex, error::FrameError};
 const LRI: [u8; 5] = [0x4C, 0x52, 0x49, 0x00, 0x1C];
 /// The length of such a block.
 const LRI_LEN: usize = 33;
+
+/// How an external message of BASE24 begins.
+const START: [u8; 3] = *b"ISO";
 
 /// What stands between the length and the body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +32,8 @@ pub enum HeaderForm {
     Cups,
     /// 22 bytes that say their own length, the whole length, where to and where from.
     Base1,
+    /// 12 characters: `ISO`, and nine digits about product, release and status.
+    Base24,
 }
 
 impl HeaderForm {
@@ -40,6 +46,7 @@ impl HeaderForm {
             Self::ChinaTerminal => 11,
             Self::Cups => 46,
             Self::Base1 => 22,
+            Self::Base24 => 12,
         }
     }
 
@@ -60,6 +67,7 @@ impl HeaderForm {
             Self::ChinaTerminal => "a TPDU and 6 bytes, with or without 33 bytes of routing data",
             Self::Cups => "46 bytes, the first of them 0x2E",
             Self::Base1 => "22 bytes, the first of them 0x16",
+            Self::Base24 => "12 bytes, the first of them ISO",
         }
     }
 
@@ -69,6 +77,7 @@ impl HeaderForm {
         match self {
             Self::Cups => length == 46 && header.first() == Some(&46),
             Self::Base1 => length == 22 && header.first() == Some(&22),
+            Self::Base24 => length == 12 && header.starts_with(&START),
             Self::ChinaTerminal => {
                 length == 11 || length == 11 + LRI_LEN && header.get(11..16) == Some(&LRI)
             }
@@ -104,6 +113,14 @@ impl HeaderForm {
             && format & 0x80 != 0
         {
             return Err(FrameError::Chained { offset: start.saturating_add(1) });
+        }
+        let differs = |(_, (found, expected)): &(usize, (&u8, u8))| *found != expected;
+        if self == Self::Base24
+            && let Some((place, (&found, expected))) =
+                arrived.iter().zip(START).enumerate().find(differs)
+        {
+            let offset = start.saturating_add(place);
+            return Err(FrameError::Unexpected { offset, found, expected });
         }
         let Some(header) = arrived.get(..min) else { return Ok(None) };
         let said = match self {
@@ -146,16 +163,17 @@ impl HeaderForm {
                     place.copy_from_slice(&length);
                 }
             }
-            Self::None | Self::Tpdu | Self::ChinaTerminal => {}
+            Self::None | Self::Tpdu | Self::ChinaTerminal | Self::Base24 => {}
         }
     }
 
-    /// The header of the answer to a message with this one: where to and where from change places.
+    /// The header of the answer to a message with this one: where to and where from change places. That of
+    /// BASE24 has neither.
     #[must_use]
     pub fn reply(self, header: &[u8]) -> Vec<u8> {
         let mut reply = header.to_vec();
         let (to, from, size) = match self {
-            Self::None => return reply,
+            Self::None | Self::Base24 => return reply,
             Self::Tpdu | Self::ChinaTerminal => (1, 3, 2),
             Self::Cups => (6, 17, 11),
             Self::Base1 => (5, 8, 3),
@@ -203,6 +221,14 @@ impl HeaderForm {
                 ("about the transaction", text(32, 40)),
                 ("about the user", bytes(40, 41)),
                 ("reject code", text(41, 46)),
+            ]
+            .into(),
+            Self::Base24 => [
+                ("product", text(3, 5)),
+                ("release", text(5, 7)),
+                ("status", text(7, 10)),
+                ("originator", text(10, 11)),
+                ("responder", text(11, 12)),
             ]
             .into(),
             Self::Base1 => [

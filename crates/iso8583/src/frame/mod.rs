@@ -47,7 +47,7 @@ impl FrameFormat {
     pub const LENGTH_ASCII4: Self = Self::plain(LengthForm::Ascii(4));
 
     /// All formats by the names that people write.
-    pub const NAMED: [(&'static str, Self); 20] = [
+    pub const NAMED: [(&'static str, Self); 21] = [
         ("length-be2", Self::LENGTH_BE2),
         ("length-ascii4", Self::LENGTH_ASCII4),
         ("length-ascii2", Self::plain(LengthForm::Ascii(2))),
@@ -62,6 +62,7 @@ impl FrameFormat {
         ("length-bcd2", Self::plain(LengthForm::Bcd2)),
         ("length-hex4", Self::plain(LengthForm::Hex4)),
         ("base24-tcp", Self { etx: true, ..Self::LENGTH_BE2 }),
+        ("base24-tcp-iso", Self { header: HeaderForm::Base24, etx: true, ..Self::LENGTH_BE2 }),
         ("length-be2-tpdu", Self { header: HeaderForm::Tpdu, ..Self::LENGTH_BE2 }),
         (
             "length-be2-inclusive-tpdu",
@@ -302,6 +303,7 @@ mod tests {
             HeaderForm::Cups => {
                 b"\x2E\x02----00010000   00020000   \0\0\0\0trxinfo1\x0000000".to_vec()
             }
+            HeaderForm::Base24 => b"ISO026000050".to_vec(),
             HeaderForm::Base1 => {
                 [&[22_u8, 1, 2, 0, 0, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66][..], &[0; 11]].concat()
             }
@@ -310,7 +312,7 @@ mod tests {
 
     #[test]
     fn every_format_is_written_byte_for_byte() {
-        let table: [(&str, &[u8]); 18] = [
+        let table: [(&str, &[u8]); 19] = [
             ("length-be2", b"\x00\x040800"),
             ("length-ascii4", b"00040800"),
             ("length-ascii2", b"040800"),
@@ -323,6 +325,7 @@ mod tests {
             ("length-bcd2", b"\x00\x040800"),
             ("length-hex4", b"00040800"),
             ("base24-tcp", b"\x00\x050800\x03"),
+            ("base24-tcp-iso", b"\x00\x11ISO0260000500800\x03"),
             ("length-be2-tpdu", b"\x00\x09\x60\x00\x03\x00\x000800"),
             ("length-be2-inclusive-tpdu", b"\x00\x0B\x60\x00\x03\x00\x000800"),
             ("length-bcd2-tpdu", b"\x00\x09\x60\x00\x03\x00\x000800"),
@@ -367,7 +370,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_a_frame_is_told_by_its_byte() {
-        let table: [(&str, &[u8], &str); 14] = [
+        let table: [(&str, &[u8], &str); 16] = [
             (
                 "length-bcd2",
                 &[0x00, 0x1A],
@@ -379,6 +382,12 @@ mod tests {
             ("length-be2-00", &[0, 4, 0, 9], "a frame has 0x00 at position 3, found 0x09"),
             ("length-00-be2", &[7], "a frame has 0x00 at position 0, found 0x07"),
             ("base24-tcp", b"\x00\x020\x04", "a frame has 0x03 at position 3, found 0x04"),
+            ("base24-tcp-iso", b"\x00\x200800", "a frame has 0x49 at position 2, found 0x30"),
+            (
+                "base24-tcp-iso",
+                b"\x00\x0CISO026000050",
+                "a frame of 12 bytes, at least 13 must be there",
+            ),
             ("length-be2-tpdu", &[0, 4], "a frame of 4 bytes, at least 5 must be there"),
             ("cups", b"0046\x2D", "a frame has 0x2E at position 4, found 0x2D"),
             ("cups", b"0045", "a frame of 45 bytes, at least 46 must be there"),
@@ -427,6 +436,8 @@ mod tests {
         assert_eq!(base1[5..11], [0x44, 0x55, 0x66, 0x11, 0x22, 0x33]);
         let terminal = HeaderForm::ChinaTerminal.parts(TERMINAL);
         assert!(terminal.contains(&("what the terminal is to do", "0".into())), "{terminal:?}");
+        let base24 = HeaderForm::Base24.parts(&HeaderForm::Base24.reply(b"ISO026000050"));
+        assert_eq!(base24[1..3], [("release", "60".into()), ("status", "000".into())]);
         assert!(HeaderForm::Tpdu.reply(&[]).is_empty() && !HeaderForm::Base1.parts(&[]).is_empty());
     }
 
