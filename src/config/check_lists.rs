@@ -1,15 +1,12 @@
-//! Checks the lists: channels, hosts and merchants.
+//! Checks the lists: channels and merchants.
 
 use super::check::Checker;
-use super::host_values::{Host, Line};
-use super::raw::{RawChannel, RawHost, RawLine, RawMerchant};
+use super::host_values::Host;
+use super::raw::{RawChannel, RawMerchant};
 use super::values::{Channel, ChannelKind, Merchant};
 use std::collections::BTreeMap;
-use std::num::NonZeroU32;
 use std::time::Duration;
-use tidegate_iso8583::frame::FrameFormat;
-use tidegate_iso8583::frame::header::HeaderForm;
-use tidegate_payment::id::{ChannelId, HostId, LineId, MerchantId, TerminalId};
+use tidegate_payment::id::{ChannelId, HostId, MerchantId, TerminalId};
 use tidegate_payment::money::{Currency, Money};
 use tidegate_payment::request::Operation;
 
@@ -41,12 +38,6 @@ pub(super) fn digits(lengths: std::ops::RangeInclusive<usize>) -> impl Fn(&str) 
     }
 }
 
-/// The name of a definition: a folder or file name and nothing more.
-fn definition(text: &str) -> Option<String> {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
-    ((1..=64).contains(&text.len()) && text.bytes().all(allowed)).then(|| text.to_owned())
-}
-
 /// `https://host[:port]`: nothing before, nothing behind.
 fn origin(text: &str) -> Option<String> {
     let authority = text.strip_prefix("https://")?;
@@ -54,16 +45,6 @@ fn origin(text: &str) -> Option<String> {
     let plain = uri.authority().is_some_and(|held| held.as_str() == authority);
     (plain && !authority.contains('@') && text == text.to_lowercase()).then(|| text.to_owned())
 }
-
-/// `host:port`.
-fn host_port(text: &str) -> Option<String> {
-    let (host, port) = text.rsplit_once(':')?;
-    let fits = !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0);
-    fits.then(|| text.to_owned())
-}
-
-/// What an institution is known by (ISO 8583 DE 32, DE 33).
-const INSTITUTION: &str = "1 to 11 digits";
 
 impl Checker {
     pub(super) fn channels(&mut self, raw: Vec<RawChannel>) -> Option<Vec<Channel>> {
@@ -97,127 +78,6 @@ impl Checker {
             http2: raw.http2.unwrap_or(true),
             limits,
         })
-    }
-
-    pub(super) fn hosts(&mut self, raw: Vec<RawHost>) -> Option<Vec<Host>> {
-        self.some_of("host", &raw, "one [[host]] or more");
-        let hosts = each(raw, |index, raw| self.host(index, raw))?;
-        let names = hosts.iter().enumerate();
-        let names = names.map(|(index, one)| (format!("host[{index}].name"), one.name.as_str()));
-        self.unique(names, "a name of its own");
-        Some(hosts)
-    }
-
-    fn host(&mut self, index: usize, raw: RawHost) -> Option<Host> {
-        // Headers have values of their own, which a line does not have yet.
-        let frames = FrameFormat::NAMED.into_iter();
-        let frames: Vec<_> = frames.filter(|(_, it)| it.header() == HeaderForm::None).collect();
-        let key = |name: &str| format!("host[{index}].{name}");
-        let ms = Duration::from_millis;
-        let name = self.parsed(&key("name"), raw.name, NAME, |text| HostId::parse(text).ok());
-        let dialect = self.parsed(&key("dialect"), raw.dialect, "a folder's name", definition);
-        let mapping = self.parsed(&key("mapping"), raw.mapping, "a mapping's name", definition);
-        let frame = self.word(&key("frame"), raw.frame, &frames);
-        let acquirer = self.parsed(&key("acquirer"), raw.acquirer, INSTITUTION, digits(1..=11));
-        let forwarder = self.forwarder(&key("forwarder"), raw.forwarder);
-        let lines = self.lines(&key("line"), raw.line);
-        let wait = 10..=600_000;
-        let mut millis =
-            |name: &str, raw, default| self.millis(&key(name), raw, ms(default), wait.clone());
-        let reply_timeout = millis("reply_timeout_ms", raw.reply_timeout_ms, 15_000);
-        let breaker_wait = millis("breaker_wait_ms", raw.breaker_wait_ms, 5_000);
-        let echo_after = millis("echo_after_ms", raw.echo_after_ms, 30_000);
-        let sign_on_timeout = millis("sign_on_timeout_ms", raw.sign_on_timeout_ms, 5_000);
-        let connect_timeout = millis("connect_timeout_ms", raw.connect_timeout_ms, 3_000);
-        let reconnect_min = millis("reconnect_min_ms", raw.reconnect_min_ms, 500);
-        let reconnect_max = millis("reconnect_max_ms", raw.reconnect_max_ms, 30_000);
-        self.in_order(&key("reconnect_min_ms"), reconnect_min, reconnect_max);
-        let reply_slow = self.slow(&key("reply_slow_ms"), raw.reply_slow_ms, reply_timeout);
-        let breaker_silences =
-            self.small(&key("breaker_silences"), raw.breaker_silences, 10, 1..=100_000);
-        let in_flight_max = self.count(&key("in_flight_max"), raw.in_flight_max, 512, 1..=100_000);
-        let frame_key = key("reply_frame_bytes_max");
-        let frame_max = raw.reply_frame_bytes_max;
-        let reply_frame_bytes_max = self.count(&frame_key, frame_max, 4_096, 64..=65_535);
-        let late_key = key("late_answer_window");
-        let late_answer_window =
-            self.count(&late_key, raw.late_answer_window, 10_000, 1..=1_000_000);
-        let advices_per_second =
-            self.pace(&key("advices_per_second"), raw.advices_per_second, in_flight_max);
-        let open_payments_max = raw
-            .open_payments_max
-            .map(|max| self.count(&key("open_payments_max"), Some(max), 0, 1..=1_000_000));
-        Some(Host {
-            name: name?,
-            dialect: dialect?,
-            mapping: mapping?,
-            frame: frame?,
-            acquirer: acquirer?,
-            forwarder: forwarder?,
-            in_flight_max,
-            reply_timeout,
-            reply_slow,
-            breaker_silences,
-            breaker_wait,
-            reply_frame_bytes_max,
-            echo_after,
-            sign_on_timeout,
-            connect_timeout,
-            reconnect_min,
-            reconnect_max,
-            late_answer_window,
-            advices_per_second,
-            open_payments_max,
-            lines: lines?,
-        })
-    }
-
-    /// DE 33, which many hosts do not want.
-    fn forwarder(&mut self, key: &str, raw: Option<String>) -> Option<Option<String>> {
-        match raw {
-            None => Some(None),
-            some => self.parsed(key, some, INSTITUTION, digits(1..=11)).map(Some),
-        }
-    }
-
-    /// The shortest gap between two attempts to connect, and the longest.
-    fn in_order(&mut self, key: &str, shortest: Duration, longest: Duration) {
-        if shortest > longest {
-            let wanted = "no more than reconnect_max_ms is wanted";
-            self.fault(key, "is longer than the longest gap", wanted);
-        }
-    }
-
-    /// By default a tenth of what may be under way, and never a trickle.
-    fn pace(&mut self, key: &str, raw: Option<u64>, in_flight_max: usize) -> NonZeroU32 {
-        let tenth = u64::try_from(in_flight_max / 10).unwrap_or(u64::MAX).clamp(20, 10_000);
-        let rate = u32::try_from(self.number(key, raw.or(Some(tenth)), tenth, 1..=10_000));
-        rate.ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MIN)
-    }
-
-    /// From when on a reply is slow: half of what it is waited for, if nothing else is said.
-    fn slow(&mut self, key: &str, raw: Option<u64>, reply_timeout: Duration) -> Duration {
-        let least = Duration::from_millis(10);
-        let slow = self.millis(key, raw, (reply_timeout / 2).max(least), 10..=600_000);
-        if slow > reply_timeout {
-            let wanted = "no more than reply_timeout_ms is wanted";
-            self.fault(key, "is longer than a reply is waited for", wanted);
-        }
-        slow
-    }
-
-    fn lines(&mut self, table: &str, raw: Vec<RawLine>) -> Option<Vec<Line>> {
-        self.some_of(table, &raw, "one [[host.line]] or more");
-        let lines = each(raw, |index, raw| {
-            let key = |name: &str| format!("{table}[{index}].{name}");
-            let name = self.parsed(&key("name"), raw.name, NAME, |text| LineId::parse(text).ok());
-            let address = self.parsed(&key("address"), raw.address, "\"host:port\"", host_port);
-            Some(Line { name: name?, address: address? })
-        })?;
-        let names = lines.iter().enumerate();
-        let names = names.map(|(index, one)| (format!("{table}[{index}].name"), one.name.as_str()));
-        self.unique(names, "a name of its own within the host");
-        Some(lines)
     }
 
     pub(super) fn merchants(

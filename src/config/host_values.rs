@@ -3,6 +3,7 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 use tidegate_iso8583::frame::FrameFormat;
+use tidegate_line::keep_alive::KeepAlives;
 use tidegate_payment::id::{HostId, LineId};
 
 /// A bank host.
@@ -16,6 +17,11 @@ pub struct Host {
     pub mapping: String,
     /// How frames are delimited on its lines.
     pub frame: FrameFormat,
+    /// What stands between length and message in every frame that goes out, as [`FrameFormat::header`] wants it;
+    /// lengths within it are set for each frame.
+    pub header: Vec<u8>,
+    /// Who sends empty frames, and who answers them.
+    pub keep_alives: KeepAlives,
     /// Acquiring institution, 1 to 11 digits (ISO 8583 DE 32).
     pub acquirer: String,
     /// Forwarding institution, 1 to 11 digits (ISO 8583 DE 33).

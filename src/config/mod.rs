@@ -25,6 +25,8 @@ mod check;
 
 mod check_lists;
 
+mod check_hosts;
+
 mod check_keys;
 
 mod check_routes;

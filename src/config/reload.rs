@@ -110,7 +110,7 @@ fn name_lists(a: &Config, b: &Config, names: &mut Vec<String>) {
     }
     for (index, (a, b)) in a.hosts.iter().zip(&b.hosts).enumerate() {
         let (table, before) = (format!("host[{index}]"), names.len());
-        differ!(names, table, a, b; frame in_flight_max reply_timeout reply_slow
+        differ!(names, table, a, b; frame header keep_alives in_flight_max reply_timeout reply_slow
             breaker_silences breaker_wait reply_frame_bytes_max
             echo_after sign_on_timeout connect_timeout reconnect_min reconnect_max
             late_answer_window advices_per_second open_payments_max lines);

@@ -15,6 +15,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tempfile::TempDir;
+use tidegate_line::keep_alive::KeepAlives;
 use tidegate_payment::id::HostId;
 
 /// All that must be set, and nothing else.
@@ -171,6 +172,35 @@ format = "text"
     assert_eq!(config.journal.unapplied_max, 5_000);
     let ids: Vec<_> = config.merchants.iter().map(|merchant| merchant.id.as_str()).collect();
     assert_eq!(ids, ["m-1001", "m-1002"]);
+}
+
+#[test]
+fn a_frame_with_a_header_needs_one_and_only_who_sends_empty_frames_says_how_often() {
+    let frame = |text: &str| LEAST.replace("frame = \"length-be2\"", text);
+    let tpdu = "frame = \"length-be2-tpdu\"\nheader = \"6000030000\"\nkeep_alives = \"send\"";
+    let config = Folder::new(&frame(tpdu)).load(&[]).unwrap();
+    assert_eq!(config.hosts[0].header, [0x60, 0, 3, 0, 0]);
+    let every = Duration::from_secs(30);
+    assert_eq!(config.hosts[0].keep_alives, KeepAlives::Send { every });
+    for (text, fault) in [
+        ("frame = \"length-be2-tpdu\"", "host[0].header: is missing"),
+        ("frame = \"length-be2\"\nheader = \"60\"", "no header, in hex digits is wanted"),
+        (
+            "frame = \"cups\"\nheader = \"6000030000\"",
+            "46 bytes, the first of them 0x2E, in hex digits is wanted",
+        ),
+        (
+            "frame = \"length-be2\"\nkeep_alives = \"both\"",
+            "\"ignore\" or \"answer\" or \"send\" is wanted",
+        ),
+        (
+            "frame = \"length-be2\"\nkeep_alives_every_ms = 1000",
+            "host[0].keep_alives_every_ms: says how often, and none are sent",
+        ),
+    ] {
+        let shown = Folder::new(&frame(text)).faults(&[]);
+        assert!(shown.contains(fault), "{text}: {shown}");
+    }
 }
 
 #[test]

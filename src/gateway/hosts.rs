@@ -230,11 +230,13 @@ fn settings(
             echo_timeout: host.sign_on_timeout.min(host.echo_after),
             reconnect_min: host.reconnect_min,
             reconnect_max: host.reconnect_max,
+            keep_alives: host.keep_alives,
             // What is in flight is answered by then, or counts as unanswered.
             drain_timeout: host.reply_timeout,
             ..defaults
         },
         frame: host.frame,
+        header: host.header.clone(),
         frame_bytes_max: host.reply_frame_bytes_max,
         connect_timeout: host.connect_timeout,
         carried: seams == config::Seams::Encoded,

@@ -15,6 +15,7 @@ use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::time::Instant;
 use tidegate_line::event::{Ask, Event, HostRequest, Read, Written};
+use tidegate_line::keep_alive::KeepAlives;
 use tidegate_line::name::{Connection, ExchangeId, Frame, LineIndex, MatchKey};
 use tidegate_payment::card::{CardHash, CardRef, Expiry, Pan, Secrets, SecurityCode};
 use tidegate_payment::durable::Sequence;
@@ -255,12 +256,29 @@ impl World {
         Self::start_cutting_over(wording, lines, expected, None).await
     }
 
+    /// One line of this framing and this law of empty frames.
+    async fn start_framed(frame: &str, header: &[u8], keep_alives: KeepAlives) -> Self {
+        let framing = (FrameFormat::named(frame).unwrap(), header.to_vec(), keep_alives);
+        Self::start_as(Arc::new(Words), 1, Vec::new(), None, framing).await
+    }
+
     /// Whose cut-over does something.
     pub(super) async fn start_cutting_over(
         wording: Arc<dyn Wording>,
         lines: usize,
         expected: Vec<Durable<Outgoing>>,
         cut_overs: Option<CutOverRule>,
+    ) -> Self {
+        let framing = (FrameFormat::LENGTH_BE2, Vec::new(), KeepAlives::Ignore);
+        Self::start_as(wording, lines, expected, cut_overs, framing).await
+    }
+
+    async fn start_as(
+        wording: Arc<dyn Wording>,
+        lines: usize,
+        expected: Vec<Durable<Outgoing>>,
+        cut_overs: Option<CutOverRule>,
+        (frame, header, keep_alives): (FrameFormat, Vec<u8>, KeepAlives),
     ) -> Self {
         let mut doors = Vec::new();
         let mut settings = Vec::new();
@@ -277,6 +295,7 @@ impl World {
         let limits = Limits {
             reconnect_min: Duration::from_millis(10),
             reconnect_max: Duration::from_millis(50),
+            keep_alives,
             ..Limits::default()
         };
         let host = start(HostParts {
@@ -284,7 +303,8 @@ impl World {
                 id: HostId::parse("bank").unwrap(),
                 lines: settings,
                 limits,
-                frame: FrameFormat::LENGTH_BE2,
+                frame,
+                header,
                 frame_bytes_max: 4096,
                 connect_timeout: PATIENCE,
                 carried: CARRIED.get(),
@@ -807,6 +827,7 @@ async fn what_is_refused_has_no_byte_on_the_wire_and_the_rest_is_written() {
         name: LineId::parse("line-0").unwrap(),
         address: door.local_addr().unwrap().to_string(),
         format: FrameFormat::LENGTH_BE2,
+        header: [].into(),
         frame_bytes_max: 60_000,
         connect_timeout: PATIENCE,
         read: Arc::new(|body| Words.read(body)),
@@ -880,4 +901,67 @@ async fn a_silent_bank_opens_the_breaker_and_a_late_answer_lets_a_probe_go() {
     bank.say(&format!("done pay-000011 {PAN} 1234 00")).await;
     patient(room.wait_for(|room| room.breaker.name() == "closed")).await.unwrap();
     assert_eq!(room.borrow().limit, 2, "it is tried with little");
+}
+
+/// The header that the gateway puts before its messages, and the one that the bank puts before its own.
+const TPDUS: (&[u8], &[u8]) = (&[0x60, 0x00, 0x03, 0x00, 0x00], &[0x60, 0x00, 0x00, 0x00, 0x03]);
+
+async fn a_payment_behind_headers() {
+    let (ours, theirs) = TPDUS;
+    let mut world = World::start_framed("length-be2-tpdu", ours, KeepAlives::Answer).await;
+    let mut bank = world.accept(0).await;
+    let hear = |heard: Vec<u8>| {
+        let body = heard.strip_prefix(ours).expect("the header stands before the message");
+        String::from_utf8(body.to_vec()).unwrap()
+    };
+    let say = |text: String| [theirs, text.as_bytes()].concat();
+    let asked = hear(bank.hear_bytes().await);
+    let stan = asked.strip_prefix("SignOn ").unwrap();
+    // Before the sign-on is answered, too, an empty frame is; it has no header, and stands between messages.
+    bank.say_bytes(&[]).await;
+    assert!(bank.hear_bytes().await.is_empty());
+    bank.say_bytes(&say(format!("yes {stan}"))).await;
+    assert!(matches!(world.input().await, Input::HostUp(_, true)));
+    // Of many within a second one is answered, and the rest is taken for echoes.
+    for _ in 0..1_000 {
+        bank.say_bytes(&[]).await;
+    }
+    world.pay(1);
+    let (mut heard, mut empty) = (bank.hear_bytes().await, 0);
+    while heard.is_empty() {
+        (heard, empty) = (bank.hear_bytes().await, empty + 1);
+    }
+    assert!(empty < 100, "{empty} of 1,000 were answered");
+    assert_eq!(hear(heard), format!("do pay-000001 {PAN} 1234 none first"));
+    is_written(&world.input().await, 1, Attempt::Original);
+    bank.say_bytes(&say(format!("done pay-000001 {PAN} 1234 00"))).await;
+    is_approved(&world.input().await, 1, "line-0");
+}
+
+#[tokio::test]
+async fn messages_have_the_header_of_their_line_and_empty_frames_are_answered_once_in_a_second() {
+    a_payment_behind_headers().await;
+}
+
+#[tokio::test]
+async fn headers_and_empty_frames_pass_the_seam() {
+    CARRIED.set(true);
+    a_payment_behind_headers().await;
+}
+
+#[tokio::test]
+async fn a_line_that_sends_empty_frames_answers_none() {
+    let law = KeepAlives::Send { every: Duration::from_millis(100) };
+    let mut world = World::start_framed("length-be2", &[], law).await;
+    let mut bank = world.sign_on(0).await;
+    assert!(matches!(world.input().await, Input::HostUp(_, true)));
+    assert!(bank.hear_bytes().await.is_empty(), "nothing else was sent");
+    // A peer that throws every one back gets none for it: a message is answered by its answer alone.
+    bank.say_bytes(&[]).await;
+    bank.say("there? 7").await;
+    let mut heard = bank.hear_bytes().await;
+    while heard.is_empty() {
+        heard = bank.hear_bytes().await;
+    }
+    assert_eq!(heard, b"here! 7");
 }

@@ -28,11 +28,14 @@ enum Order {
         address: String,
         /// How frames are written, by name.
         frame: String,
+        header: Body,
         frame_bytes_max: usize,
         connect_timeout_ms: u64,
     },
     /// A network message.
     Network(Body),
+    /// An empty frame.
+    KeepAlive,
     /// A financial message; not from this instant of the gateway's monotonic clock on.
     Financial { to: To, deadline_us: u64, frame: Body },
 }
@@ -143,6 +146,7 @@ impl Link {
             name: self.name.to_string(),
             address: self.address.clone(),
             frame: self.format.name().to_owned(),
+            header: Body(self.header.to_vec()),
             frame_bytes_max: self.frame_bytes_max,
             connect_timeout_ms: wide(self.connect_timeout.as_millis()),
         };
@@ -155,6 +159,7 @@ impl Link {
             let Some(job) = job else { return Ok(()) };
             let (order, to) = match job {
                 Job::Network(frame) => (Order::Network(Body(frame.body().to_vec())), None),
+                Job::KeepAlive => (Order::KeepAlive, None),
                 Job::Financial { to, frame, deadline } => {
                     let frame = Body(frame.body().to_vec());
                     let deadline_us = wide(deadline.as_micros());
@@ -200,7 +205,7 @@ fn wide(number: u128) -> u64 {
 
 /// The line's side: makes the connection that it is told to make, and lets nothing but frames pass.
 async fn far_end(stream: UnixStream, clock: Arc<dyn Clock>, most: usize, queue_max: usize) {
-    let (mut read, mut write) = stream.into_split();
+    let (mut read, write) = stream.into_split();
     let first = carriage::read::<Order>(&mut read, most).await;
     let Ok(Some(Order::Connect {
         line,
@@ -208,6 +213,7 @@ async fn far_end(stream: UnixStream, clock: Arc<dyn Clock>, most: usize, queue_m
         name,
         address,
         frame,
+        header: Body(header),
         frame_bytes_max,
         connect_timeout_ms,
     })) = first
@@ -218,7 +224,7 @@ async fn far_end(stream: UnixStream, clock: Arc<dyn Clock>, most: usize, queue_m
         return tracing::error!("a line was told a name that is none");
     };
     let (line, connection) = (LineIndex(line), Connection(connection));
-    let (events, mut happened) = mpsc::channel(queue_max);
+    let (events, happened) = mpsc::channel(queue_max);
     let (jobs, to_write) = mpsc::channel(queue_max);
     let stop = CancellationToken::new();
     let link = Link {
@@ -228,6 +234,7 @@ async fn far_end(stream: UnixStream, clock: Arc<dyn Clock>, most: usize, queue_m
         address,
         // The near end has it from a checked configuration.
         format: FrameFormat::named(&frame).unwrap_or(FrameFormat::LENGTH_BE2),
+        header: header.into(),
         frame_bytes_max,
         connect_timeout: Duration::from_millis(connect_timeout_ms),
         // Not for this side to read.
@@ -245,21 +252,26 @@ async fn far_end(stream: UnixStream, clock: Arc<dyn Clock>, most: usize, queue_m
         stop.cancel();
         drop(jobs);
     };
-    let reporting = async {
-        while let Some(event) = happened.recv().await {
-            let Some(report) = report(event) else { continue };
-            if let Err(fault) = carriage::write(&mut write, &report, most).await {
-                tracing::warn!(%fault, "a line has nobody to report to");
-                stop.cancel();
-                break;
-            }
-            if matches!(report, Report::Gone) {
-                break;
-            }
+    tokio::join!(link.run(to_write), obeying, reporting(happened, write, &stop, most));
+}
+
+async fn reporting(
+    mut happened: mpsc::Receiver<Event>,
+    mut write: OwnedWriteHalf,
+    stop: &CancellationToken,
+    most: usize,
+) {
+    while let Some(event) = happened.recv().await {
+        let Some(report) = report(event) else { continue };
+        if let Err(fault) = carriage::write(&mut write, &report, most).await {
+            tracing::warn!(%fault, "a line has nobody to report to");
+            stop.cancel();
+            break;
         }
-        drop(write);
-    };
-    tokio::join!(link.run(to_write), obeying, reporting);
+        if matches!(report, Report::Gone) {
+            break;
+        }
+    }
 }
 
 async fn obey(
@@ -271,6 +283,7 @@ async fn obey(
     while let Some(order) = carriage::read::<Order>(read, most).await? {
         let job = match order {
             Order::Network(Body(body)) => Job::Network(Frame::new(body)),
+            Order::KeepAlive => Job::KeepAlive,
             Order::Financial { to, deadline_us, frame: Body(body) } => Job::Financial {
                 to: to.on(line, connection),
                 frame: Frame::new(body),

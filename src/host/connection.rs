@@ -27,6 +27,8 @@ const BATCH_MAX: usize = 64;
 pub(super) enum Job {
     /// A network message.
     Network(Frame),
+    /// An empty frame.
+    KeepAlive,
     /// A financial message; from `deadline` on it must not be written.
     Financial { to: Written, frame: Frame, deadline: Duration },
 }
@@ -41,6 +43,8 @@ pub(super) struct Link {
     pub(super) name: LineId,
     pub(super) address: String,
     pub(super) format: FrameFormat,
+    /// What stands before each message that goes out.
+    pub(super) header: Arc<[u8]>,
     pub(super) frame_bytes_max: usize,
     pub(super) connect_timeout: Duration,
     /// Says what a frame that came in is.
@@ -177,6 +181,7 @@ impl Link {
         for job in taken.drain(..) {
             let (frame, to) = match job {
                 Job::Network(frame) => (frame, None),
+                Job::KeepAlive => (Frame::new(Vec::new()), None),
                 Job::Financial { to, deadline, .. } if self.clock.now().mono.0 >= deadline => {
                     self.say(Event::WriteRefused(to)).await;
                     continue;
@@ -184,7 +189,8 @@ impl Link {
                 Job::Financial { to, frame, .. } => (frame, Some(to)),
             };
             let starts_at = bytes.len();
-            match (self.format.wrap(frame.body(), bytes), to) {
+            let header = if frame.body().is_empty() { &[] } else { self.header.as_ref() };
+            match (self.format.wrap_with(header, frame.body(), bytes), to) {
                 (Ok(()), Some(to)) => marks.push((starts_at, to)),
                 (Ok(()), None) => {}
                 (Err(fault), to) => {

@@ -268,6 +268,12 @@ impl HostTask {
             Output::Answer { line, connection, request, accept } => {
                 self.answer(line, connection, request, accept);
             }
+            Output::KeepAlive(line, connection) => {
+                // A writer whose queue is full has something better to send.
+                if let Some(socket) = self.socket(line, connection) {
+                    let _ = socket.jobs.try_send(Job::KeepAlive);
+                }
+            }
             Output::Write { to, frame, deadline } => return self.write(to, frame, deadline),
             Output::Quarantined(line, why, frame) => {
                 self.quarantined.count(why);
@@ -301,6 +307,7 @@ impl HostTask {
             name: settings.id.clone(),
             address: settings.address.clone(),
             format: self.settings.frame,
+            header: self.settings.header.as_slice().into(),
             frame_bytes_max: self.settings.frame_bytes_max,
             connect_timeout: self.settings.connect_timeout,
             read: Arc::new(move |body| wording.read(body)),

@@ -86,6 +86,8 @@ pub struct HostSettings {
     pub limits: Limits,
     /// How frames are cut.
     pub frame: FrameFormat,
+    /// What stands before each message that goes out; empty for frames without a header.
+    pub header: Vec<u8>,
     /// The longest frame body in either direction, in bytes; more ends the connection before any
     /// room is made for it.
     pub frame_bytes_max: usize,

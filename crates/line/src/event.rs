@@ -100,7 +100,7 @@ pub struct Written {
 /// What the shell could read of a frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Read {
-    /// An empty frame: the peer shows that it is alive. Never answered.
+    /// An empty frame: the peer shows that it is alive.
     KeepAlive,
     /// The answer to a financial message or to a reversal.
     Reply(MatchKey),
@@ -165,6 +165,8 @@ pub enum Output {
         /// Whether to agree.
         accept: bool,
     },
+    /// Write an empty frame, between two messages.
+    KeepAlive(LineIndex, Connection),
     /// Write a message on a signed-on line, unless `deadline` has come; answered by
     /// [`Event::Wrote`] or [`Event::WriteRefused`].
     Write {

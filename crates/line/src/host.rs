@@ -180,6 +180,9 @@ impl Host {
             }
         };
         self.exchanges.begin(now, &send, to);
+        if let Some(line) = self.present(to.line, to.connection) {
+            line.sent(now);
+        }
         out.push(Output::Write { to, frame: send.frame, deadline: send.deadline });
     }
 
@@ -253,7 +256,12 @@ impl Host {
             line.heard(now);
         }
         match read {
-            Read::KeepAlive => {}
+            Read::KeepAlive => {
+                let law = self.limits.keep_alives;
+                if let Some(line) = self.present(index, connection) {
+                    line.keep_alive(now, law, out);
+                }
+            }
             // A reply counts whatever became of the line on which it came.
             Read::Reply(key) => match self.exchanges.reply(&key, out) {
                 Matched::To { exchange, late } => {
@@ -309,6 +317,7 @@ impl Host {
         };
         if let Some(line) = self.present(index, connection) {
             out.push(Output::Answer { line: index, connection, request: frame, accept });
+            line.sent(now);
             line.host_said(now, said, &limits, out);
         }
     }

@@ -7,7 +7,7 @@
 //! bytes and match keys opaque byte strings: no message format is known here.
 //!
 //! Reading order: [`name`] are the nouns; [`event`] is what is heard and said; [`limits`] bounds
-//! everything; `life` is one line; `exchange` is the match table; `window` and [`breaker`] say how much
+//! everything; [`keep_alive`] is the law of empty frames; `life` is one line; `exchange` is the match table; `window` and [`breaker`] say how much
 //! a host is given; [`host`] puts them together.
 #![no_std]
 #![forbid(unsafe_code)]
@@ -20,6 +20,7 @@ pub mod breaker;
 pub mod event;
 mod exchange;
 pub mod host;
+pub mod keep_alive;
 mod life;
 pub mod limits;
 pub mod name;

@@ -2,6 +2,7 @@
 
 use crate::breaker::{Breaker, Circuit};
 use crate::event::{Ask, HostRequest, LineState, Output};
+use crate::keep_alive::{KeepAlives, Pulse};
 use crate::limits::Limits;
 use crate::name::{Connection, LineIndex, MatchKey};
 use alloc::vec::Vec;
@@ -27,6 +28,7 @@ pub(crate) struct Line {
     unparsable: u32,
     unparsable_since: Duration,
     counts: Counts,
+    pulse: Pulse,
     pub(crate) circuit: Circuit,
 }
 
@@ -95,6 +97,7 @@ impl Line {
             unparsable: 0,
             unparsable_since: now,
             counts: Counts::default(),
+            pulse: Pulse::new(now),
             circuit: Circuit::new(),
         }
     }
@@ -136,7 +139,9 @@ impl Line {
             }
             _ => None,
         };
-        [self.timer, echo, self.circuit.next_deadline()].into_iter().flatten().min()
+        let pulse =
+            self.is_connected().then(|| self.pulse.next_deadline(limits.keep_alives)).flatten();
+        [self.timer, echo, pulse, self.circuit.next_deadline()].into_iter().flatten().min()
     }
 
     /// Does what time asks for. `in_flight`: how many messages on this line await their reply.
@@ -164,6 +169,33 @@ impl Line {
                 self.ask(Ask::Echo, now, limits.echo_timeout, out);
             }
             _ => {}
+        }
+        if self.is_connected() && self.pulse.wake(now, limits.keep_alives) {
+            out.push(Output::KeepAlive(self.index, self.connection));
+        }
+    }
+
+    /// Whether frames can be written.
+    fn is_connected(&self) -> bool {
+        match self.state {
+            LineState::SigningOn
+            | LineState::Serving
+            | LineState::Resting
+            | LineState::Draining
+            | LineState::SigningOff => true,
+            LineState::Held | LineState::Down | LineState::Connecting | LineState::Closing => false,
+        }
+    }
+
+    /// A message was given to the writer.
+    pub(crate) fn sent(&mut self, now: Duration) {
+        self.pulse.sent(now);
+    }
+
+    /// An empty frame came.
+    pub(crate) fn keep_alive(&mut self, now: Duration, law: KeepAlives, out: &mut Vec<Output>) {
+        if self.is_connected() && self.pulse.heard(now, law) {
+            out.push(Output::KeepAlive(self.index, self.connection));
         }
     }
 
@@ -193,6 +225,7 @@ impl Line {
     pub(crate) fn connected(&mut self, now: Duration, limits: &Limits, out: &mut Vec<Output>) {
         if self.state == LineState::Connecting {
             self.heard = now;
+            self.pulse = Pulse::new(now);
             self.unparsable = 0;
             self.unparsable_since = now;
             self.sign_on(now, limits, out);
@@ -351,6 +384,7 @@ impl Line {
     fn ask(&mut self, ask: Ask, now: Duration, timeout: Duration, out: &mut Vec<Output>) {
         let until = now.saturating_add(timeout);
         self.asked = Some(Asked { ask, key: None, at: now, until });
+        self.pulse.sent(now);
         out.push(Output::Ask(self.index, self.connection, ask));
     }
 

@@ -1,5 +1,6 @@
 //! Every bound and wait of a host, by name.
 
+use crate::keep_alive::KeepAlives;
 use core::time::Duration;
 
 /// The bounds and waits of one host. Counts are per host unless they say otherwise.
@@ -45,6 +46,8 @@ pub struct Limits {
     pub unparsable_max: u32,
     /// See [`Limits::unparsable_max`].
     pub unparsable_window: Duration,
+    /// Who sends empty frames, and who answers them.
+    pub keep_alives: KeepAlives,
 }
 
 impl Default for Limits {
@@ -66,6 +69,7 @@ impl Default for Limits {
             drain_timeout: Duration::from_secs(20),
             unparsable_max: 10,
             unparsable_window: Duration::from_secs(60),
+            keep_alives: KeepAlives::Ignore,
         }
     }
 }
@@ -94,6 +98,7 @@ impl Limits {
             ("echo_after", self.echo_after > Duration::ZERO),
             ("echo_timeout", self.echo_timeout > Duration::ZERO),
             ("reconnect_min", self.reconnect_min > Duration::ZERO),
+            ("keep_alives", self.keep_alives != KeepAlives::Send { every: Duration::ZERO }),
         ];
         if let Some((limit, _)) = more_than_0.iter().find(|(_, kept)| !kept) {
             return Err(LimitFault { limit, wanted: "more than 0" });

@@ -60,7 +60,8 @@ impl HeaderForm {
     }
 
     /// What it is, in words.
-    pub(super) const fn words(self) -> &'static str {
+    #[must_use]
+    pub const fn words(self) -> &'static str {
         match self {
             Self::None => "no header",
             Self::Tpdu => "a TPDU of 5 bytes",
@@ -72,7 +73,8 @@ impl HeaderForm {
     }
 
     /// Whether these bytes are such a header, its lengths left out of account.
-    pub(super) fn fits(self, header: &[u8]) -> bool {
+    #[must_use]
+    pub fn fits(self, header: &[u8]) -> bool {
         let length = header.len();
         match self {
             Self::Cups => length == 46 && header.first() == Some(&46),

@@ -140,7 +140,8 @@ impl World {
                 let numbers = (u64::from(line.0), state as u64);
                 self.log.note(self.clock.mono, "a line changes", numbers.0, numbers.1);
             }
-            Output::Stopped => {}
+            // The simulated host does without empty frames.
+            Output::KeepAlive(..) | Output::Stopped => {}
         }
         None
     }
