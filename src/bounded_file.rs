@@ -12,15 +12,31 @@ pub const TEXT_BYTES_MAX: u64 = 4 << 20;
 /// The system's; [`ErrorKind::FileTooLarge`] above [`TEXT_BYTES_MAX`]; [`ErrorKind::InvalidData`] for
 /// what is no UTF-8.
 pub fn read_text(path: &Path) -> Result<String> {
-    let mut text = String::new();
+    let bytes = read_bytes(path)?;
+    String::from_utf8(bytes).map_err(|_| Error::new(ErrorKind::InvalidData, "it is no UTF-8"))
+}
+
+/// Reads a text file of another program, which may be as old as ISO 8859-1: what is no UTF-8 is taken for that.
+/// A mark of the byte order is left out.
+/// # Errors
+/// As [`read_text`], but for the last.
+pub fn read_old_text(path: &Path) -> Result<String> {
+    let text = match String::from_utf8(read_bytes(path)?) {
+        Ok(text) => text,
+        Err(other) => other.into_bytes().into_iter().map(char::from).collect(),
+    };
+    Ok(text.strip_prefix('\u{FEFF}').map_or(text.clone(), str::to_owned))
+}
+
+fn read_bytes(path: &Path) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
     let mut file = File::open(path)?.take(TEXT_BYTES_MAX.saturating_add(1));
-    let read = file.read_to_string(&mut text);
-    // A long file may be cut within a character; its length is the better reason.
+    file.read_to_end(&mut bytes)?;
     if file.limit() == 0 {
         let why = format!("it is longer than {} MiB", TEXT_BYTES_MAX >> 20);
         return Err(Error::new(ErrorKind::FileTooLarge, why));
     }
-    read.map(|_| text)
+    Ok(bytes)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 
 mod cases;
 mod check;
+mod dialect;
 mod encode;
 mod journal;
 mod journal_copies;
@@ -58,6 +59,9 @@ enum Command {
         tidegate encode -d iso87-ascii -"
     )]
     Encode(encode::Encode),
+    /// Dialect files: import those of other programs.
+    #[command(subcommand)]
+    Dialect(dialect::Dialect),
     /// How the running gateway does: how much of everything there is.
     #[command(after_help = "Example: tidegate status -c FILE")]
     Status(operate::Status),
@@ -110,6 +114,7 @@ fn answer(command: Command) -> anyhow::Result<ExitCode> {
         Command::Reload(reload) => reload.answer(),
         Command::Explain(explain) => explain.answer(),
         Command::Encode(encode) => encode.answer(),
+        Command::Dialect(dialect) => dialect.answer(),
         Command::Status(status) => status.answer(),
         Command::Payment(payment) => payment.answer(),
         Command::Cases(cases) => cases.answer(),

@@ -29,7 +29,8 @@ const KIND: &[(&str, Kind)] = &[
     ("ber-tlv", Kind::BerTlv),
     ("bitmap", Kind::Bitmap),
 ];
-const UNKNOWN: &[(&str, Unknown)] = &[("keep", Unknown::Keep), ("refuse", Unknown::Refuse)];
+pub(crate) const UNKNOWN: &[(&str, Unknown)] =
+    &[("keep", Unknown::Keep), ("refuse", Unknown::Refuse)];
 
 /// Reads the parts of an element that has some. `None` when they cannot be read.
 pub(crate) fn read_parts(
@@ -92,7 +93,7 @@ fn numbered(name: &str) -> Option<PartKey> {
     number.filter(|_| !name.starts_with(['0', '+'])).map(PartKey::number)
 }
 
-fn in_hex(name: &str) -> Option<PartKey> {
+pub(crate) fn in_hex(name: &str) -> Option<PartKey> {
     PartKey::bytes(&HEXUPPER_PERMISSIVE.decode(name.as_bytes()).ok()?)
 }
 

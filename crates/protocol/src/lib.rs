@@ -14,7 +14,8 @@
 //!
 //! Reading order: [`source`] is what is read and how faults look; [`dialect`] and `mapping` are
 //! the two files; [`definition`] is both, checked against each other; [`encode`], [`read`],
-//! [`judge`], [`balances`] and [`network`] are what a definition does; [`vectors`] tests it.
+//! [`judge`], [`balances`] and [`network`] are what a definition does; [`vectors`] tests it. [`import`] makes
+//! dialect files of other programs' definitions.
 #![forbid(unsafe_code)]
 
 pub mod source;
@@ -28,6 +29,8 @@ mod fields;
 mod composite;
 
 pub mod inherit;
+
+pub mod import;
 
 mod mapping;
 
