@@ -109,6 +109,20 @@ pub(crate) fn all_hex(bytes: &[u8]) -> bool {
     each_word(bytes, |word| is_ascii(word) & every(hex(word)), |byte| byte.is_ascii_hexdigit())
 }
 
+/// Whether all bytes are hex digits as they are written: in upper case.
+#[inline(always)]
+pub(crate) fn all_upper_hex(bytes: &[u8]) -> bool {
+    let hex = |word| within(word, b'0', b'9') | within(word, b'A', b'F');
+    let upper = |byte| matches!(byte, b'0'..=b'9' | b'A'..=b'F');
+    each_word(bytes, |word| is_ascii(word) & every(hex(word)), upper)
+}
+
+/// Whether all bytes are of the code set of tracks, from `0` to `?`: their low halves are what is packed.
+#[inline(always)]
+pub(crate) fn all_code_set(bytes: &[u8]) -> bool {
+    each_word(bytes, |word| word & eight(0xF0) == eight(0x30), |byte| byte >> 4 == 3)
+}
+
 /// Whether all half bytes are decimal digits.
 #[inline(always)]
 pub(crate) fn all_packed(bytes: &[u8]) -> bool {

@@ -9,6 +9,7 @@ use crate::{
     error::FieldPath,
     field::{Content, Encoding, FieldSpec},
     mti::Mti,
+    plan::{Plan, plan},
 };
 
 /// A dialect as written down, unchecked.
@@ -70,6 +71,7 @@ pub struct Dialect {
     /// For each number from 0 to 128, the place of the field in `fields`.
     places: Vec<Option<u8>>,
     overrides: Vec<Override>,
+    plan: Plan,
 }
 
 /// A fault in a dialect: the field or part, and what is wrong with it.
@@ -176,8 +178,10 @@ impl Dialect {
     /// write, useless padding, parts that cannot stand there, and masks that would show what by definition
     /// is card data.
     pub fn build(spec: DialectSpec) -> Result<Self, Vec<DialectFault>> {
-        let DialectSpec { name, mti, bitmap, mut fields, overrides } = spec;
-        fields.sort_by_key(|(number, _)| *number);
+        let mut spec = spec;
+        spec.fields.sort_by_key(|(number, _)| *number);
+        let plan = plan(&spec);
+        let DialectSpec { name, mti, bitmap, fields, overrides } = spec;
         let mut faults = check::fields(&fields);
         faults.extend(check::overrides(&fields, &overrides));
         let mut places = Vec::new();
@@ -188,7 +192,7 @@ impl Dialect {
             }
         }
         if faults.is_empty() {
-            Ok(Self { name, mti, bitmap, fields, places, overrides })
+            Ok(Self { name, mti, bitmap, fields, places, overrides, plan })
         } else {
             Err(faults)
         }
@@ -229,6 +233,12 @@ impl Dialect {
     #[must_use]
     pub fn bitmap_encoding(&self) -> BitmapEncoding {
         self.bitmap
+    }
+
+    /// What most fields come to.
+    #[inline(always)]
+    pub(crate) fn plan(&self) -> &Plan {
+        &self.plan
     }
 
     /// The overrides that hold by the message type alone.

@@ -40,6 +40,69 @@ pub(crate) fn hex_pair(high: u8, low: u8) -> u8 {
     (half(high) << 4) | (half(low) & 0x0F)
 }
 
+/// Appends what hex digits of either case stand for, two a byte. Others stand for whatever.
+#[inline]
+pub(crate) fn push_unhexed(out: &mut Vec<u8>, digits: &[u8]) {
+    let (words, rest) = digits.as_chunks::<8>();
+    for word in words {
+        out.extend_from_slice(&unhexed(*word));
+    }
+    let (pairs, _) = rest.as_chunks::<2>();
+    out.extend(pairs.iter().map(|&[high, low]| hex_pair(high, low)));
+}
+
+/// The four bytes that eight hex digits of either case stand for; of others, whatever.
+#[inline]
+pub(crate) fn unhexed(digits: [u8; 8]) -> [u8; 4] {
+    let word = u64::from_le_bytes(digits);
+    // A letter has its 0x40 set, and is nine more than its low half.
+    let letters = (word >> 6) & each(0x01);
+    joined((word & each(0x0F)).wrapping_add(letters.wrapping_mul(9)))
+}
+
+/// Appends the low halves of characters, two a byte; an odd number of them stands behind a zero.
+#[inline]
+pub(crate) fn push_packed_pairs(out: &mut Vec<u8>, digits: &[u8]) {
+    let (first, digits) = match digits.split_first() {
+        Some((first, rest)) if digits.len() % 2 == 1 => (Some(first & 0x0F), rest),
+        _ => (None, digits),
+    };
+    out.extend(first);
+    let (words, rest) = digits.as_chunks::<8>();
+    for word in words {
+        out.extend_from_slice(&joined(u64::from_le_bytes(*word) & each(0x0F)));
+    }
+    let (pairs, _) = rest.as_chunks::<2>();
+    out.extend(pairs.iter().map(|&[high, low]| (high << 4) | (low & 0x0F)));
+}
+
+/// Eight half bytes, a byte each, as four bytes.
+#[inline]
+fn joined(halves: u64) -> [u8; 4] {
+    let pairs = ((halves << 4) | (halves >> 8)) & 0x00FF_00FF_00FF_00FF;
+    let quads = (pairs | (pairs >> 8)) & 0x0000_FFFF_0000_FFFF;
+    let [a, b, c, d, ..] = (quads | (quads >> 16)).to_le_bytes();
+    [a, b, c, d]
+}
+
+/// Four bytes as eight upper-case hex digits.
+#[inline]
+pub(crate) fn hexed(bytes: [u8; 4]) -> [u8; 8] {
+    let word = u64::from(u32::from_le_bytes(bytes));
+    let pairs = (word | (word << 16)) & 0x0000_FFFF_0000_FFFF;
+    let single = (pairs | (pairs << 8)) & 0x00FF_00FF_00FF_00FF;
+    let halves = ((single >> 4) & each(0x0F)) | ((single << 8) & each(0x0F));
+    let halves = halves & each(0x0F);
+    // Six more reaches 16 from 10 on; there the letters begin, seven behind the digits.
+    let letters = (halves.wrapping_add(each(0x06)) >> 4) & each(0x01);
+    halves.wrapping_add(each(0x30)).wrapping_add(letters.wrapping_mul(7)).to_le_bytes()
+}
+
+/// The same byte eight times.
+const fn each(byte: u8) -> u64 {
+    u64::from_le_bytes([byte; 8])
+}
+
 /// Bytes as upper-case hex digits.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len().saturating_mul(2));

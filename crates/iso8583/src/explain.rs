@@ -20,7 +20,7 @@ use crate::{
     field::{CodePage, FieldSpec, Length},
     mti::Mti,
     parts::{PartKey, PartPath},
-    read::{Reading, Span, read},
+    read::{Reading, Span, locate, read},
     shown::{Shown, View, value},
     value::text,
     walk::{Composite, Part, walk},
@@ -126,15 +126,16 @@ pub fn explain(dialect: &Dialect, body: &[u8], options: ExplainOptions) -> Expla
         BitmapLine { offset, raw, fields: announced.collect() }
     });
     let mut fields = Vec::new();
-    for (number, prefix, span) in reading.fields() {
+    for (number, whole) in reading.fields() {
         if !heading || number > last {
             break;
         }
         let Some(spec) = dialect.field_in(reading.holding, number) else { continue };
+        let Some(span) = locate(spec, body, whole.start) else { continue };
         match view {
             View::Shapes => {}
-            _ if may_show(spec, view) => show(&mut bytes, body, prefix..span.end()),
-            _ => show(&mut bytes, body, prefix..span.start()),
+            _ if may_show(spec, view) => show(&mut bytes, body, whole),
+            _ => show(&mut bytes, body, whole.start..span.start()),
         }
         let content = body.get(span.range()).unwrap_or_default();
         fields.push(line(spec, number, span, content, view));

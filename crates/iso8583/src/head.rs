@@ -2,9 +2,10 @@
 
 use crate::{
     bitmap::Bitmap,
+    charset::all_hex,
     cursor::Cursor,
     dialect::{BitmapEncoding, MtiEncoding},
-    digits::{halves, hex_value},
+    digits::{halves, hex_value, unhexed},
     error::{Expected, FieldPath, Found, MtiFault, ParseError},
     field::CodePage,
     mti::Mti,
@@ -71,6 +72,13 @@ pub(crate) fn read_bitmap(
     if encoding == BitmapEncoding::Binary {
         let bytes = <[u8; 8]>::try_from(bytes).unwrap_or_default();
         return Ok(u64::from_be_bytes(bytes));
+    }
+    if encoding == BitmapEncoding::Hex
+        && all_hex(bytes)
+        && let (Some(first), Some(last)) = (bytes.first_chunk::<8>(), bytes.last_chunk::<8>())
+    {
+        let ([a, b, c, d], [e, f, g, h]) = (unhexed(*first), unhexed(*last));
+        return Ok(u64::from_be_bytes([a, b, c, d, e, f, g, h]));
     }
     let mut bits = 0_u64;
     for (position, &value) in bytes.iter().enumerate() {

@@ -62,6 +62,8 @@ mod head;
 
 mod length;
 
+mod plan;
+
 mod read;
 
 mod tagged;

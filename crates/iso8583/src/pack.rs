@@ -11,6 +11,7 @@ use zeroize::Zeroize;
 use crate::{
     bitmap::Bitmap,
     dialect::{BitmapEncoding, Dialect, Holding, MtiEncoding},
+    digits::hexed,
     error::{FieldPath, ParseError},
     field::{CodePage, Content, FieldSpec, Filler, Length},
     frame::FrameFormat,
@@ -151,6 +152,11 @@ impl<'d> Builder<'d> {
     /// length, content or parts; the builder is then as it was.
     #[inline]
     pub fn set(&mut self, number: u8, text: &str) -> Result<&mut Self, PackError> {
+        let start = self.encoded.len();
+        if self.dialect.step(number).push(&mut self.encoded, text.as_bytes()) {
+            self.keep(Slot { number, start, end: self.encoded.len() });
+            return Ok(self);
+        }
         self.encode(number, Given::Text(text.as_bytes()))
     }
 
@@ -221,7 +227,7 @@ impl<'d> Builder<'d> {
         self.dialect.field_in(self.holding, number).ok_or(PackError::Undefined { path })
     }
 
-    #[inline]
+    #[inline(never)]
     fn encode(&mut self, number: u8, given: Given<'_>) -> Result<&mut Self, PackError> {
         let spec = self.spec(number)?;
         let start = self.encoded.len();
@@ -308,7 +314,11 @@ pub(crate) fn push_bitmap(
 ) {
     match encoding {
         BitmapEncoding::Binary => out.extend_from_slice(&bitmap),
-        BitmapEncoding::Hex => push_hex(out, bitmap.into_iter(), |digit| digit),
+        BitmapEncoding::Hex => {
+            let [a, b, c, d, e, f, g, h] = bitmap;
+            out.extend_from_slice(&hexed([a, b, c, d]));
+            out.extend_from_slice(&hexed([e, f, g, h]));
+        }
         BitmapEncoding::HexEbcdic => {
             push_hex(out, bitmap.into_iter(), |digit| CodePage::Cp037.byte(digit));
         }

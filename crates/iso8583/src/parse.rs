@@ -14,7 +14,7 @@ use crate::{
     field::FieldSpec,
     mti::Mti,
     parts::PartPath,
-    read::{Reading, Span, read},
+    read::{Reading, Span, locate, read},
     value,
     walk::{Composite, Part, walk},
 };
@@ -87,7 +87,7 @@ impl<'a> Message<'a> {
     /// The bytes of a field's content as they stand on the wire, without its length.
     #[must_use]
     pub fn bytes(&self, number: u8) -> Option<&'a [u8]> {
-        self.content(self.reading.field(number)?.1)
+        self.content(self.found(number)?.1)
     }
 
     /// The bytes that a field of content `b` stands for: decoded when it is written in hex, borrowed
@@ -105,7 +105,7 @@ impl<'a> Message<'a> {
 
     /// The numbers of the fields, in order.
     pub fn numbers(&self) -> impl Iterator<Item = u8> {
-        self.reading.fields().map(|(number, _, _)| number)
+        self.reading.fields().map(|(number, _)| number)
     }
 
     /// The value of a part, by its path such as `48.01`, `55.9F26` or `127.25.3`: text as [`Message::get`]
@@ -148,15 +148,14 @@ impl<'a> Message<'a> {
     /// Where a field's content lies in the body, its length left out.
     #[must_use]
     pub fn span(&self, number: u8) -> Option<Range<usize>> {
-        Some(self.reading.field(number)?.1.range())
+        Some(self.found(number)?.1.range())
     }
 
     /// Where a field lies in the body with the length before it. What a MAC covers often ends where the
     /// MAC's own field begins: `..message.whole_span(128)?.start`.
     #[must_use]
     pub fn whole_span(&self, number: u8) -> Option<Range<usize>> {
-        let (prefix, span) = self.reading.field(number)?;
-        Some(prefix..span.end())
+        self.reading.field(number)
     }
 
     /// The whole body that the message was read from.
@@ -166,8 +165,9 @@ impl<'a> Message<'a> {
     }
 
     fn found(&self, number: u8) -> Option<(&'a FieldSpec, Span)> {
-        let (_, span) = self.reading.field(number)?;
-        Some((self.spec(number)?, span))
+        let whole = self.reading.field(number)?;
+        let spec = self.spec(number)?;
+        Some((spec, locate(spec, self.body, whole.start)?))
     }
 
     fn content(&self, span: Span) -> Option<&'a [u8]> {

@@ -18,7 +18,7 @@ use crate::{
     walk::{Composite, walk},
 };
 
-/// Where the content of one field lies. Its length begins where the field before it ends.
+/// Where the content of one field or part lies.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Span {
     start: u32,
@@ -28,6 +28,11 @@ pub(crate) struct Span {
 }
 
 impl Span {
+    fn new(start: usize, bytes: usize, units: usize) -> Self {
+        let end = narrow(start.saturating_add(bytes));
+        Self { start: narrow(start), end, units: narrow(units) }
+    }
+
     pub(crate) fn range(self) -> Range<usize> {
         self.start()..self.end()
     }
@@ -56,8 +61,8 @@ pub(crate) struct Reading {
     /// Where the bitmaps lie; empty when they could not be read.
     pub(crate) bitmaps: Range<usize>,
     pub(crate) holding: Holding,
-    /// One for each bit of the bitmap, in order.
-    spans: [Span; 128],
+    /// Where the fields end, one for each bit of the bitmap, in order. Each begins where the one before it ends.
+    ends: [u32; 128],
     /// How many of them were read; the parts of the last one may have a fault.
     count: usize,
 }
@@ -69,33 +74,41 @@ impl Default for Reading {
             bitmap: Bitmap::default(),
             bitmaps: 0..0,
             holding: Holding::default(),
-            spans: [Span::default(); 128],
+            ends: [0; 128],
             count: 0,
         }
     }
 }
 
 impl Reading {
-    /// The fields that were read, in order: number, where its length begins, and its content.
-    pub(crate) fn fields(&self) -> impl Iterator<Item = (u8, usize, Span)> {
-        let spans = self.spans.get(..self.count).unwrap_or_default();
-        let ends = core::iter::once(self.bitmaps.end).chain(spans.iter().map(|span| span.end()));
-        let fields = self.bitmap.fields().zip(ends).zip(spans);
-        fields.map(|((number, prefix), span)| (number, prefix, *span))
+    /// The fields that were read, in order: number, where its length begins, and where its content ends.
+    pub(crate) fn fields(&self) -> impl Iterator<Item = (u8, Range<usize>)> {
+        let ends = self.ends.get(..self.count).unwrap_or_default();
+        let starts = core::iter::once(self.bitmaps.end).chain(ends.iter().map(|&end| wide(end)));
+        let fields = self.bitmap.fields().zip(starts).zip(ends);
+        fields.map(|((number, start), &end)| (number, start..wide(end)))
     }
 
-    /// Where a field lies: where its length begins, and its content.
+    /// Where a field lies with the length before it.
     #[inline]
-    pub(crate) fn field(&self, number: u8) -> Option<(usize, Span)> {
+    pub(crate) fn field(&self, number: u8) -> Option<Range<usize>> {
         if number < 2 || !self.bitmap.contains(number) {
             return None;
         }
         let place = self.bitmap.fields_before(number);
-        let spans = self.spans.get(..self.count)?;
-        let before = place.checked_sub(1).and_then(|place| spans.get(place));
-        let prefix = before.map_or(self.bitmaps.end, |before| before.end());
-        spans.get(place).map(|span| (prefix, *span))
+        let ends = self.ends.get(..self.count)?;
+        let before = place.checked_sub(1).and_then(|place| ends.get(place));
+        let start = before.map_or(self.bitmaps.end, |&before| wide(before));
+        ends.get(place).map(|&end| start..wide(end))
     }
+}
+
+fn narrow(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+fn wide(number: u32) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
 }
 
 /// Reads a body and leaves in `reading` what was read, also when the rest has a fault.
@@ -104,36 +117,73 @@ pub(crate) fn read(
     body: &[u8],
     reading: &mut Reading,
 ) -> Result<Mti, ParseError> {
-    let mut cursor = Cursor::new(body.get(..BODY_MOST).unwrap_or(body), 0);
+    let body = body.get(..BODY_MOST).unwrap_or(body);
+    let mut cursor = Cursor::new(body, 0);
     let mti = read_mti(&mut cursor, dialect.mti_encoding())?;
     reading.mti = Some(mti);
     let start = cursor.offset();
     let bitmap = read_bitmaps(&mut cursor, dialect.bitmap_encoding())?;
     (reading.bitmap, reading.bitmaps) = (bitmap, start..cursor.offset());
-    let late = dialect.looks_at_processing_code();
     reading.holding = dialect.holding(mti);
-    for (number, slot) in bitmap.fields().zip(&mut reading.spans) {
-        let spec = dialect.field_in(reading.holding, number).ok_or_else(|| {
-            cursor.error(FieldPath::Field(number), Found::Bit, Expected::DefinedField)
-        })?;
-        *slot = read_field(&mut cursor, spec, number, &PartPath::FIELD)?;
-        reading.count = reading.count.saturating_add(1);
-        if let Some(parts) = &spec.parts {
-            let (content, start) = (cursor.of_body(slot.range()), slot.start());
-            let composite = Composite { spec, parts, content, start, units: slot.units() };
-            walk(composite, number, &PartPath::FIELD, &mut |_| ())?;
-        }
-        if late && number == 3 {
-            let content = body.get(slot.range()).unwrap_or_default();
-            let code = value::text(spec, content, slot.units());
-            let code = code.as_deref().unwrap_or_default().as_bytes();
-            reading.holding = dialect.holding_with(mti, code);
+    let mut rest = cursor.rest();
+    for (place, number) in bitmap.fields().enumerate() {
+        if let Some(behind) = dialect.step(number).skip(rest) {
+            if let Some(end) = reading.ends.get_mut(place) {
+                *end = narrow(body.len().wrapping_sub(behind.len()));
+            }
+            reading.count = place.wrapping_add(1);
+            rest = behind;
+        } else {
+            let at = body.len().saturating_sub(rest.len());
+            let end = read_as_specified(dialect, mti, Cursor::new(body, at), number, reading)?;
+            rest = body.get(end..).unwrap_or_default();
         }
     }
-    match cursor.left() {
+    match rest.len() {
         0 => Ok(mti),
-        left => Err(cursor.error(FieldPath::End, Found::More { left }, Expected::End)),
+        left => {
+            let cursor = Cursor::new(body, body.len().saturating_sub(left));
+            Err(cursor.error(FieldPath::End, Found::More { left }, Expected::End))
+        }
     }
+}
+
+/// Reads a field for which nothing is planned, or whose step found something in it; returns where it ends.
+#[inline(never)]
+fn read_as_specified(
+    dialect: &Dialect,
+    mti: Mti,
+    mut cursor: Cursor<'_>,
+    number: u8,
+    reading: &mut Reading,
+) -> Result<usize, ParseError> {
+    let spec = dialect.field_in(reading.holding, number).ok_or_else(|| {
+        cursor.error(FieldPath::Field(number), Found::Bit, Expected::DefinedField)
+    })?;
+    let span = read_field(&mut cursor, spec, number, &PartPath::FIELD)?;
+    if let Some(end) = reading.ends.get_mut(reading.count) {
+        *end = narrow(span.end());
+    }
+    reading.count = reading.count.saturating_add(1);
+    let content = cursor.of_body(span.range());
+    if let Some(parts) = &spec.parts {
+        let composite =
+            Composite { spec, parts, content, start: span.start(), units: span.units() };
+        walk(composite, number, &PartPath::FIELD, &mut |_| ())?;
+    }
+    if number == 3 && dialect.looks_at_processing_code() {
+        let code = value::text(spec, content, span.units());
+        let code = code.as_deref().unwrap_or_default().as_bytes();
+        reading.holding = dialect.holding_with(mti, code);
+    }
+    Ok(span.end())
+}
+
+/// Where the content of a field lies that was read before and begins at `start`.
+pub(crate) fn locate(spec: &FieldSpec, body: &[u8], start: usize) -> Option<Span> {
+    let (start, bytes, units) =
+        cut(&mut Cursor::new(body, start), spec, 0, &PartPath::FIELD).ok()?;
+    Some(Span::new(start, bytes.len(), units))
 }
 
 /// Reads a part, or a field that is looked at alone.
@@ -154,6 +204,18 @@ fn read_field(
     field: u8,
     part: &PartPath,
 ) -> Result<Span, ParseError> {
+    let (start, bytes, units) = cut(cursor, spec, field, part)?;
+    read_content(spec, bytes, start, units, field, part)
+}
+
+/// Cuts a field or a part out: where its content begins, its content, and the length of that in units.
+#[inline(always)]
+fn cut<'b>(
+    cursor: &mut Cursor<'b>,
+    spec: &FieldSpec,
+    field: u8,
+    part: &PartPath,
+) -> Result<(usize, &'b [u8], usize), ParseError> {
     let (units, wire) = match spec.length {
         Length::Fixed(units) => (units, spec.wire_len(units)),
         Length::Var { digits, max, prefix, counts } => {
@@ -181,7 +243,7 @@ fn read_field(
         }
         _ => units,
     };
-    read_content(spec, bytes, start, units, field, part)
+    Ok((start, bytes, units))
 }
 
 /// Checks content that was cut out.
@@ -197,9 +259,7 @@ pub(crate) fn read_content(
     if !is_right(spec, bytes, units) {
         return Err(content_fault(spec, bytes, start, units, FieldPath::of(field, part)));
     }
-    let end = start.saturating_add(bytes.len());
-    let narrow = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-    Ok(Span { start: narrow(start), end: narrow(end), units: narrow(units) })
+    Ok(Span::new(start, bytes.len(), units))
 }
 
 /// The units of content whose bytes alone were counted: those of a fixed length if they take as many bytes,
