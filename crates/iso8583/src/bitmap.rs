@@ -2,9 +2,11 @@
 //!
 //! ISO 8583:1987, elements "bit map" and "bit map, secondary".
 
-/// The fields that are present, as one number: the highest bit is bit 1 of the primary bitmap.
+/// The fields that are present: the primary and the secondary bitmap, the highest bit of each first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Bitmap(u128);
+pub(crate) struct Bitmap([u64; 2]);
+
+const TOP: u64 = 1 << 63;
 
 impl Bitmap {
     /// Bytes of one bitmap before it is written as hex.
@@ -12,36 +14,49 @@ impl Bitmap {
 
     /// Puts both bitmaps together; without a secondary one, `secondary` is zero.
     pub(crate) fn new(primary: u64, secondary: u64) -> Self {
-        Self((u128::from(primary) << 64) | u128::from(secondary))
+        Self([primary, secondary])
     }
 
     /// Marks a field as present; numbers outside 1..=128 are not representable and change nothing.
+    #[inline]
     pub(crate) fn insert(&mut self, number: u8) {
-        self.0 |= Self::mask(number);
+        let (word, bit) = Self::place(number);
+        if let Some(word) = self.0.get_mut(word) {
+            *word |= bit;
+        }
     }
 
     /// Whether the bit of this number is set.
+    #[inline]
     pub(crate) fn contains(self, number: u8) -> bool {
-        self.0 & Self::mask(number) != 0
+        let (word, bit) = Self::place(number);
+        self.0.get(word).is_some_and(|word| word & bit != 0)
     }
 
     /// How many bits are set below `number`: the place of that field in an ordered list of fields.
     /// Bit 1 announces the secondary bitmap and is no field, so it is not counted.
     pub(crate) fn fields_before(self, number: u8) -> usize {
-        let below = match 128_u32.checked_sub(u32::from(number)) {
-            // Shifting by one more than the field's own place drops the field and all after it.
-            Some(shift) => self.0.checked_shr(shift.saturating_add(1)).unwrap_or(0),
-            None => self.0,
+        let [primary, secondary] = self.0;
+        let primary = primary & !TOP;
+        // All bits above the field's own; none of the secondary bitmap for a field of the primary one.
+        let above = |bit: u64| !(bit | bit.wrapping_sub(1));
+        let ones = match Self::place(number) {
+            (0, bit) => (primary & above(bit)).count_ones(),
+            (1, bit) => {
+                let secondary = (secondary & above(bit)).count_ones();
+                primary.count_ones().wrapping_add(secondary)
+            }
+            _ if number == 0 => 0,
+            _ => primary.count_ones().wrapping_add(secondary.count_ones()),
         };
-        let indicator = u32::from(number > 1 && self.contains(1));
-        usize::try_from(below.count_ones().saturating_sub(indicator)).unwrap_or(usize::MAX)
+        usize::try_from(ones).unwrap_or(usize::MAX)
     }
 
     /// The fields that are present, in order, bit 1 left out.
     #[inline]
     pub(crate) fn fields(self) -> impl Iterator<Item = u8> + Clone {
-        let [high, low] = self.words();
-        let (mut rest, mut then, mut base) = (high & !(1 << 63), low, 1_u8);
+        let [high, low] = self.0;
+        let (mut rest, mut then, mut base) = (high & !TOP, low, 1_u8);
         core::iter::from_fn(move || {
             if rest == 0 {
                 (rest, then, base) = (then, 0, 65);
@@ -50,41 +65,36 @@ impl Bitmap {
                 }
             }
             let place = rest.leading_zeros();
-            rest &= !(1_u64 << 63).wrapping_shr(place);
-            Some(base.wrapping_add(u8::try_from(place).unwrap_or(0)))
+            rest &= !TOP.wrapping_shr(place);
+            let [place, ..] = place.to_le_bytes();
+            Some(base.wrapping_add(place))
         })
-    }
-
-    /// The primary and the secondary bitmap.
-    #[inline]
-    fn words(self) -> [u64; 2] {
-        [self.0 >> 64, self.0].map(|word| u64::try_from(word & u128::from(u64::MAX)).unwrap_or(0))
     }
 
     /// Whether a field above 64 is present, so that a secondary bitmap is needed.
     pub(crate) fn needs_secondary(self) -> bool {
-        self.secondary() != [0; Self::BYTES]
+        let [_, secondary] = self.0;
+        secondary != 0
     }
 
     /// The bytes of the primary bitmap; bit 1 is set exactly if a secondary one is needed.
     pub(crate) fn primary(self) -> [u8; Self::BYTES] {
-        let [mut first, b, c, d, e, f, g, h, ..] = self.0.to_be_bytes();
-        first = if self.needs_secondary() { first | 0x80 } else { first & 0x7F };
-        [first, b, c, d, e, f, g, h]
+        let [primary, _] = self.0;
+        let primary = if self.needs_secondary() { primary | TOP } else { primary & !TOP };
+        primary.to_be_bytes()
     }
 
     /// The bytes of the secondary bitmap.
     pub(crate) fn secondary(self) -> [u8; Self::BYTES] {
-        let [.., a, b, c, d, e, f, g, h] = self.0.to_be_bytes();
-        [a, b, c, d, e, f, g, h]
+        let [_, secondary] = self.0;
+        secondary.to_be_bytes()
     }
 
-    #[inline]
-    fn mask(number: u8) -> u128 {
-        match number {
-            1..=128 => (1 << 127) >> (number.wrapping_sub(1) & 127),
-            _ => 0,
-        }
+    /// Which word a number's bit is in, and the bit; a word that is not there for a number that has none.
+    #[inline(always)]
+    fn place(number: u8) -> (usize, u64) {
+        let place = number.wrapping_sub(1);
+        (usize::from(place >> 6), TOP.wrapping_shr(u32::from(place & 63)))
     }
 }
 

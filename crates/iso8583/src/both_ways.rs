@@ -10,12 +10,15 @@ use alloc::{
     vec::Vec,
 };
 
+use core::ops::Range;
+
 use proptest::{collection, prelude::*, sample::Index};
 
 use crate::{
     dialect::{BitmapEncoding, Dialect, DialectSpec, MtiEncoding},
+    error::ParseError,
     explain::{BrokenValues, ExplainOptions, explain},
-    field::{Content, Encoding, FieldSpec, Filler, Length},
+    field::{Content, Encoding, FieldSpec, Filler, Length, Prefix},
     frame::{FrameFormat, header::HeaderForm},
     mti::Mti,
     pack::Builder,
@@ -28,7 +31,8 @@ fn dialects() -> impl Strategy<Value = Dialect> {
         Just(sample::ascii()),
         Just(sample::packed()),
         Just(with_zeros_first(&sample::packed())),
-        Just(with_binary_bitmap(&sample::ascii_spec()))
+        Just(with_binary_bitmap(&sample::ascii_spec())),
+        Just(with_binary_lengths(&sample::packed()))
     ]
 }
 
@@ -37,6 +41,19 @@ fn with_binary_bitmap(spec: &DialectSpec) -> Dialect {
     let mut spec = spec.clone();
     spec.bitmap = BitmapEncoding::Binary;
     Dialect::build(spec).unwrap()
+}
+
+/// Packed digits behind lengths of one and two bytes.
+fn with_binary_lengths(dialect: &Dialect) -> Dialect {
+    let mut fields = dialect.fields().to_vec();
+    for (_, field) in &mut fields {
+        if let Length::Var { digits, prefix, .. } = &mut field.length {
+            (*digits, *prefix) = (*digits - 1, Prefix::Binary);
+        }
+    }
+    let (mti, bitmap) = (dialect.mti_encoding(), dialect.bitmap_encoding());
+    let name = "binary-lengths".to_string();
+    Dialect::build(DialectSpec { name, mti, bitmap, fields, overrides: vec![] }).unwrap()
 }
 
 /// As hosts pack most often: an odd number of digits has a zero half byte before it, in every field.
@@ -95,6 +112,14 @@ fn pack(dialect: &Dialect, mti: Mti, fields: &[(u8, String)]) -> Vec<u8> {
     }
     let mut out = vec![];
     builder.pack(&mut out).unwrap();
+    let mut as_specified = vec![];
+    let plain = dialect.without_plan();
+    let mut builder = Builder::new(&plain, mti);
+    for (number, value) in fields {
+        builder.set(*number, value).unwrap();
+    }
+    builder.pack(&mut as_specified).unwrap();
+    assert_eq!(out, as_specified, "the plan writes what the specification says");
     out
 }
 
@@ -128,7 +153,21 @@ fn is_canonical(dialect: &Dialect, message: &Message<'_>) -> bool {
     secondary == needs_secondary && !lower_case
 }
 
+/// What is read of a body: each field with its place and its value, or the fault.
+type Told = Result<(Mti, Vec<(u8, Range<usize>, Range<usize>, String)>), ParseError>;
+
+fn told(dialect: &Dialect, body: &[u8]) -> Told {
+    let message = dialect.parse(body)?;
+    let fields = message.numbers().map(|number| {
+        let (whole, content) = (message.whole_span(number), message.span(number));
+        (number, whole.unwrap(), content.unwrap(), message.get(number).unwrap().to_string())
+    });
+    Ok((message.mti(), fields.collect()))
+}
+
 fn check_any_bytes(dialect: &Dialect, body: &[u8]) {
+    let as_specified = told(&dialect.without_plan(), body);
+    assert_eq!(told(dialect, body), as_specified, "the plan reads what the specification says");
     for broken in [BrokenValues::Shapes, BrokenValues::Values] {
         let explanation = explain(dialect, body, ExplainOptions { broken, unmasked: false });
         assert_eq!(explanation.bytes.len(), body.len());

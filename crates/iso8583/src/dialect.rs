@@ -241,6 +241,11 @@ impl Dialect {
         &self.plan
     }
 
+    #[cfg(test)]
+    pub(crate) fn plan_mut(&mut self) -> &mut Plan {
+        &mut self.plan
+    }
+
     /// The overrides that hold by the message type alone.
     #[inline]
     pub(crate) fn holding(&self, mti: Mti) -> Holding {

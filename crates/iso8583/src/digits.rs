@@ -40,15 +40,18 @@ pub(crate) fn hex_pair(high: u8, low: u8) -> u8 {
     (half(high) << 4) | (half(low) & 0x0F)
 }
 
-/// Appends what hex digits of either case stand for, two a byte. Others stand for whatever.
-#[inline]
-pub(crate) fn push_unhexed(out: &mut Vec<u8>, digits: &[u8]) {
+/// Writes what hex digits of either case stand for, two a byte. Others stand for whatever.
+#[inline(always)]
+pub(crate) fn unhex_into(to: &mut [u8], digits: &[u8]) {
     let (words, rest) = digits.as_chunks::<8>();
-    for word in words {
-        out.extend_from_slice(&unhexed(*word));
+    let (fours, last) = to.as_chunks_mut::<4>();
+    for (four, word) in fours.iter_mut().zip(words) {
+        *four = unhexed(*word);
     }
     let (pairs, _) = rest.as_chunks::<2>();
-    out.extend(pairs.iter().map(|&[high, low]| hex_pair(high, low)));
+    for (byte, &[high, low]) in last.iter_mut().zip(pairs) {
+        *byte = hex_pair(high, low);
+    }
 }
 
 /// The four bytes that eight hex digits of either case stand for; of others, whatever.
@@ -60,20 +63,24 @@ pub(crate) fn unhexed(digits: [u8; 8]) -> [u8; 4] {
     joined((word & each(0x0F)).wrapping_add(letters.wrapping_mul(9)))
 }
 
-/// Appends the low halves of characters, two a byte; an odd number of them stands behind a zero.
-#[inline]
-pub(crate) fn push_packed_pairs(out: &mut Vec<u8>, digits: &[u8]) {
-    let (first, digits) = match digits.split_first() {
-        Some((first, rest)) if digits.len() % 2 == 1 => (Some(first & 0x0F), rest),
-        _ => (None, digits),
-    };
-    out.extend(first);
+/// Writes the low halves of characters, two a byte; an odd number of them stands behind a zero.
+#[inline(always)]
+pub(crate) fn pack_into(to: &mut [u8], digits: &[u8]) {
+    let odd = digits.len() % 2;
+    let (first, digits) = digits.split_at_checked(odd).unwrap_or_default();
+    let (single, to) = to.split_at_mut_checked(odd).unwrap_or_default();
+    if let (Some(to), Some(first)) = (single.first_mut(), first.first()) {
+        *to = first & 0x0F;
+    }
     let (words, rest) = digits.as_chunks::<8>();
-    for word in words {
-        out.extend_from_slice(&joined(u64::from_le_bytes(*word) & each(0x0F)));
+    let (fours, last) = to.as_chunks_mut::<4>();
+    for (four, word) in fours.iter_mut().zip(words) {
+        *four = joined(u64::from_le_bytes(*word) & each(0x0F));
     }
     let (pairs, _) = rest.as_chunks::<2>();
-    out.extend(pairs.iter().map(|&[high, low]| (high << 4) | (low & 0x0F)));
+    for (byte, &[high, low]) in last.iter_mut().zip(pairs) {
+        *byte = (high << 4) | (low & 0x0F);
+    }
 }
 
 /// Eight half bytes, a byte each, as four bytes.

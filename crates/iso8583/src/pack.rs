@@ -3,7 +3,7 @@
 //!
 //! A builder may hold a card number: its buffer is wiped when it grows and when it is dropped.
 
-use alloc::vec::Vec;
+use alloc::{vec, vec::Vec};
 use core::fmt;
 
 use zeroize::Zeroize;
@@ -17,6 +17,7 @@ use crate::{
     frame::FrameFormat,
     mti::Mti,
     parts::PartPath,
+    plan::LENGTH_MOST,
     tree::{self, Value},
     write::{Given, push_element, push_hex, push_packed, reserve_wiping},
 };
@@ -103,19 +104,30 @@ pub struct Builder<'d> {
     mti: Mti,
     holding: Holding,
     present: Bitmap,
-    /// Encoded fields, lengths included, in the order in which they were set.
+    /// Encoded fields, lengths included, in the order in which they were set, and room behind them.
     encoded: Vec<u8>,
-    /// Where each field that counts lies in `encoded`, in order of the numbers.
-    slots: Vec<Slot>,
-    /// Whether `encoded` holds the slots one behind the other and nothing else.
+    /// How many bytes of it are fields.
+    used: usize,
+    /// Where each field that is present lies in `encoded`, by its number; that of 128 stands first.
+    places: [Place; 128],
+    /// The last field that was set.
+    last: u8,
+    /// Whether `encoded` holds the fields one behind the other and nothing else.
     in_order: bool,
 }
 
-#[derive(Clone, Copy)]
-struct Slot {
-    number: u8,
-    start: usize,
-    end: usize,
+/// Where an encoded field lies.
+#[derive(Clone, Copy, Default)]
+struct Place {
+    start: u32,
+    end: u32,
+}
+
+impl Place {
+    fn range(self) -> core::ops::Range<usize> {
+        let wide = |number| usize::try_from(number).unwrap_or(usize::MAX);
+        wide(self.start)..wide(self.end)
+    }
 }
 
 impl<'d> Builder<'d> {
@@ -127,8 +139,10 @@ impl<'d> Builder<'d> {
             mti,
             holding: dialect.holding(mti),
             present: Bitmap::default(),
-            encoded: Vec::with_capacity(ROOM),
-            slots: Vec::with_capacity(24),
+            encoded: vec![0; ROOM],
+            used: 0,
+            places: [Place::default(); 128],
+            last: 0,
             in_order: true,
         }
     }
@@ -139,8 +153,8 @@ impl<'d> Builder<'d> {
         self.mti = mti;
         self.holding = self.dialect.holding(mti);
         self.present = Bitmap::default();
-        self.encoded.clear();
-        self.slots.clear();
+        self.used = 0;
+        self.last = 0;
         self.in_order = true;
     }
 
@@ -152,12 +166,19 @@ impl<'d> Builder<'d> {
     /// length, content or parts; the builder is then as it was.
     #[inline]
     pub fn set(&mut self, number: u8, text: &str) -> Result<&mut Self, PackError> {
-        let start = self.encoded.len();
-        if self.dialect.step(number).push(&mut self.encoded, text.as_bytes()) {
-            self.keep(Slot { number, start, end: self.encoded.len() });
-            return Ok(self);
+        let text = text.as_bytes();
+        let most = self.used.saturating_add(text.len()).saturating_add(LENGTH_MOST);
+        if most > self.encoded.len() {
+            self.make_room(most);
         }
-        self.encode(number, Given::Text(text.as_bytes()))
+        let room = self.encoded.get_mut(self.used..).unwrap_or_default();
+        match self.dialect.step(number).put(room, text) {
+            Some(length) => {
+                self.keep(number, self.used.wrapping_add(length));
+                Ok(self)
+            }
+            None => self.encode(number, Given::Text(text)),
+        }
     }
 
     /// Sets a field from bytes: those of content `b` as they are, or the ASCII characters of text.
@@ -192,8 +213,8 @@ impl<'d> Builder<'d> {
     /// [`PackError::TooLong`] for a message longer than any frame can carry; `out` is then untouched.
     pub fn pack(&self, out: &mut Vec<u8>) -> Result<(), PackError> {
         let max = FrameFormat::LENGTH_BE2.longest_body();
-        let fields = self.slots.iter().map(|slot| slot.end.saturating_sub(slot.start));
-        let length = fields.fold(self.head_len(), usize::saturating_add);
+        let fields = if self.in_order { self.used } else { self.ranges().map(|it| it.len()).sum() };
+        let length = self.head_len().saturating_add(fields);
         if length > max {
             return Err(PackError::TooLong { length, max });
         }
@@ -213,10 +234,10 @@ impl<'d> Builder<'d> {
             push_bitmap(out, self.dialect.bitmap_encoding(), self.present.secondary());
         }
         if self.in_order {
-            out.extend_from_slice(&self.encoded);
+            out.extend_from_slice(self.encoded.get(..self.used).unwrap_or_default());
         } else {
-            for slot in &self.slots {
-                out.extend_from_slice(self.encoded.get(slot.start..slot.end).unwrap_or_default());
+            for range in self.ranges() {
+                out.extend_from_slice(self.encoded.get(range).unwrap_or_default());
             }
         }
         Ok(())
@@ -230,17 +251,14 @@ impl<'d> Builder<'d> {
     #[inline(never)]
     fn encode(&mut self, number: u8, given: Given<'_>) -> Result<&mut Self, PackError> {
         let spec = self.spec(number)?;
-        let start = self.encoded.len();
+        let start = self.used;
+        self.encoded.truncate(start);
         let pushed = push_element(&mut self.encoded, spec, given, number, &PartPath::FIELD);
-        let checked = pushed.and_then(|()| match &spec.parts {
+        pushed.and_then(|()| match &spec.parts {
             Some(_) if !matches!(given, Given::Wire(..)) => self.check_parts(spec, number, start),
             _ => Ok(()),
-        });
-        if let Err(fault) = checked {
-            self.encoded.truncate(start);
-            return Err(fault);
-        }
-        self.keep(Slot { number, start, end: self.encoded.len() });
+        })?;
+        self.keep(number, self.encoded.len());
         if number == 3 && self.dialect.looks_at_processing_code() {
             self.look_at_processing_code(start);
         }
@@ -263,23 +281,31 @@ impl<'d> Builder<'d> {
         self.holding = self.dialect.holding_with(self.mti, code);
     }
 
-    #[inline]
-    fn keep(&mut self, slot: Slot) {
-        let behind = self.slots.last().is_none_or(|last| last.number < slot.number);
-        self.present.insert(slot.number);
-        if behind {
-            self.slots.push(slot);
-            return;
+    /// Keeps the field that was put behind the others, up to `end`.
+    #[inline(always)]
+    fn keep(&mut self, number: u8, end: usize) {
+        let narrow = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        let place = Place { start: narrow(self.used), end: narrow(end) };
+        if let Some(slot) = self.places.get_mut(usize::from(number & 127)) {
+            *slot = place;
         }
-        self.in_order = false;
-        match self.slots.binary_search_by_key(&slot.number, |slot| slot.number) {
-            Ok(place) => {
-                if let Some(known) = self.slots.get_mut(place) {
-                    *known = slot;
-                }
-            }
-            Err(place) => self.slots.insert(place, slot),
-        }
+        self.present.insert(number);
+        self.in_order &= self.last < number;
+        self.last = number;
+        self.used = end;
+    }
+
+    /// Where the fields lie in `encoded`, in order of their numbers.
+    fn ranges(&self) -> impl Iterator<Item = core::ops::Range<usize>> {
+        let place = |number: u8| self.places.get(usize::from(number & 127));
+        self.present.fields().filter_map(move |number| place(number).map(|place| place.range()))
+    }
+
+    /// Makes room for so many bytes; when that means moving, the old place is wiped.
+    #[cold]
+    fn make_room(&mut self, bytes: usize) {
+        reserve_wiping(&mut self.encoded, bytes);
+        self.encoded.resize(self.encoded.capacity(), 0);
     }
 
     /// The bytes of type and bitmaps.
@@ -299,8 +325,8 @@ impl Drop for Builder<'_> {
 impl fmt::Debug for Builder<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Builder({}", self.mti)?;
-        for slot in &self.slots {
-            write!(f, " DE{}", slot.number)?;
+        for number in self.present.fields() {
+            write!(f, " DE{number}")?;
         }
         f.write_str(")")
     }

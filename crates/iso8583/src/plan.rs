@@ -1,4 +1,4 @@
-//! What most fields come to, in eight bytes each. A dialect is put into such steps when it is built, so that
+//! What most fields come to, in a few bytes each. A dialect is put into such steps when it is built, so that
 //! reading and writing need not look at all that a specification can say.
 //!
 //! A step says nothing that the specification does not say: it takes what is plainly right, and leaves
@@ -6,14 +6,11 @@
 //! characters, half bytes that fill up). Fields with parts, and those that are others in some messages, have
 //! no step.
 
-use alloc::vec::Vec;
-
 use crate::{
     charset::{all_allowed, all_code_set, all_hex, all_packed, all_upper_hex},
     dialect::{Dialect, DialectSpec},
-    digits::{push_packed_pairs, push_unhexed},
+    digits::{pack_into, unhex_into},
     field::{Content, Counts, Encoding, FieldSpec, Filler, Length, Prefix},
-    write::reserve_wiping,
 };
 
 /// The steps of a dialect, by the number of the field; that of 128 stands first.
@@ -27,7 +24,8 @@ pub(crate) struct Step {
     /// The bytes of so many units: shifted left by the first, or halved and rounded up where the second is 1.
     doubled: u8,
     halved: u8,
-    /// The greatest length in units; of a fixed field the only one.
+    /// The least length in units that is given, and the greatest.
+    least: u32,
     most: u32,
 }
 
@@ -64,7 +62,7 @@ enum Of {
 }
 
 const UNPLANNED: Step =
-    Step { length: How::Unplanned, content: Of::Raw, doubled: 0, halved: 0, most: 0 };
+    Step { length: How::Unplanned, content: Of::Raw, doubled: 0, halved: 0, least: 1, most: 0 };
 
 /// The plan of a dialect that was found sound.
 pub(crate) fn plan(spec: &DialectSpec) -> Plan {
@@ -116,12 +114,14 @@ fn step(field: &FieldSpec) -> Option<Step> {
         _ => usize::MAX,
     };
     let packed = matches!(of(content), Packed::Half);
+    let most = u32::try_from(field.length.max().min(said)).ok()?;
     Some(Step {
         length,
         content,
         doubled: u8::from(content == Of::Hex),
         halved: u8::from(packed),
-        most: u32::try_from(field.length.max().min(said)).ok()?,
+        least: if length == How::Fixed { most } else { 1 },
+        most,
     })
 }
 
@@ -143,6 +143,16 @@ impl Dialect {
     #[inline(always)]
     pub(crate) fn step(&self, number: u8) -> Step {
         self.plan().get(usize::from(number & 127)).copied().unwrap_or(UNPLANNED)
+    }
+}
+
+#[cfg(test)]
+impl Dialect {
+    /// The same dialect with nothing planned: all is read and written as it is specified.
+    pub(crate) fn without_plan(&self) -> Self {
+        let mut same = self.clone();
+        *same.plan_mut() = [UNPLANNED; 128];
+        same
     }
 }
 
@@ -211,30 +221,30 @@ impl Step {
         }
     }
 
-    /// Appends a field that is given as text; `false`, and nothing is appended, for what the specification
-    /// must look at.
+    /// Writes a field that is given as text to the beginning of `room`, which has [`LENGTH_MOST`] bytes more than
+    /// the text; how many bytes that took. `None` for what the specification must look at.
     #[inline]
-    pub(crate) fn push(self, out: &mut Vec<u8>, text: &[u8]) -> bool {
+    pub(crate) fn put(self, room: &mut [u8], text: &[u8]) -> Option<usize> {
         let in_hex = matches!(self.content, Of::Hex | Of::Raw);
-        if in_hex && !text.len().is_multiple_of(2) || text.is_empty() {
-            return false;
+        if in_hex && !text.len().is_multiple_of(2) {
+            return None;
         }
         let units = text.len() >> u8::from(in_hex);
-        let most = usize::try_from(self.most).unwrap_or(0);
-        let fits = if self.length == How::Fixed { units == most } else { units <= most };
-        if !fits || self.length == How::Unplanned || !self.may_be_given(text) {
-            return false;
+        let most = usize::try_from(self.most).ok()?;
+        let least = usize::try_from(self.least).ok()?;
+        if !(least..=most).contains(&units) || !self.may_be_given(text) {
+            return None;
         }
-        reserve_wiping(out, self.wire(units).wrapping_add(3));
-        self.push_length(out, units);
+        let prefix = self.put_length(room, units)?;
+        let wire = self.wire(units);
+        let end = prefix.wrapping_add(wire);
+        let content = room.get_mut(prefix..end)?;
         match self.content {
-            Of::N | Of::A | Of::An | Of::Ans | Of::Z | Of::Hex => out.extend_from_slice(text),
-            Of::Raw => push_unhexed(out, text),
-            Of::PackedBehindZero | Of::PackedEven | Of::TrackBehindZero => {
-                push_packed_pairs(out, text);
-            }
+            Of::N | Of::A | Of::An | Of::Ans | Of::Z | Of::Hex => copy(content, text),
+            Of::Raw => unhex_into(content, text),
+            Of::PackedBehindZero | Of::PackedEven | Of::TrackBehindZero => pack_into(content, text),
         }
-        true
+        Some(end)
     }
 
     /// Whether a text is written as it is, or packed without a second thought.
@@ -253,21 +263,49 @@ impl Step {
         }
     }
 
+    /// Writes the length that stands before so many units; how many bytes that took.
     #[inline(always)]
-    fn push_length(self, out: &mut Vec<u8>, units: usize) {
+    fn put_length(self, room: &mut [u8], units: usize) -> Option<usize> {
         let digit = |number: usize| b'0' | low(number % 10);
         let pair = |number: usize| (low(number / 10 % 10) << 4) | low(number % 10);
         match self.length {
-            How::Unplanned | How::Fixed => {}
-            How::Ascii2 => out.extend_from_slice(&[digit(units / 10), digit(units)]),
-            How::Ascii3 => {
-                out.extend_from_slice(&[digit(units / 100), digit(units / 10), digit(units)]);
-            }
-            How::Bcd2 => out.push(pair(units)),
-            How::Bcd4 => out.extend_from_slice(&[pair(units / 100), pair(units)]),
-            How::Binary1 => out.push(low(units)),
-            How::Binary2 => out.extend_from_slice(&[low(units >> 8), low(units)]),
+            How::Unplanned | How::Fixed => Some(0),
+            How::Ascii2 => set(room, [digit(units / 10), digit(units)]),
+            How::Ascii3 => set(room, [digit(units / 100), digit(units / 10), digit(units)]),
+            How::Bcd2 => set(room, [pair(units)]),
+            How::Bcd4 => set(room, [pair(units / 100), pair(units)]),
+            How::Binary1 => set(room, [low(units)]),
+            How::Binary2 => set(room, [low(units >> 8), low(units)]),
         }
+    }
+}
+
+/// The most bytes of a length that is planned.
+pub(crate) const LENGTH_MOST: usize = 3;
+
+#[inline(always)]
+fn set<const N: usize>(room: &mut [u8], bytes: [u8; N]) -> Option<usize> {
+    *room.first_chunk_mut::<N>()? = bytes;
+    Some(N)
+}
+
+/// Copies as many bytes as there are; few of them without a call.
+#[inline(always)]
+fn copy(to: &mut [u8], from: &[u8]) {
+    if let (8..=16, Some(first), Some(last)) =
+        (from.len(), from.first_chunk::<8>(), from.last_chunk::<8>())
+    {
+        to.first_chunk_mut::<8>().into_iter().for_each(|to| *to = *first);
+        to.last_chunk_mut::<8>().into_iter().for_each(|to| *to = *last);
+    } else if let (4..=8, Some(first), Some(last)) =
+        (from.len(), from.first_chunk::<4>(), from.last_chunk::<4>())
+    {
+        to.first_chunk_mut::<4>().into_iter().for_each(|to| *to = *first);
+        to.last_chunk_mut::<4>().into_iter().for_each(|to| *to = *last);
+    } else if from.len() < 4 {
+        to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
+    } else if to.len() == from.len() {
+        to.copy_from_slice(from);
     }
 }
 
