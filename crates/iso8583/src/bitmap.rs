@@ -57,7 +57,7 @@ impl Bitmap {
 
     /// The primary and the secondary bitmap.
     #[inline]
-    fn words(self) -> [u64; 2] {
+    pub(crate) fn words(self) -> [u64; 2] {
         [self.0 >> 64, self.0].map(|word| u64::try_from(word & u128::from(u64::MAX)).unwrap_or(0))
     }
 

@@ -44,7 +44,7 @@ pub enum FrameError {
         max: usize,
     },
     /// A byte of a length in digits is no digit.
-    #[error("a frame length has decimal digits, found {found:#04X} at position {offset}")]
+    #[error("a frame length has decimal digits, found {found:#04X} at byte {offset}")]
     NotADigit {
         /// The byte's place in the frame, from 0.
         offset: usize,
@@ -52,7 +52,7 @@ pub enum FrameError {
         found: u8,
     },
     /// A byte of a length in hex digits is none.
-    #[error("a frame length has hex digits, found {found:#04X} at position {offset}")]
+    #[error("a frame length has hex digits, found {found:#04X} at byte {offset}")]
     NotHex {
         /// The byte's place in the frame, from 0.
         offset: usize,
@@ -60,7 +60,7 @@ pub enum FrameError {
         found: u8,
     },
     /// A byte of a packed length is no pair of decimal digits.
-    #[error("a frame length has packed decimal digits, found {found:#04X} at position {offset}")]
+    #[error("a frame length has packed decimal digits, found {found:#04X} at byte {offset}")]
     NotPacked {
         /// The byte's place in the frame, from 0.
         offset: usize,
@@ -68,7 +68,7 @@ pub enum FrameError {
         found: u8,
     },
     /// A length that does not even cover what must be there.
-    #[error("a frame of {length} bytes, at least {min} must be there")]
+    #[error("a length of {length}, at least {min} bytes must be there")]
     TooShort {
         /// The length in bytes.
         length: usize,
@@ -76,7 +76,7 @@ pub enum FrameError {
         min: usize,
     },
     /// A byte that is the same in every frame is another one.
-    #[error("a frame has {expected:#04X} at position {offset}, found {found:#04X}")]
+    #[error("a frame has {expected:#04X} at byte {offset}, found {found:#04X}")]
     Unexpected {
         /// The byte's place in the frame, from 0.
         offset: usize,
@@ -94,7 +94,7 @@ pub enum FrameError {
         header: Option<usize>,
     },
     /// A header of BASE I that another one follows.
-    #[error("a header at position {offset} announces another one, which is not read")]
+    #[error("the header announces another one (bit 0x80 of byte {offset}), which is not read")]
     Chained {
         /// The byte's place in the frame, from 0.
         offset: usize,

@@ -40,6 +40,8 @@ pub mod tree;
 
 pub mod explain;
 
+pub mod diagnosis;
+
 pub mod shown;
 
 pub mod error;
@@ -58,11 +60,17 @@ mod digits;
 
 mod emv;
 
+mod guess;
+
 mod head;
 
 mod length;
 
+mod printed;
+
 mod read;
+
+mod rule;
 
 mod tagged;
 
