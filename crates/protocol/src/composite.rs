@@ -16,20 +16,21 @@ use crate::{
 
 /// How the parts of an element stand.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub(crate) enum Kind {
     Positional,
     Tlv,
     BerTlv,
     Bitmap,
 }
 
-const KIND: &[(&str, Kind)] = &[
+pub(crate) const KIND: &[(&str, Kind)] = &[
     ("positional", Kind::Positional),
     ("tlv", Kind::Tlv),
     ("ber-tlv", Kind::BerTlv),
     ("bitmap", Kind::Bitmap),
 ];
-const UNKNOWN: &[(&str, Unknown)] = &[("keep", Unknown::Keep), ("refuse", Unknown::Refuse)];
+pub(crate) const UNKNOWN: &[(&str, Unknown)] =
+    &[("keep", Unknown::Keep), ("refuse", Unknown::Refuse)];
 
 /// Reads the parts of an element that has some. `None` when they cannot be read.
 pub(crate) fn read_parts(

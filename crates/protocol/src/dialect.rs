@@ -143,7 +143,7 @@ pub(crate) fn read(source: Source<'_>, faults: &mut Collector<'_>) -> Option<Hos
     })
 }
 
-const MTI: &[(&str, MtiEncoding)] =
+pub(crate) const MTI: &[(&str, MtiEncoding)] =
     &[("ascii", MtiEncoding::Ascii), ("bcd", MtiEncoding::Bcd), ("ebcdic", MtiEncoding::Ebcdic)];
 /// How bitmaps may be written.
 pub(crate) const BITMAP: &[(&str, BitmapEncoding)] = &[

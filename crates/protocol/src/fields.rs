@@ -19,7 +19,7 @@ use crate::{
     toml_reader::{At, Item, Section, need_word, take_word, word},
 };
 
-const CONTENT: &[(&str, Content)] = &[
+pub(crate) const CONTENT: &[(&str, Content)] = &[
     ("n", Content::N),
     ("a", Content::A),
     ("an", Content::An),
@@ -56,9 +56,10 @@ pub(crate) const PREFIX: &[(&str, Prefix)] = &[
     ("binary", Prefix::Binary),
     ("ber", Prefix::Ber),
 ];
-const COUNTS: &[(&str, Counts)] =
+pub(crate) const COUNTS: &[(&str, Counts)] =
     &[("units", Counts::Units), ("bytes", Counts::Bytes), ("nibbles", Counts::Nibbles)];
-const MASK: &[(&str, Mask)] = &[("clear", Mask::Clear), ("pan", Mask::Pan), ("never", Mask::Never)];
+pub(crate) const MASK: &[(&str, Mask)] =
+    &[("clear", Mask::Clear), ("pan", Mask::Pan), ("never", Mask::Never)];
 
 /// The longest rest of a composite, in digits, characters or bytes.
 const REST_MAX: usize = 65_535;
