@@ -12,7 +12,6 @@ use std::process::ExitCode;
 use tidegate_iso8583::error::ParseError;
 use tidegate_iso8583::explain::{BrokenValues, ExplainOptions, Explanation, FieldLine};
 use tidegate_iso8583::frame::FrameFormat;
-use tidegate_iso8583::mti::{Class, Mti};
 use tidegate_iso8583::shown::Shown;
 use tidegate_protocol::dialect::HostDialect;
 
@@ -193,7 +192,7 @@ impl Explain {
         let others = names.into_iter().filter(|name| *name != self.dialect);
         let reads = |name: &String| {
             let dialect = definitions::load_dialect(&self.protocols, name);
-            dialect.is_ok_and(|dialect| dialect.parse(body).is_ok_and(|it| is_usual(it.mti())))
+            dialect.is_ok_and(|dialect| dialect.parse(body).is_ok_and(|it| it.mti().is_usual()))
         };
         others.filter(reads).collect()
     }
@@ -233,11 +232,6 @@ impl Explain {
         }
         Ok(body)
     }
-}
-
-/// Whether it is a type that hosts use. Any other shows that bytes were read which are none.
-fn is_usual(mti: Mti) -> bool {
-    mti.edition().is_some() && !matches!(mti.class(), Class::Reserved(_))
 }
 
 /// Whether somebody may have given hex text where raw bytes are read.

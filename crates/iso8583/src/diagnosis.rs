@@ -6,7 +6,7 @@ use alloc::{borrow::ToOwned, format, string::String, vec::Vec};
 use crate::{
     dialect::{BitmapEncoding, Dialect, MtiEncoding},
     emv,
-    error::{Expected, FieldPath, Found, ParseError},
+    error::{Count, Expected, FieldPath, Found, ParseError},
     field::{CodePage, Content, Encoding, FieldSpec, Prefix},
     guess,
     parts::{PartKey, PartPath},
@@ -156,14 +156,16 @@ fn found(scene: &Scene<'_>) -> String {
             };
             match wanted(scene).and_then(|wanted| Some((wanted, wanted.checked_sub(left)?))) {
                 Some((wanted, missing)) => format!(
-                    "{what} ends at byte {at}: {left} of {wanted} bytes are there, {missing} missing"
+                    "{what} ends at byte {at}: {left} of {} bytes are there, {} missing",
+                    Count(wanted),
+                    Count(missing)
                 ),
                 None => format!("{what} ends at byte {at}: {} there", counted_bytes(left)),
             }
         }
         Found::Length(length) => match scene.fault.expected {
             Expected::LengthExactly(_) => format!("{length} are left in the element"),
-            _ => format!("the length says {length}"),
+            _ => format!("the length says {}", Count(length)),
         },
         Found::Bit => match scene.fault.path {
             FieldPath::Part(_, part) => match part.keys().last() {

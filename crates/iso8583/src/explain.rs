@@ -23,6 +23,7 @@ use crate::{
     parts::{PartKey, PartPath},
     read::{Reading, Span, read},
     shown::{Shown, View, value},
+    suspect::holds_card,
     value::text,
     walk::{Composite, Part, walk},
 };
@@ -107,9 +108,9 @@ pub fn explain(dialect: &Dialect, body: &[u8], options: ExplainOptions) -> Expla
         (Some(_), BrokenValues::Values) => View::Broken,
         (Some(_), BrokenValues::Shapes) => View::Shapes,
     };
-    let heading = view != View::Shapes || has_heading(&reading);
+    let heading = view != View::Shapes || has_heading(dialect, body, &reading);
     let last = match view {
-        View::Shapes => last_believed(dialect, &reading),
+        View::Shapes => last_believed(dialect, body, &reading),
         View::Sound | View::Broken | View::Unmasked => 128,
     };
     let mut bytes = Vec::new();
@@ -156,16 +157,20 @@ pub fn explain(dialect: &Dialect, body: &[u8], options: ExplainOptions) -> Expla
     Explanation { mti: reading.mti.filter(|_| heading), bitmap, fields, fault, findings, bytes }
 }
 
-/// Whether a broken message begins as messages do. Card numbers begin with 2 to 6 and 9, so a body with such a
-/// first digit may be all card data. Where the bitmap was left out, the card number stands in its place: a
-/// bitmap without A to F has many zeros, a card number few.
-fn has_heading(reading: &Reading) -> bool {
+/// Whether a broken message begins as messages do: one of which the standard has no type may be all card data.
+/// Where the bitmap was left out, a card number stands in its place, perhaps without its end: a bitmap without
+/// A to F has many zeros, a card number few.
+fn has_heading(dialect: &Dialect, body: &[u8], reading: &Reading) -> bool {
     let [first, _] = reading.bitmap.words();
     let first = first.to_be_bytes();
     let like_card = halves(&first).all(|digit| digit <= 9)
         && halves(&first).filter(|digit| *digit == 0).count() < CARD_ZEROS
         && !reading.bitmaps.is_empty();
-    reading.mti.is_some_and(|mti| mti.edition().is_some()) && !like_card
+    let end = match reading.bitmaps.is_empty() {
+        true => dialect.mti_encoding().wire_len(),
+        false => bitmap_end(dialect, &reading.bitmaps, 64),
+    };
+    reading.mti.is_some_and(|mti| mti.is_usual()) && !like_card && !holds_card(body, &(0..end))
 }
 
 /// So many zeros among 16 digits are no card number's.
@@ -203,14 +208,21 @@ fn unshown(
 /// The most fields above 64 that a broken message may announce and still be believed.
 const SECONDARY_MOST: usize = 8;
 
+/// So many zeros among the 16 hex digits of a bitmap are no card number's.
+const BITMAP_ZEROS: usize = 10;
+
 /// The last field that a broken message shows: 64 when its secondary bitmap looks like something else.
 /// A stray bit 1 makes the card number stand where that bitmap should, and it would be shown as one; the
 /// digits of a card number set far more bits, and bits of fields that no host uses.
-fn last_believed(dialect: &Dialect, reading: &Reading) -> u8 {
+fn last_believed(dialect: &Dialect, body: &[u8], reading: &Reading) -> u8 {
     let mut above = reading.bitmap.fields().filter(|&number| number > 64);
     let few = above.clone().count() <= SECONDARY_MOST;
     let defined = |number| dialect.field_in(reading.holding, number).is_some();
-    if few && above.all(defined) { 128 } else { 64 }
+    let [_, second] = reading.bitmap.words();
+    let zeros = halves(&second.to_be_bytes()).filter(|digit| *digit == 0).count();
+    let bitmaps = &reading.bitmaps;
+    let card = holds_card(body, &(bitmap_end(dialect, bitmaps, 64)..bitmaps.end));
+    if few && !card && (zeros >= BITMAP_ZEROS || above.all(defined)) { 128 } else { 64 }
 }
 
 /// Where the bitmaps that are shown end.

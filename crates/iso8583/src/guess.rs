@@ -11,7 +11,8 @@ use crate::{
     field::{Content, Encoding, Filler, Length, Prefix},
     frame::FrameFormat,
     head::read_mti,
-    mti::{Class, Mti},
+    mti::Mti,
+    parts::PartKey,
 };
 
 /// What the fault mostly means, the most likely first; none when nothing is known.
@@ -37,13 +38,14 @@ pub(crate) fn causes(scene: &Scene<'_>) -> Vec<String> {
     }
     if scene.last == 0 && doubtful {
         add(own(scene));
-    } else if scene.last < 128 && scene.reading.bitmap.contains(1) {
-        add(
-            "bit 1 of the first bitmap is set by mistake: what stands in the second one's place is none",
-        );
-    } else if scene.last == 0 && !doubtful && !scene.reading.bitmaps.is_empty() {
+    } else if scene.last == 0 && !scene.reading.bitmaps.is_empty() {
         add("the bitmap was left out: what stands in its place is none");
     } else {
+        if scene.last < 128 && scene.reading.bitmap.contains(1) {
+            add(
+                "bit 1 of the first bitmap is set by mistake, so that elements stand in the second one's place",
+            );
+        }
         add(own(scene));
     }
     causes.extend(moved(scene));
@@ -74,6 +76,9 @@ fn own(scene: &Scene<'_>) -> &'static str {
         (_, Expected::LengthExactly(_), _) => {
             "its length is too small, or the sender has fewer or shorter parts than the dialect"
         }
+        (_, Expected::Tag(..) | Expected::BerTag, Found::Hidden { .. }) => {
+            "tags are written otherwise at the sender, or a value before this one has another length than it says"
+        }
         (_, Expected::PartsEnd, _) => {
             "the sender has more parts than the dialect, or its last part is longer"
         }
@@ -95,7 +100,7 @@ fn own(scene: &Scene<'_>) -> &'static str {
 
 /// A type that no message has may be a frame's length.
 fn doubtful_type(mti: Option<Mti>) -> bool {
-    mti.is_none_or(|mti| mti.edition().is_none() || matches!(mti.class(), Class::Reserved(_)))
+    mti.is_none_or(|mti| !mti.is_usual())
 }
 
 /// Lengths and headers that stand before the message type, though they belong to the frame.
@@ -289,6 +294,9 @@ fn byte(scene: &Scene<'_>, value: u8) -> &'static str {
         (_, b'O' | b'o' | b'I' | b'l') if digits => {
             "a letter in place of the digit that it looks like"
         }
+        _ if is_length => {
+            "the length is written otherwise at the sender, or what stands here is none, as all has moved"
+        }
         _ => "",
     }
 }
@@ -312,14 +320,25 @@ fn packed(scene: &Scene<'_>, value: u8, content: Content) -> &'static str {
 
 /// Whatever stands in the wrong place does so since something before it is longer or shorter.
 fn moved(scene: &Scene<'_>) -> Option<String> {
-    let (FieldPath::Field(number), Found::Byte { .. } | Found::Hidden { .. } | Found::Length(_)) =
-        (scene.fault.path, scene.fault.found)
-    else {
+    let (Found::Byte { .. } | Found::Hidden { .. } | Found::Length(_)) = scene.fault.found else {
         return None;
     };
-    let (last, _, _) = scene.reading.fields().take_while(|(it, _, _)| *it < number).last()?;
-    Some(format!(
-        "an element before it (up to DE{last}) has another length at the sender, or was left out, so that all \
-         behind it has moved"
-    ))
+    match scene.fault.path {
+        FieldPath::Field(number) => {
+            let before = scene.reading.fields().take_while(|(it, _, _)| *it < number);
+            let (last, _, _) = before.last()?;
+            Some(format!(
+                "an element before it (up to DE{last}) has another length at the sender, or was left out, so \
+                 that all behind it has moved"
+            ))
+        }
+        FieldPath::Part(_, part) => {
+            let key = part.keys().last()?;
+            let follows = (2..=u8::MAX).any(|number| PartKey::number(number) == *key);
+            follows.then(|| {
+                "a part before it has another length at the sender, or was left out".to_owned()
+            })
+        }
+        _ => None,
+    }
 }

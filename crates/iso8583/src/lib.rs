@@ -72,6 +72,8 @@ mod read;
 
 mod rule;
 
+mod suspect;
+
 mod tagged;
 
 mod value;

@@ -5,7 +5,7 @@ use alloc::{borrow::ToOwned, format, string::String};
 use crate::{
     diagnosis::Scene,
     dialect::MtiEncoding,
-    error::Expected,
+    error::{Count, Expected},
     field::{CodePage, Content, Counts, Encoding, FieldSpec, Filler, Length, Prefix},
 };
 
@@ -45,7 +45,7 @@ pub(crate) fn rule(scene: &Scene<'_>) -> String {
             _ => "an odd number of packed digits has a half byte F behind its last digit (bcd-nF)",
         }
         .to_owned(),
-        Expected::Bytes(count) => format!("{count} bytes, as its length says"),
+        Expected::Bytes(count) => format!("{} bytes, as its length says", Count(count)),
         Expected::BerTag => {
             "a tag of BER-TLV in 1 to 4 bytes, then its length and its value".to_owned()
         }
