@@ -431,6 +431,27 @@ mod tests {
         assert!(explained > 10_000, "{explained}");
     }
 
+    /// What is no card number is not hidden: a message that was cut off shows its type and its bitmaps.
+    #[test]
+    fn a_message_that_is_cut_off_is_explained_with_its_type_and_its_bitmaps() {
+        for name in dialect_names(&shipped()).unwrap() {
+            let dialect = load_dialect(&shipped(), &name).unwrap();
+            for (told, body) in good_messages(&name) {
+                let whole = dialect.explain(&body, ExplainOptions::default());
+                // So many elements above 64 are not believed of a broken message.
+                let above = whole.bitmap.iter().flat_map(|it| &it.fields).filter(|it| **it > 64);
+                if above.count() > 8 {
+                    continue;
+                }
+                let begins = whole.fields.first().map_or(body.len(), |field| field.offset);
+                for end in begins..body.len() {
+                    let cut = dialect.explain(&body[..end], ExplainOptions::default());
+                    assert_eq!((cut.mti, &cut.bitmap), (whole.mti, &whole.bitmap), "{told}: {cut}");
+                }
+            }
+        }
+    }
+
     fn check_hidden(dialect: &HostDialect, body: &[u8], told: &str) {
         let explanation = dialect.explain(body, ExplainOptions::default());
         if explanation.fault.is_some() {

@@ -114,3 +114,11 @@ fn no_explanation_of_a_broken_message_shows_card_data() {
         }
     }
 }
+
+/// The operator's guide shows one of them, as it is.
+#[test]
+fn the_operators_guide_shows_what_is_said_of_an_amount_with_a_letter() {
+    let guide = std::fs::read_to_string(root().join("docs/operators-guide.md")).unwrap();
+    let case = cases().into_iter().find(|case| case.name() == "amount-letter").unwrap();
+    assert!(guide.contains(&case.answer), "{}", case.answer);
+}

@@ -166,9 +166,10 @@ fn has_heading(dialect: &Dialect, body: &[u8], reading: &Reading) -> bool {
     let like_card = halves(&first).all(|digit| digit <= 9)
         && halves(&first).filter(|digit| *digit == 0).count() < CARD_ZEROS
         && !reading.bitmaps.is_empty();
-    let end = match reading.bitmaps.is_empty() {
-        true => dialect.mti_encoding().wire_len(),
-        false => bitmap_end(dialect, &reading.bitmaps, 64),
+    let end = if reading.bitmaps.is_empty() {
+        dialect.mti_encoding().wire_len()
+    } else {
+        bitmap_end(dialect, &reading.bitmaps, 64)
     };
     reading.mti.is_some_and(|mti| mti.is_usual()) && !like_card && !holds_card(body, &(0..end))
 }

@@ -39,7 +39,7 @@ pub(crate) fn causes(scene: &Scene<'_>) -> Vec<String> {
     if scene.last == 0 && doubtful {
         add(own(scene));
     } else if scene.last == 0 && !scene.reading.bitmaps.is_empty() {
-        add("the bitmap was left out: what stands in its place is none");
+        add("the bitmap was left out, so that elements stand in its place");
     } else {
         if scene.last < 128 && scene.reading.bitmap.contains(1) {
             add(

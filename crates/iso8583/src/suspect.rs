@@ -46,6 +46,10 @@ fn text(body: &[u8], start: usize, zero: u8) -> Option<usize> {
 fn packed(body: &[u8], start: usize) -> Option<usize> {
     let bytes = body.get(start..)?;
     let bytes = bytes.get(..LENGTHS.end.div_ceil(2)).unwrap_or(bytes);
+    // These are digits in ASCII, and a `-` or `=` behind them is no half byte D.
+    if bytes.iter().take(LENGTHS.start >> 1).all(u8::is_ascii_digit) {
+        return None;
+    }
     let said = start
         .checked_sub(1)
         .and_then(|at| body.get(at))
