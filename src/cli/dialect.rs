@@ -22,7 +22,13 @@ pub(super) enum Dialect {
         --out protocols/dialects/mybank/dialect.toml"
     )]
     Import(Import),
+    /// Print the JSON Schema of dialect files, with which editors complete, explain and check them.
+    #[command(after_help = "Example: tidegate dialect schema > protocols/dialect.schema.json")]
+    Schema,
 }
+
+/// What editors know of a dialect file.
+const SCHEMA: &str = include_str!("../../protocols/dialect.schema.json");
 
 /// Make a dialect file of the definitions of another program.
 #[derive(Debug, Args)]
@@ -52,6 +58,10 @@ impl Dialect {
     pub(super) fn answer(&self) -> anyhow::Result<ExitCode> {
         match self {
             Self::Import(import) => import.answer(),
+            Self::Schema => {
+                print::line(SCHEMA.trim_end());
+                Ok(ExitCode::SUCCESS)
+            }
         }
     }
 }

@@ -10,9 +10,10 @@ use std::io::{BufRead, Read};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use tidegate_iso8583::error::ParseError;
-use tidegate_iso8583::explain::{BrokenValues, ExplainOptions, Explanation};
+use tidegate_iso8583::explain::{BrokenValues, ExplainOptions, Explanation, FieldLine};
 use tidegate_iso8583::frame::FrameFormat;
 use tidegate_iso8583::shown::Shown;
+use tidegate_protocol::dialect::HostDialect;
 
 /// The longest message that is explained.
 const INPUT_BYTES_MAX: u64 = 1 << 20;
@@ -50,24 +51,82 @@ pub(super) struct Explain {
 /// What is typed to see card data.
 const UNMASK_WORDS: &str = "show card data";
 
-/// Cuts the first frame: its header and its body. `none`: the bytes are the message.
-fn cut<'b>(name: &str, bytes: &'b [u8]) -> anyhow::Result<(Vec<HeaderPart>, &'b [u8])> {
+/// The first frame, without its length.
+struct Cut<'b> {
+    header: Vec<HeaderPart>,
+    body: &'b [u8],
+    /// How many bytes stand behind the frame.
+    behind: usize,
+}
+
+/// A part of a header: its name and what it says.
+type HeaderPart = (&'static str, String);
+
+/// Cuts the first frame. `none`: the bytes are the message.
+fn cut<'b>(name: &str, bytes: &'b [u8], dialect: &HostDialect) -> anyhow::Result<Cut<'b>> {
     if name == "none" {
-        return Ok((Vec::new(), bytes));
+        return Ok(Cut { header: Vec::new(), body: bytes, behind: 0 });
     }
     let Some(format) = FrameFormat::named(name) else {
         let names = FrameFormat::NAMED.map(|(name, _)| name).join(", ");
         bail!("--frame {name}: unknown, one of none, {names} is expected");
     };
-    let most = usize::from(u16::MAX);
-    let span = format.split(bytes, most).map_err(|fault| anyhow!("the frame: {fault}"))?;
-    let span = span.context("the frame announces more bytes than there are")?;
-    let header = bytes.get(span.header).unwrap_or_default();
-    Ok((format.header().parts(header), bytes.get(span.body).unwrap_or_default()))
+    let fault = match format.split(bytes, usize::from(u16::MAX)) {
+        Ok(Some(span)) => {
+            let header = format.header().parts(bytes.get(span.header).unwrap_or_default());
+            let body = bytes.get(span.body).unwrap_or_default();
+            return Ok(Cut { header, body, behind: bytes.len().saturating_sub(span.total) });
+        }
+        Ok(None) => {
+            let follow = bytes.len().saturating_sub(format.prefix_len());
+            match format.announced(bytes) {
+                Ok(Some(announced)) => {
+                    format!("its length announces {announced} bytes, {follow} follow")
+                }
+                _ => format!(
+                    "{} of the {} bytes of its length are there",
+                    bytes.len(),
+                    format.prefix_len()
+                ),
+            }
+        }
+        Err(fault) => fault.to_string(),
+    };
+    let mut text = format!("--frame {name}: {fault}\n  {:<9} {}", "rule", format.in_words());
+    if let Some(likely) = frame_cause(format, bytes, dialect) {
+        text.push_str(&format!("\n  {:<9} {likely}", "likely"));
+    }
+    bail!(text)
 }
 
-/// A part of a header: its name and what it says.
-type HeaderPart = (&'static str, String);
+/// What may be behind a frame that cannot be taken off.
+fn frame_cause(format: FrameFormat, bytes: &[u8], dialect: &HostDialect) -> Option<String> {
+    let fitting = fitting_frames(bytes, dialect);
+    if !fitting.is_empty() {
+        return Some(format!("the dialect reads all of it with --frame {}", fitting.join(" or ")));
+    }
+    let length = format.prefix_len();
+    if bytes.get(length..).is_some_and(|rest| dialect.parse(rest).is_ok()) {
+        let cause = format!(
+            "the length alone is wrong: the dialect reads all that is behind its {length} bytes"
+        );
+        return Some(cause);
+    }
+    let beyond = matches!(format.split(bytes, usize::from(u16::MAX)), Ok(None));
+    beyond.then(|| "the frame was cut off, or its length is written otherwise".to_owned())
+}
+
+/// The frames in which the dialect reads all of the bytes.
+fn fitting_frames(bytes: &[u8], dialect: &HostDialect) -> Vec<&'static str> {
+    let reads = |format: FrameFormat| {
+        let span = format.split(bytes, usize::from(u16::MAX)).ok().flatten();
+        let whole = span.filter(|span| span.total == bytes.len() && !span.body.is_empty());
+        whole.and_then(|span| bytes.get(span.body)).is_some_and(|body| dialect.parse(body).is_ok())
+    };
+    let framed = FrameFormat::NAMED.into_iter().filter(|(_, format)| reads(*format));
+    let bare = dialect.parse(bytes).is_ok().then_some("none");
+    bare.into_iter().chain(framed.map(|(name, _)| name)).collect()
+}
 
 impl Explain {
     pub(super) fn answer(&self) -> anyhow::Result<ExitCode> {
@@ -78,27 +137,53 @@ impl Explain {
             self.confirm()?;
         }
         let options = ExplainOptions { broken, unmasked: self.unmask };
-        let (header, body) = cut(&self.frame, &bytes)?;
-        let explanation = dialect.explain(body, options);
+        let Cut { header, body, behind } = cut(&self.frame, &bytes, &dialect)?;
+        let mut explanation = dialect.explain(body, options);
+        if explanation.fault.is_some() {
+            let causes = self.causes(&bytes, body, behind);
+            causes.into_iter().rev().for_each(|cause| explanation.add_cause(cause));
+        }
         if self.json {
-            print::json(&as_json(&header, &explanation));
+            print::json(&as_json(&header, behind, &explanation));
         } else {
             for (name, value) in &header {
                 print::line(format!("header          {name:<42} {value}"));
             }
             print::line(explanation.to_string().trim_end());
-            let others = if explanation.fault.is_some() { self.others(body) } else { Vec::new() };
-            if !others.is_empty() {
-                print::line(format!("It would be read whole as: {}.", others.join(", ")));
-            }
-            if explanation.fault.is_some() && self.hex.is_none() && is_hex_text(&bytes) {
+            let shapes = |field: &FieldLine| matches!(field.value, Shown::Shape(_));
+            if explanation.fields.iter().any(shapes) {
                 print::line(
-                    "All of these bytes are hex digits: should they be read as such, use --hex.",
+                    "--values shows the values before the fault; they may be parts of a card number.",
                 );
+            }
+            if behind > 0 {
+                print::line(format!("Bytes behind the frame, not read: {behind}."));
             }
         }
         let sound = explanation.fault.is_none();
         Ok(if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+
+    /// What may be behind a fault and lies outside of the message.
+    fn causes(&self, bytes: &[u8], body: &[u8], behind: usize) -> Vec<String> {
+        let mut causes = Vec::new();
+        if behind > 0 {
+            causes.push(format!(
+                "the frame's length is too small: {behind} bytes stand behind the frame"
+            ));
+        }
+        let others = self.others(body);
+        if !others.is_empty() {
+            let names = others.join(", ");
+            causes.push(format!("it is of another dialect; these read all of it: {names}"));
+        }
+        if self.hex.is_none() && is_hex_text(bytes) {
+            causes.push(
+                "all of these bytes are hex digits: should they be read as such, use --hex"
+                    .to_owned(),
+            );
+        }
+        causes
     }
 
     /// The other dialects that read all of the message.
@@ -107,7 +192,7 @@ impl Explain {
         let others = names.into_iter().filter(|name| *name != self.dialect);
         let reads = |name: &String| {
             let dialect = definitions::load_dialect(&self.protocols, name);
-            dialect.is_ok_and(|dialect| dialect.parse(body).is_ok())
+            dialect.is_ok_and(|dialect| dialect.parse(body).is_ok_and(|it| it.mti().is_usual()))
         };
         others.filter(reads).collect()
     }
@@ -175,7 +260,7 @@ fn read_hex(text: &str) -> anyhow::Result<Vec<u8>> {
     })
 }
 
-fn as_json(header: &[HeaderPart], explanation: &Explanation) -> Value {
+fn as_json(header: &[HeaderPart], behind: usize, explanation: &Explanation) -> Value {
     let fields = explanation.fields.iter().map(|field| {
         let (value, shown) = match &field.value {
             Shown::Clear(value) => (Some(value), "clear"),
@@ -195,12 +280,16 @@ fn as_json(header: &[HeaderPart], explanation: &Explanation) -> Value {
         .map(|bits| json!({ "offset": bits.offset, "raw": bits.raw, "fields": bits.fields }));
     let header: serde_json::Map<_, _> =
         header.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
+    let findings =
+        explanation.findings.iter().map(|it| json!({ "about": it.about, "text": it.text }));
     json!({
         "header": header,
+        "behind": behind,
         "mti": explanation.mti.map(|mti| mti.to_string()),
         "bitmap": bitmap,
         "fields": fields.collect::<Vec<_>>(),
         "fault": explanation.fault.as_ref().map(ToString::to_string),
         "fault_offset": explanation.fault.as_ref().map(ParseError::at),
+        "findings": findings.collect::<Vec<_>>(),
     })
 }

@@ -12,6 +12,7 @@ import traceback
 
 from cryptography.hazmat.primitives import serialization
 
+import dialects
 from merchant import ALGORITHMS, ENVELOPES, Merchant, public_text
 from world import ROOT, TARGET, Bank, Gateway, Sandbox
 
@@ -502,9 +503,12 @@ OPERATIONS = {
 
 
 def main(parts):
-    parts = parts or ["guide", "merchant", "hosts", "schema"]
+    parts = parts or ["dialects", "guide", "merchant", "hosts", "schema"]
     folder = pathlib.Path(tempfile.mkdtemp(prefix="peers-"))
     try:
+        if "dialects" in parts:
+            check("dialects: each that is shipped fits the schema for editors", dialects.shipped)
+            check("dialects: the schema refuses what it should, and nothing else", dialects.changed)
         if "guide" in parts:
             guide(folder)
         if {"merchant", "hosts", "schema"} & set(parts):

@@ -9,6 +9,7 @@
 
 mod architecture;
 mod command_line;
+mod explanations;
 mod journal_copies;
 mod operated;
 mod out_of_service;

@@ -71,6 +71,12 @@ impl Bitmap {
         })
     }
 
+    /// The primary and the secondary bitmap.
+    #[inline]
+    pub(crate) fn words(self) -> [u64; 2] {
+        self.0
+    }
+
     /// Whether a field above 64 is present, so that a secondary bitmap is needed.
     pub(crate) fn needs_secondary(self) -> bool {
         let [_, secondary] = self.0;

@@ -337,7 +337,7 @@ fn a_broken_part_is_told_by_its_path_its_place_and_what_was_expected() {
     refused(
         55,
         "9F2684FFFFFFFF",
-        "DE55.9F26 at byte 29: expected 4294967295 bytes, found the end of the field",
+        "DE55.9F26 at byte 29: expected more than 999999 bytes, found the end of the field",
     );
     refused(
         55,

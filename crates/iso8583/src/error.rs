@@ -36,7 +36,7 @@ pub enum MtiError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FrameError {
     /// The length is above what is allowed here.
-    #[error("a frame of {length} bytes, limit {max}")]
+    #[error("a frame of {} bytes, limit {max}", Count(*length))]
     TooLong {
         /// The length of the body in bytes.
         length: usize,
@@ -44,7 +44,7 @@ pub enum FrameError {
         max: usize,
     },
     /// A byte of a length in digits is no digit.
-    #[error("a frame length has decimal digits, found {found:#04X} at position {offset}")]
+    #[error("a frame length has decimal digits, found {found:#04X} at byte {offset}")]
     NotADigit {
         /// The byte's place in the frame, from 0.
         offset: usize,
@@ -52,7 +52,7 @@ pub enum FrameError {
         found: u8,
     },
     /// A byte of a length in hex digits is none.
-    #[error("a frame length has hex digits, found {found:#04X} at position {offset}")]
+    #[error("a frame length has hex digits, found {found:#04X} at byte {offset}")]
     NotHex {
         /// The byte's place in the frame, from 0.
         offset: usize,
@@ -60,7 +60,7 @@ pub enum FrameError {
         found: u8,
     },
     /// A byte of a packed length is no pair of decimal digits.
-    #[error("a frame length has packed decimal digits, found {found:#04X} at position {offset}")]
+    #[error("a frame length has packed decimal digits, found {found:#04X} at byte {offset}")]
     NotPacked {
         /// The byte's place in the frame, from 0.
         offset: usize,
@@ -68,7 +68,7 @@ pub enum FrameError {
         found: u8,
     },
     /// A length that does not even cover what must be there.
-    #[error("a frame of {length} bytes, at least {min} must be there")]
+    #[error("a length of {length}, at least {min} bytes must be there")]
     TooShort {
         /// The length in bytes.
         length: usize,
@@ -76,7 +76,7 @@ pub enum FrameError {
         min: usize,
     },
     /// A byte that is the same in every frame is another one.
-    #[error("a frame has {expected:#04X} at position {offset}, found {found:#04X}")]
+    #[error("a frame has {expected:#04X} at byte {offset}, found {found:#04X}")]
     Unexpected {
         /// The byte's place in the frame, from 0.
         offset: usize,
@@ -94,7 +94,7 @@ pub enum FrameError {
         header: Option<usize>,
     },
     /// A header of BASE I that another one follows.
-    #[error("a header at position {offset} announces another one, which is not read")]
+    #[error("the header announces another one (bit 0x80 of byte {offset}), which is not read")]
     Chained {
         /// The byte's place in the frame, from 0.
         offset: usize,
@@ -250,11 +250,27 @@ impl fmt::Display for Found {
             Self::ShortPart { left } => write!(f, "only {left} bytes left in the field"),
             Self::Short { left: 1 } => f.write_str("only 1 byte left"),
             Self::Short { left } => write!(f, "only {left} bytes left"),
-            Self::Length(length) => write!(f, "{length}"),
+            Self::Length(length) => write!(f, "{}", Count(*length)),
             Self::Bit => f.write_str("its bit set in the bitmap"),
             Self::Tag(tag) => write!(f, "tag {tag}"),
             Self::More { left: 1 } => f.write_str("1 more byte"),
             Self::More { left } => write!(f, "{left} more bytes"),
+        }
+    }
+}
+
+/// A number of bytes or digits that a message says. No element is longer than six digits can say: a greater
+/// number is none, and may be digits of a card number that stand in the wrong place.
+pub(crate) struct Count(pub(crate) usize);
+
+/// The greatest length that is told.
+const COUNT_MOST: usize = 999_999;
+
+impl fmt::Display for Count {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            0..=COUNT_MOST => write!(f, "{}", self.0),
+            _ => write!(f, "more than {COUNT_MOST}"),
         }
     }
 }
@@ -333,7 +349,7 @@ impl fmt::Display for Expected {
             Self::Content { content, encoding, units } => describe(f, content, encoding, units),
             Self::Filler(half) => write!(f, "the filling half byte {half:#X}"),
             Self::DefinedField => f.write_str("a field that the dialect defines"),
-            Self::Bytes(count) => write!(f, "{count} bytes"),
+            Self::Bytes(count) => write!(f, "{} bytes", Count(count)),
             Self::End => f.write_str("the end of the message"),
             Self::PartsEnd => f.write_str("the end of its parts"),
         }

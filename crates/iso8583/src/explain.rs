@@ -10,11 +10,12 @@ use alloc::{
     string::String,
     vec::Vec,
 };
-use core::{fmt, ops::Range};
+use core::ops::Range;
 
 use crate::{
+    diagnosis::{Finding, LIKELY, NOT_READ, Scene, diagnose},
     dialect::{BitmapEncoding, Dialect},
-    digits::hex,
+    digits::{halves, hex},
     emv,
     error::{FieldPath, Found, ParseError},
     field::{CodePage, FieldSpec, Length},
@@ -22,6 +23,7 @@ use crate::{
     parts::{PartKey, PartPath},
     read::{Reading, Span, locate, read},
     shown::{Shown, View, value},
+    suspect::holds_card,
     value::text,
     walk::{Composite, Part, walk},
 };
@@ -47,7 +49,7 @@ pub enum BrokenValues {
 }
 
 /// What a message says, field by field, up to its end or its fault. Prints as a table, and below it,
-/// if there is a fault, as a hex dump with the failing byte marked.
+/// if there is a fault, as what is known of it and a hex dump with the failing byte marked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Explanation {
     /// The message type, if it could be read and may be shown.
@@ -58,6 +60,9 @@ pub struct Explanation {
     pub fields: Vec<FieldLine>,
     /// Why and where the message breaks.
     pub fault: Option<ParseError>,
+    /// What is said of the fault, and of what is not shown: the place, the rule, what stood there, and guesses
+    /// at the cause.
+    pub findings: Vec<Finding>,
     /// Every byte of the body; `None` for one that is not shown.
     pub bytes: Vec<Option<u8>>,
 }
@@ -103,14 +108,16 @@ pub fn explain(dialect: &Dialect, body: &[u8], options: ExplainOptions) -> Expla
         (Some(_), BrokenValues::Values) => View::Broken,
         (Some(_), BrokenValues::Shapes) => View::Shapes,
     };
-    // Card numbers begin with 2 to 6 and 9: a broken body with such a first digit may be all card data.
-    let heading = view != View::Shapes || reading.mti.is_some_and(|mti| mti.edition().is_some());
+    let heading = view != View::Shapes || has_heading(dialect, body, &reading);
     let last = match view {
-        View::Shapes => last_believed(dialect, &reading),
+        View::Shapes => last_believed(dialect, body, &reading),
         View::Sound | View::Broken | View::Unmasked => 128,
     };
     let mut bytes = Vec::new();
     bytes.resize(body.len(), None);
+    if heading && reading.mti.is_some() {
+        show(&mut bytes, body, 0..dialect.mti_encoding().wire_len());
+    }
     let bitmap = (heading && !reading.bitmaps.is_empty()).then(|| {
         let (offset, end) = (reading.bitmaps.start, bitmap_end(dialect, &reading.bitmaps, last));
         show(&mut bytes, body, 0..end);
@@ -141,23 +148,83 @@ pub fn explain(dialect: &Dialect, body: &[u8], options: ExplainOptions) -> Expla
         fields.push(line(spec, number, span, content, view));
         part_lines(spec, number, span, body, view, &mut fields, &mut bytes);
     }
-    if let Some(fault) = fault {
-        show_fault(dialect, body, &fault, view, &mut bytes);
+    let mut findings = Vec::new();
+    if let Some(fault) = &fault {
+        show_fault(dialect, body, fault, view, &mut bytes);
+        let last = if heading { last } else { 0 };
+        findings = diagnose(&Scene { dialect, body, reading: &reading, fault, last });
+        findings.extend(unshown(&reading, heading, last, &fields));
     }
-    Explanation { mti: reading.mti.filter(|_| heading), bitmap, fields, fault, bytes }
+    Explanation { mti: reading.mti.filter(|_| heading), bitmap, fields, fault, findings, bytes }
+}
+
+/// Whether a broken message begins as messages do: one of which the standard has no type may be all card data.
+/// Where the bitmap was left out, a card number stands in its place, perhaps without its end: a bitmap without
+/// A to F has many zeros, a card number few.
+fn has_heading(dialect: &Dialect, body: &[u8], reading: &Reading) -> bool {
+    let [first, _] = reading.bitmap.words();
+    let first = first.to_be_bytes();
+    let like_card = halves(&first).all(|digit| digit <= 9)
+        && halves(&first).filter(|digit| *digit == 0).count() < CARD_ZEROS
+        && !reading.bitmaps.is_empty();
+    let end = if reading.bitmaps.is_empty() {
+        dialect.mti_encoding().wire_len()
+    } else {
+        bitmap_end(dialect, &reading.bitmaps, 64)
+    };
+    reading.mti.is_some_and(|mti| mti.is_usual()) && !like_card && !holds_card(body, &(0..end))
+}
+
+/// So many zeros among 16 digits are no card number's.
+const CARD_ZEROS: usize = 4;
+
+/// What is said of the values that a broken message does not show.
+fn unshown(
+    reading: &Reading,
+    heading: bool,
+    last: u8,
+    fields: &[FieldLine],
+) -> impl Iterator<Item = Finding> {
+    let type_alone = !heading && reading.mti.is_some();
+    let second = heading && last < 128 && reading.bitmap.contains(1);
+    let shapes = fields.iter().any(|field| matches!(field.value, Shown::Shape(_)));
+    let say =
+        |about, text: &str, holds: bool| holds.then(|| Finding { about, text: text.to_owned() });
+    [
+        say(
+            "hidden",
+            "the message type and the bitmap: they may be part of a card number",
+            type_alone,
+        ),
+        say("hidden", "the second bitmap: it may be part of a card number", second),
+        say(
+            "values",
+            "9 is any digit, A is any letter: of a broken message no value is shown",
+            shapes,
+        ),
+    ]
+    .into_iter()
+    .flatten()
 }
 
 /// The most fields above 64 that a broken message may announce and still be believed.
 const SECONDARY_MOST: usize = 8;
 
+/// So many zeros among the 16 hex digits of a bitmap are no card number's.
+const BITMAP_ZEROS: usize = 10;
+
 /// The last field that a broken message shows: 64 when its secondary bitmap looks like something else.
 /// A stray bit 1 makes the card number stand where that bitmap should, and it would be shown as one; the
 /// digits of a card number set far more bits, and bits of fields that no host uses.
-fn last_believed(dialect: &Dialect, reading: &Reading) -> u8 {
+fn last_believed(dialect: &Dialect, body: &[u8], reading: &Reading) -> u8 {
     let mut above = reading.bitmap.fields().filter(|&number| number > 64);
     let few = above.clone().count() <= SECONDARY_MOST;
     let defined = |number| dialect.field_in(reading.holding, number).is_some();
-    if few && above.all(defined) { 128 } else { 64 }
+    let [_, second] = reading.bitmap.words();
+    let zeros = halves(&second.to_be_bytes()).filter(|digit| *digit == 0).count();
+    let bitmaps = &reading.bitmaps;
+    let card = holds_card(body, &(bitmap_end(dialect, bitmaps, 64)..bitmaps.end));
+    if few && !card && (zeros >= BITMAP_ZEROS || above.all(defined)) { 128 } else { 64 }
 }
 
 /// Where the bitmaps that are shown end.
@@ -276,98 +343,13 @@ fn show_fault(
     show(bytes, body, from..fault.at().saturating_add(1));
 }
 
-impl fmt::Display for Explanation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(mti) = self.mti {
-            writeln!(f, "{:<8} {:>5}  {mti}  {}", FieldPath::Mti, 0, mti.in_words())?;
-        }
-        if let Some(bitmap) = &self.bitmap {
-            write!(f, "{:<8} {:>5}  {}  fields", FieldPath::Bitmap, bitmap.offset, bitmap.raw)?;
-            for number in &bitmap.fields {
-                write!(f, " {number}")?;
-            }
-            writeln!(f)?;
-        }
-        for field in &self.fields {
-            writeln!(f, "{field}")?;
-        }
-        match &self.fault {
-            Some(fault) => self.write_fault(f, fault),
-            None => Ok(()),
-        }
-    }
-}
-
-impl fmt::Display for FieldLine {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { path, attribute, offset, name, .. } = self;
-        write!(f, "{path:<8} {offset:>5}  {attribute:<9} {name:<32} ")?;
-        match &self.value {
-            Shown::Clear(value) | Shown::Pan(value) | Shown::Shape(value) => f.write_str(value)?,
-            Shown::Hidden => write!(f, "(hidden, length {})", self.length)?,
-            Shown::Parts => write!(f, "(length {}, its parts follow)", self.length)?,
-        }
-        match &self.raw {
-            Some(raw) => write!(f, "  [{raw}]"),
-            None => Ok(()),
-        }
-    }
-}
-
-/// Bytes in a row of the dump.
-const ROW: usize = 16;
-/// Rows of the dump that are printed before the failing one.
-const ROWS_BEFORE: usize = 15;
-
 impl Explanation {
-    fn write_fault(&self, f: &mut fmt::Formatter<'_>, fault: &ParseError) -> fmt::Result {
-        writeln!(f, "{fault}")?;
-        let failing = fault.at().checked_div(ROW).unwrap_or(0);
-        let first = failing.saturating_sub(ROWS_BEFORE);
-        if first > 0 {
-            writeln!(f, "(the first {} bytes are left out)", first.saturating_mul(ROW))?;
-        }
-        for row in first..=failing {
-            self.write_row(f, row)?;
-        }
-        let column = fault.at() % ROW;
-        writeln!(
-            f,
-            "{:1$}^^ byte {2}",
-            "",
-            column.saturating_mul(3).saturating_add(7),
-            fault.at()
-        )?;
-        let rest = self.bytes.len().saturating_sub(failing.saturating_add(1).saturating_mul(ROW));
-        if rest > 0 {
-            writeln!(f, "({rest} more bytes, hidden)")?;
-        }
-        Ok(())
-    }
-
-    /// One row: the offset, the bytes in hex, the same as ASCII; `**` and `*` for what is not shown.
-    fn write_row(&self, f: &mut fmt::Formatter<'_>, row: usize) -> fmt::Result {
-        let start = row.saturating_mul(ROW);
-        let end = start.saturating_add(ROW).min(self.bytes.len());
-        let bytes = self.bytes.get(start..end).unwrap_or_default();
-        write!(f, "{start:05}  ")?;
-        for byte in bytes {
-            match byte {
-                Some(byte) => write!(f, "{byte:02X} ")?,
-                None => f.write_str("** ")?,
-            }
-        }
-        let missing = ROW.saturating_sub(bytes.len());
-        write!(f, "{:1$} |", "", missing.saturating_mul(3))?;
-        for byte in bytes {
-            let character = match byte {
-                Some(byte @ b' '..=b'~') => char::from(*byte),
-                Some(_) => '.',
-                None => '*',
-            };
-            write!(f, "{character}")?;
-        }
-        writeln!(f, "|")
+    /// Adds a guess at the cause of the fault, before those that were made here: what is known from outside
+    /// of the message says more.
+    pub fn add_cause(&mut self, text: String) {
+        let mut findings = self.findings.iter();
+        let place = findings.position(|it| it.about == LIKELY || it.about == NOT_READ);
+        self.findings.insert(place.unwrap_or(self.findings.len()), Finding { about: LIKELY, text });
     }
 }
 
@@ -405,6 +387,7 @@ mod tests {
     fn a_sound_message_is_a_table_with_card_data_masked() {
         let body = purchase();
         let expected = concat!(
+            "element   byte  form      name                             value  [bytes]\n",
             "MTI          0  0200  financial request, acquirer, ISO 8583:1987\n",
             "bitmap       4  7000000020801000  fields 2 3 4 35 41 52\n",
             "DE2         22  n ..19    primary account number           555555******4444\n",
@@ -425,11 +408,19 @@ mod tests {
         let mut body = purchase();
         *body.get_mut(47).unwrap() = b'A';
         let expected = concat!(
+            "element   byte  form      name                             value  [bytes]\n",
             "MTI          0  0200  financial request, acquirer, ISO 8583:1987\n",
             "bitmap       4  7000000020801000  fields 2 3 4 35 41 52\n",
             "DE2         22  n ..19    primary account number           (hidden, length 16)\n",
             "DE3         38  n 6       processing code                  999999\n",
-            "DE4 at byte 44: expected 12 digits, found 0x41 at position 3\n",
+            "\nDE4 at byte 44: expected 12 digits, found 0x41 at position 3\n",
+            "  where     the content of DE4, amount, transaction (n 12)\n",
+            "  rule      12 digits in ASCII, each a byte 0x30 to 0x39\n",
+            "  found     byte 47, the 4th of it, is 0x41: \"A\" in ASCII\n",
+            "  likely    an element before it (up to DE3) has another length at the sender, or was left out, so\n",
+            "            that all behind it has moved\n",
+            "  not read  DE35 DE41 DE52\n",
+            "  values    9 is any digit, A is any letter: of a broken message no value is shown\n\n",
             "00000  30 32 30 30 37 30 30 30 30 30 30 30 32 30 38 30  |0200700000002080|\n",
             "00016  31 30 30 30 ** ** ** ** ** ** ** ** ** ** ** **  |1000************|\n",
             "00032  ** ** ** ** ** ** ** ** ** ** ** ** ** ** ** 41  |***************A|\n",
@@ -447,7 +438,7 @@ mod tests {
         let expected = concat!(
             "DE2         22  n ..19    primary account number           555555******4444\n",
             "DE3         38  n 6       processing code                  000000  [303030303030]\n",
-            "DE4 at byte 44: expected 12 digits, found 0x41 at position 3\n",
+            "\nDE4 at byte 44: expected 12 digits, found 0x41 at position 3\n",
         );
         assert!(text.contains(expected), "{text}");
         let row = "00032  ** ** ** ** ** ** 30 30 30 30 30 30 30 30 30 41  |******000000000A|\n";
@@ -493,13 +484,37 @@ mod tests {
     }
 
     #[test]
+    fn a_card_number_where_the_bitmap_should_stand_is_not_shown() {
+        for body in
+            ["0200165555555555554444000000000000001234", "165555555555554444000000000000001234"]
+        {
+            let text = explained(body.as_bytes(), ExplainOptions::default());
+            assert!(!text.contains("5555") && !text.contains("35 35"), "{text}");
+            assert!(text.contains("hidden    the message type and the bitmap"), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_known_from_outside_stands_before_other_guesses() {
+        let mut body = purchase();
+        *body.get_mut(47).unwrap() = b'A';
+        let mut explanation = explain(&sample::ascii(), &body, ExplainOptions::default());
+        explanation.add_cause("the phase of the moon".to_owned());
+        let text = explanation.to_string();
+        let places: Vec<_> =
+            ["found ", "the moon", "up to DE3", "not read"].map(|it| text.find(it)).into();
+        assert!(places.is_sorted() && places.iter().all(Option::is_some), "{text}");
+    }
+
+    #[test]
     fn every_truncation_is_explained_with_a_mark_at_its_end() {
         let body = purchase();
         for length in 0..body.len() {
             let cut = body.get(..length).unwrap();
             for options in [ExplainOptions::default(), VALUES] {
                 let text = explained(cut, options);
-                assert!(text.contains(&format!("^^ byte {length}\n")), "{text}");
+                let marked = text.contains(&format!("^^ byte {length}\n"));
+                assert!(marked || cut.is_empty(), "{text}");
                 assert!(!text.contains("5555555"), "{text}");
             }
         }
@@ -509,7 +524,7 @@ mod tests {
     fn a_long_dump_is_cut_before_the_fault() {
         let body = format!("02000000000000010000999{}", "\u{7}".repeat(999));
         let text = explained(body.as_bytes(), ExplainOptions::default());
-        assert!(text.lines().count() < 25, "{text}");
+        assert!(text.lines().count() < 35, "{text}");
         let body = format!("02000000000000010000998{}é", "x".repeat(996));
         let text = explained(body.as_bytes(), ExplainOptions::default());
         assert!(text.contains("(the first 768 bytes are left out)\n"), "{text}");

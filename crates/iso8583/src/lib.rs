@@ -40,6 +40,8 @@ pub mod tree;
 
 pub mod explain;
 
+pub mod diagnosis;
+
 pub mod shown;
 
 pub mod error;
@@ -58,13 +60,21 @@ mod digits;
 
 mod emv;
 
+mod guess;
+
 mod head;
 
 mod length;
 
 mod plan;
 
+mod printed;
+
 mod read;
+
+mod rule;
+
+mod suspect;
 
 mod tagged;
 

@@ -211,6 +211,16 @@ impl Mti {
         Self([version, class, function, origin])
     }
 
+    /// Whether an edition of the standard has such a type. Bytes that are read as any other one are mostly no
+    /// message type.
+    #[must_use]
+    pub fn is_usual(&self) -> bool {
+        self.edition().is_some()
+            && !matches!(self.class(), Class::Reserved(_))
+            && !matches!(self.function(), Function::Other(_))
+            && !matches!(self.origin(), Origin::Reserved(_))
+    }
+
     /// The message type in words, such as "financial request, acquirer, ISO 8583:1987".
     #[must_use]
     pub fn in_words(&self) -> InWords {
@@ -340,6 +350,8 @@ mod tests {
         for (text, words) in table {
             assert_eq!(mti(text).in_words().to_string(), words);
         }
+        assert!(["0100", "0421", "1804", "2200"].iter().all(|text| mti(text).is_usual()));
+        assert!(!["3200", "0000", "0990", "0290", "0207"].iter().any(|text| mti(text).is_usual()));
         assert_eq!(mti("0990").class(), Class::Reserved(9));
         assert_eq!(mti("0290").function(), Function::Other(9));
         assert_eq!(mti("0207").origin(), Origin::Reserved(7));

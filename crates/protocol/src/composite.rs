@@ -16,14 +16,14 @@ use crate::{
 
 /// How the parts of an element stand.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub(crate) enum Kind {
     Positional,
     Tlv,
     BerTlv,
     Bitmap,
 }
 
-const KIND: &[(&str, Kind)] = &[
+pub(crate) const KIND: &[(&str, Kind)] = &[
     ("positional", Kind::Positional),
     ("tlv", Kind::Tlv),
     ("ber-tlv", Kind::BerTlv),

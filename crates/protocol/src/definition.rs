@@ -141,9 +141,9 @@ mod tests {
         let shown = faults.map(|_| ()).unwrap_err().to_string();
         let expected = "\
 error: DE2: carries card data
-  --> dialects/iso87-ascii/dialect.toml:48:1
+  --> dialects/iso87-ascii/dialect.toml:49:1
    |
-48 | 2   = { name = \"primary account number\", content = \"n\", length = \"..19\", \
+49 | 2   = { name = \"primary account number\", content = \"n\", length = \"..19\", \
         mask = \"clear\" }
    | ^ expected mask pan or never
 

@@ -68,6 +68,9 @@ mod calendar;
 mod fault_tests;
 
 #[cfg(test)]
+mod schema_tests;
+
+#[cfg(test)]
 mod path_tests;
 
 #[cfg(test)]

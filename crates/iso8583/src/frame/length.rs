@@ -41,6 +41,25 @@ impl LengthForm {
         }
     }
 
+    /// What it is, in words.
+    pub(super) const fn words(self) -> &'static str {
+        match self {
+            Self::Ascii(2) => "2 decimal digits in ASCII",
+            Self::Ascii(3) => "3 decimal digits in ASCII",
+            Self::Ascii(4) => "4 decimal digits in ASCII",
+            Self::Ascii(5) => "5 decimal digits in ASCII",
+            Self::Ascii(_) => "6 decimal digits in ASCII",
+            Self::Be2 => "2 bytes, big-endian",
+            Self::Be2Inclusive => "2 bytes, big-endian, which it counts too",
+            Self::Be2Zeros => "2 bytes, big-endian, with 2 zero bytes behind it",
+            Self::ZerosBe2 => "2 bytes, big-endian, with 2 zero bytes before it",
+            Self::Be3 => "3 bytes, big-endian",
+            Self::Be4 => "4 bytes, big-endian",
+            Self::Bcd2 => "4 packed decimal digits, in 2 bytes",
+            Self::Hex4 => "4 hex digits in ASCII",
+        }
+    }
+
     /// The most that it can announce behind itself, in bytes.
     pub(super) fn most(self) -> usize {
         match self {

@@ -9,7 +9,7 @@ pub mod header;
 
 mod length;
 
-use alloc::vec::Vec;
+use alloc::{format, string::String, vec::Vec};
 use core::ops::Range;
 
 use crate::{error::FrameError, write::reserve_wiping};
@@ -116,6 +116,26 @@ impl FrameFormat {
     pub fn longest_body(self) -> usize {
         let besides = self.header.shortest().saturating_add(self.trailer());
         self.length.most().saturating_sub(besides)
+    }
+
+    /// What the length at the beginning of `buf` announces behind itself, in bytes; `None` when it is not all
+    /// there.
+    ///
+    /// # Errors
+    /// A byte that cannot stand in such a length.
+    pub fn announced(self, buf: &[u8]) -> Result<Option<usize>, FrameError> {
+        self.length.read(buf)
+    }
+
+    /// How the frame is written, for people.
+    #[must_use]
+    pub fn in_words(self) -> String {
+        let header = match self.header {
+            HeaderForm::None => "",
+            header => &format!(", then {}", header.words()),
+        };
+        let end = if self.etx { ", then the byte 0x03" } else { "" };
+        format!("a length in {}{header}, then the message{end}", self.length.words())
     }
 
     fn trailer(self) -> usize {
@@ -374,39 +394,35 @@ mod tests {
             (
                 "length-bcd2",
                 &[0x00, 0x1A],
-                "a frame length has packed decimal digits, found 0x1A at position 1",
+                "a frame length has packed decimal digits, found 0x1A at byte 1",
             ),
-            ("length-hex4", b"00G0", "a frame length has hex digits, found 0x47 at position 2"),
-            ("length-be2-inclusive", &[0, 0], "a frame of 0 bytes, at least 2 must be there"),
-            ("length-be2-inclusive", &[0, 1], "a frame of 1 bytes, at least 2 must be there"),
-            ("length-be2-00", &[0, 4, 0, 9], "a frame has 0x00 at position 3, found 0x09"),
-            ("length-00-be2", &[7], "a frame has 0x00 at position 0, found 0x07"),
-            ("base24-tcp", b"\x00\x020\x04", "a frame has 0x03 at position 3, found 0x04"),
-            ("base24-tcp-iso", b"\x00\x200800", "a frame has 0x49 at position 2, found 0x30"),
+            ("length-hex4", b"00G0", "a frame length has hex digits, found 0x47 at byte 2"),
+            ("length-be2-inclusive", &[0, 0], "a length of 0, at least 2 bytes must be there"),
+            ("length-be2-inclusive", &[0, 1], "a length of 1, at least 2 bytes must be there"),
+            ("length-be2-00", &[0, 4, 0, 9], "a frame has 0x00 at byte 3, found 0x09"),
+            ("length-00-be2", &[7], "a frame has 0x00 at byte 0, found 0x07"),
+            ("base24-tcp", b"\x00\x020\x04", "a frame has 0x03 at byte 3, found 0x04"),
+            ("base24-tcp-iso", b"\x00\x200800", "a frame has 0x49 at byte 2, found 0x30"),
             (
                 "base24-tcp-iso",
                 b"\x00\x0CISO026000050",
-                "a frame of 12 bytes, at least 13 must be there",
+                "a length of 12, at least 13 bytes must be there",
             ),
-            ("length-be2-tpdu", &[0, 4], "a frame of 4 bytes, at least 5 must be there"),
-            ("cups", b"0046\x2D", "a frame has 0x2E at position 4, found 0x2D"),
-            ("cups", b"0045", "a frame of 45 bytes, at least 46 must be there"),
+            ("length-be2-tpdu", &[0, 4], "a length of 4, at least 5 bytes must be there"),
+            ("cups", b"0046\x2D", "a frame has 0x2E at byte 4, found 0x2D"),
+            ("cups", b"0045", "a length of 45, at least 46 bytes must be there"),
             (
                 "base1",
                 &[0, 30, 0, 0, 22, 0x81],
-                "a header at position 5 announces another one, which is not read",
+                "the header announces another one (bit 0x80 of byte 5), which is not read",
             ),
             (
                 "base1",
                 &[0, 30, 0, 0, 26],
                 "a header of 26 bytes: the network rejects a message, which is not read",
             ),
-            ("base1", &[0, 30, 0, 0, 7], "a frame has 0x16 at position 4, found 0x07"),
-            (
-                "length-ascii4",
-                b"00x",
-                "a frame length has decimal digits, found 0x78 at position 2",
-            ),
+            ("base1", &[0, 30, 0, 0, 7], "a frame has 0x16 at byte 4, found 0x07"),
+            ("length-ascii4", b"00x", "a frame length has decimal digits, found 0x78 at byte 2"),
         ];
         for (name, bytes, expected) in table {
             let error = FrameFormat::named(name).unwrap().split(bytes, 1_000).unwrap_err();

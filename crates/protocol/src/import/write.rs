@@ -47,7 +47,7 @@ fn text_of(mti: MtiEncoding) -> Encoding {
 fn head(text: &mut String, spec: &DialectSpec, origin: &str, losses: &[Loss]) {
     let _ = writeln!(
         text,
-        "# Imported from {origin}.\n#\n\
+        "#:schema ../../dialect.schema.json\n# Imported from {origin}.\n#\n\
          # What that file does not say, and a person must look at: [reply], [repeat] and [match] are the standard's; `mask`\n\
          # hides what may be card data or private, and shows the rest; contents are as strict as the file's classes allow."
     );
