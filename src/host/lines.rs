@@ -268,12 +268,7 @@ impl HostTask {
             Output::Answer { line, connection, request, accept } => {
                 self.answer(line, connection, request, accept);
             }
-            Output::KeepAlive(line, connection) => {
-                // A writer whose queue is full has something better to send.
-                if let Some(socket) = self.socket(line, connection) {
-                    let _ = socket.jobs.try_send(Job::KeepAlive);
-                }
-            }
+            Output::KeepAlive(line, connection) => self.keep_alive(line, connection),
             Output::Write { to, frame, deadline } => return self.write(to, frame, deadline),
             Output::Quarantined(line, why, frame) => {
                 self.quarantined.count(why);

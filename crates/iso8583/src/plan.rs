@@ -146,16 +146,6 @@ impl Dialect {
     }
 }
 
-#[cfg(test)]
-impl Dialect {
-    /// The same dialect with nothing planned: all is read and written as it is specified.
-    pub(crate) fn without_plan(&self) -> Self {
-        let mut same = self.clone();
-        *same.plan_mut() = [UNPLANNED; 128];
-        same
-    }
-}
-
 impl Step {
     /// The bytes that so many units take on the wire.
     #[inline(always)]
@@ -328,4 +318,14 @@ fn decimal(byte: u8) -> Option<usize> {
 fn packed(byte: u8) -> Option<usize> {
     let (high, low) = (usize::from(byte >> 4), usize::from(byte & 0x0F));
     (high <= 9 && low <= 9).then_some(high.wrapping_mul(10).wrapping_add(low))
+}
+
+#[cfg(test)]
+impl Dialect {
+    /// The same dialect with nothing planned: all is read and written as it is specified.
+    pub(crate) fn without_plan(&self) -> Self {
+        let mut same = self.clone();
+        *same.plan_mut() = [UNPLANNED; 128];
+        same
+    }
 }

@@ -270,6 +270,16 @@ pub enum LineState {
 }
 
 impl LineState {
+    /// Whether frames can be written.
+    pub(crate) fn is_connected(self) -> bool {
+        match self {
+            Self::SigningOn | Self::Serving | Self::Resting | Self::Draining | Self::SigningOff => {
+                true
+            }
+            Self::Held | Self::Down | Self::Connecting | Self::Closing => false,
+        }
+    }
+
     /// The name in logs and status.
     pub fn name(self) -> &'static str {
         match self {

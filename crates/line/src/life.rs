@@ -139,8 +139,8 @@ impl Line {
             }
             _ => None,
         };
-        let pulse =
-            self.is_connected().then(|| self.pulse.next_deadline(limits.keep_alives)).flatten();
+        let pulse = self.pulse.next_deadline(limits.keep_alives);
+        let pulse = pulse.filter(|_| self.state.is_connected());
         [self.timer, echo, pulse, self.circuit.next_deadline()].into_iter().flatten().min()
     }
 
@@ -170,20 +170,8 @@ impl Line {
             }
             _ => {}
         }
-        if self.is_connected() && self.pulse.wake(now, limits.keep_alives) {
+        if self.state.is_connected() && self.pulse.wake(now, limits.keep_alives) {
             out.push(Output::KeepAlive(self.index, self.connection));
-        }
-    }
-
-    /// Whether frames can be written.
-    fn is_connected(&self) -> bool {
-        match self.state {
-            LineState::SigningOn
-            | LineState::Serving
-            | LineState::Resting
-            | LineState::Draining
-            | LineState::SigningOff => true,
-            LineState::Held | LineState::Down | LineState::Connecting | LineState::Closing => false,
         }
     }
 
@@ -194,7 +182,7 @@ impl Line {
 
     /// An empty frame came.
     pub(crate) fn keep_alive(&mut self, now: Duration, law: KeepAlives, out: &mut Vec<Output>) {
-        if self.is_connected() && self.pulse.heard(now, law) {
+        if self.state.is_connected() && self.pulse.heard(now, law) {
             out.push(Output::KeepAlive(self.index, self.connection));
         }
     }

@@ -56,6 +56,13 @@ impl CutOvers {
 }
 
 impl HostTask {
+    /// Writes an empty frame. A writer whose queue is full has something better to send.
+    pub(super) fn keep_alive(&self, line: LineIndex, connection: Connection) {
+        if let Some(socket) = self.socket(line, connection) {
+            let _ = socket.jobs.try_send(Job::KeepAlive);
+        }
+    }
+
     /// The same, with cut-overs that do something.
     pub(in crate::host) fn cutting_over(self, rule: Option<CutOverRule>) -> Self {
         Self { cut_overs: CutOvers::new(rule), ..self }
