@@ -1,6 +1,6 @@
 //! `tidegate encode`: a message written as JSON becomes the bytes that a dialect makes of it.
 
-use super::print;
+use super::{lines, print};
 use crate::definitions;
 use anyhow::{Context, anyhow, bail};
 use clap::Args;
@@ -13,6 +13,7 @@ use std::process::ExitCode;
 use tidegate_iso8583::mti::Mti;
 use tidegate_iso8583::pack::Builder;
 use tidegate_iso8583::tree;
+use tidegate_protocol::dialect::HostDialect;
 
 /// The longest text that is read.
 const INPUT_BYTES_MAX: u64 = 1 << 20;
@@ -31,6 +32,10 @@ pub(super) struct Encode {
     /// Print the bytes themselves, not hex digits.
     #[arg(long)]
     raw: bool,
+    /// The file has a message a line, as JSON; print a line of hex digits for each, empty for what cannot be
+    /// written, which standard error tells with the line's number.
+    #[arg(long, conflicts_with = "raw")]
+    lines: bool,
 }
 
 /// `{"mti": "0200", "fields": {"4": "1234", "48": {"01": "A"}}}`: a text, or an object for the parts of a
@@ -48,30 +53,30 @@ struct Node(tree::Value);
 impl Encode {
     pub(super) fn answer(&self) -> anyhow::Result<ExitCode> {
         let dialect = definitions::load_dialect(&self.protocols, &self.dialect)?;
-        let given: Given = serde_json::from_str(&self.text()?).context("this is no such JSON")?;
-        let mti = Mti::parse(&given.mti).context("mti")?;
-        let mut builder = Builder::new(dialect.wire(), mti);
-        let tree::Value::Parts(fields) = &given.fields.0 else {
-            bail!("`fields`: an object is expected, such as {{\"4\": \"1234\"}}");
-        };
-        // Some dialects have other fields by processing code, so that DE3 is set before those behind it.
-        let mut numbered = Vec::new();
-        for (name, value) in fields {
-            let number: u8 = name.parse().map_err(|_| anyhow!("`{name}` is no field's number"))?;
-            numbered.push((number, value));
+        if self.lines {
+            return self.each_line(&dialect);
         }
-        numbered.sort_by_key(|(number, _)| *number);
-        for (number, value) in numbered {
-            builder.set_value(number, value)?;
-        }
-        let mut body = Vec::new();
-        builder.pack(&mut body)?;
+        let body = pack(&dialect, &self.text()?)?;
         if self.raw {
             std::io::stdout().write_all(&body)?;
         } else {
             print::line(HEXUPPER.encode(&body));
         }
         Ok(ExitCode::SUCCESS)
+    }
+
+    /// Writes a file of messages; the code says whether all of them could be.
+    fn each_line(&self, dialect: &HostDialect) -> anyhow::Result<ExitCode> {
+        let mut all = true;
+        lines::each(Some(&self.file), |number, text| match pack(dialect, text) {
+            Ok(body) => print::line(HEXUPPER.encode(&body)),
+            Err(why) => {
+                all = false;
+                print::line("");
+                print::note(&format!("line {number}: {why:#}\n"));
+            }
+        })?;
+        Ok(if all { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 
     fn text(&self) -> anyhow::Result<String> {
@@ -85,6 +90,29 @@ impl Encode {
         }
         Ok(text)
     }
+}
+
+/// The bytes of a message that is given as JSON.
+fn pack(dialect: &HostDialect, text: &str) -> anyhow::Result<Vec<u8>> {
+    let given: Given = serde_json::from_str(text).context("this is no such JSON")?;
+    let mti = Mti::parse(&given.mti).context("mti")?;
+    let mut builder = Builder::new(dialect.wire(), mti);
+    let tree::Value::Parts(fields) = &given.fields.0 else {
+        bail!("`fields`: an object is expected, such as {{\"4\": \"1234\"}}");
+    };
+    // Some dialects have other fields by processing code, so that DE3 is set before those behind it.
+    let mut numbered = Vec::new();
+    for (name, value) in fields {
+        let number: u8 = name.parse().map_err(|_| anyhow!("`{name}` is no field's number"))?;
+        numbered.push((number, value));
+    }
+    numbered.sort_by_key(|(number, _)| *number);
+    for (number, value) in numbered {
+        builder.set_value(number, value)?;
+    }
+    let mut body = Vec::new();
+    builder.pack(&mut body)?;
+    Ok(body)
 }
 
 impl<'de> Deserialize<'de> for Node {
@@ -125,7 +153,7 @@ mod tests {
         std::fs::write(file.path(), json).unwrap();
         let protocols = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("protocols");
         let (dialect, file) = ("iso87-ascii".to_owned(), file.path().to_owned());
-        Encode { dialect, protocols, file, raw: false }.answer()
+        Encode { dialect, protocols, file, raw: false, lines: false }.answer()
     }
 
     #[test]

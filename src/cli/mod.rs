@@ -10,6 +10,7 @@ mod journal;
 mod journal_copies;
 mod journal_follow;
 mod keys;
+mod lines;
 mod operate;
 mod print;
 mod wire;

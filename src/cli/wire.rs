@@ -1,6 +1,6 @@
 //! `tidegate explain`: a message of a host line, field by field, for people.
 
-use super::print;
+use super::{lines, print};
 use crate::definitions;
 use anyhow::{Context, anyhow, bail};
 use clap::Args;
@@ -46,6 +46,9 @@ pub(super) struct Explain {
     /// Print JSON.
     #[arg(long)]
     json: bool,
+    /// The file has a message a line, in hex digits; print a JSON object a line, with its number as "line".
+    #[arg(long, conflicts_with = "hex")]
+    lines: bool,
 }
 
 /// What is typed to see card data.
@@ -131,12 +134,15 @@ fn fitting_frames(bytes: &[u8], dialect: &HostDialect) -> Vec<&'static str> {
 impl Explain {
     pub(super) fn answer(&self) -> anyhow::Result<ExitCode> {
         let dialect = definitions::load_dialect(&self.protocols, &self.dialect)?;
-        let bytes = self.bytes()?;
         let broken = if self.values { BrokenValues::Values } else { BrokenValues::Shapes };
         if self.unmask {
             self.confirm()?;
         }
         let options = ExplainOptions { broken, unmasked: self.unmask };
+        if self.lines {
+            return self.each_line(&dialect, options);
+        }
+        let bytes = self.bytes()?;
         let Cut { header, body, behind } = cut(&self.frame, &bytes, &dialect)?;
         let mut explanation = dialect.explain(body, options);
         if explanation.fault.is_some() {
@@ -161,6 +167,29 @@ impl Explain {
             }
         }
         let sound = explanation.fault.is_none();
+        Ok(if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+
+    /// Explains a file of messages; the code says whether all of them are sound.
+    fn each_line(
+        &self,
+        dialect: &HostDialect,
+        options: ExplainOptions,
+    ) -> anyhow::Result<ExitCode> {
+        let mut sound = true;
+        lines::each(self.file.as_deref(), |number, text| {
+            let bytes = read_hex(text);
+            let told = bytes.and_then(|bytes| {
+                let Cut { header, body, behind } = cut(&self.frame, &bytes, dialect)?;
+                Ok(as_json(&header, behind, &dialect.explain(body, options)))
+            });
+            let mut told = told.unwrap_or_else(|why| json!({ "fault": why.to_string() }));
+            sound &= told.get("fault").is_some_and(Value::is_null);
+            if let Some(told) = told.as_object_mut() {
+                told.insert("line".to_owned(), json!(number));
+            }
+            print::line(told.to_string());
+        })?;
         Ok(if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 

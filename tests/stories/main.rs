@@ -10,6 +10,7 @@
 mod architecture;
 mod command_line;
 mod explanations;
+mod fuzzed;
 mod journal_copies;
 mod operated;
 mod out_of_service;
