@@ -12,6 +12,7 @@ import traceback
 
 from cryptography.hazmat.primitives import serialization
 
+import agreement
 import dialects
 from merchant import ALGORITHMS, ENVELOPES, Merchant, public_text
 from world import ROOT, TARGET, Bank, Gateway, Sandbox
@@ -383,6 +384,13 @@ def silence(street, host):
         same(secret in reversal, False)
 
 
+def agreements(folder):
+    tidegate, bank = TARGET / "debug" / "tidegate", (RUST_BANK, RUST_SPEC)
+    for dialect in agreement.SPECS:
+        check(f"agreement: pyiso8583 and {dialect}", agreement.with_pyiso8583, tidegate, ROOT, dialect, folder)
+    check("agreement: iso8583_rs and iso87-ascii", agreement.with_iso8583_rs, tidegate, ROOT, bank, folder)
+
+
 # What a reversal is called, by host.
 REVERSAL = {"rust": "0420", "python": "0420", "binary": "0400"}
 
@@ -503,12 +511,14 @@ OPERATIONS = {
 
 
 def main(parts):
-    parts = parts or ["dialects", "guide", "merchant", "hosts", "schema"]
+    parts = parts or ["dialects", "agreement", "guide", "merchant", "hosts", "schema"]
     folder = pathlib.Path(tempfile.mkdtemp(prefix="peers-"))
     try:
         if "dialects" in parts:
             check("dialects: each that is shipped fits the schema for editors", dialects.shipped)
             check("dialects: the schema refuses what it should, and nothing else", dialects.changed)
+        if "agreement" in parts:
+            agreements(folder)
         if "guide" in parts:
             guide(folder)
         if {"merchant", "hosts", "schema"} & set(parts):

@@ -2,7 +2,9 @@
 //! gateway's, so that both must mean the same bytes. For the tests of `tests/peers` alone.
 //!
 //!     SPEC_FILE=iso87-ascii.yaml iso8583-rs-bank serve FRAMES    listens; one JSON line a message
-//!     SPEC_FILE=iso87-ascii.yaml iso8583-rs-bank read            hex lines in, JSON lines out
+//!     SPEC_FILE=iso87-ascii.yaml iso8583-rs-bank read            hex lines in, JSON lines out, masked
+//!     SPEC_FILE=iso87-ascii.yaml iso8583-rs-bank decode          the same with all values, for made-up messages
+//!     SPEC_FILE=iso87-ascii.yaml iso8583-rs-bank encode          JSON lines in, hex lines out
 //!
 //! `FRAMES` gets each message in hex, for another program to read. The crate panics on what it does not
 //! understand: the thread of that line ends then, and with it the line.
@@ -35,15 +37,41 @@ fn main() -> Result<(), Failure> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["serve", frames] => serve(frames),
-        ["read"] => read(),
-        _ => Err("usage: SPEC_FILE=YAML iso8583-rs-bank serve FRAMES | read".into()),
+        ["read"] => read(shown),
+        ["decode"] => read(whole),
+        ["encode"] => encode(),
+        _ => Err("usage: SPEC_FILE=YAML iso8583-rs-bank serve FRAMES | read | decode | encode".into()),
     }
 }
 
-fn read() -> Result<(), Failure> {
+fn read(show: fn(&IsoMsg) -> Result<Value, Failure>) -> Result<(), Failure> {
     for line in io::stdin().lock().lines() {
         let message = parse(&unhex(line?.trim())?)?;
-        println!("{}", shown(&message)?);
+        println!("{}", show(&message)?);
+    }
+    Ok(())
+}
+
+/// A message with all its values.
+fn whole(message: &IsoMsg) -> Result<Value, Failure> {
+    let elements = (2..=128).filter(|element| *element != 65);
+    let fields = elements.filter_map(|it| Some((it.to_string(), value(message, it)?.into())));
+    Ok(json!({ "mti": mti(message)?, "fields": fields.collect::<Map<_, _>>() }))
+}
+
+fn encode() -> Result<(), Failure> {
+    let spec: &'static Spec = spec("");
+    let any = spec.get_message("any").map_err(|error| error.msg)?;
+    for line in io::stdin().lock().lines() {
+        let asked: Value = serde_json::from_str(&line?)?;
+        let mut message = new_msg(spec, any);
+        let mti = asked["mti"].as_str().ok_or("no mti")?;
+        message.set("message_type", mti).map_err(|error| error.msg)?;
+        for (element, value) in asked["fields"].as_object().ok_or("no fields")? {
+            let text = value.as_str().ok_or("a value that is no text")?;
+            message.set_on(element.parse()?, text).map_err(|error| error.msg)?;
+        }
+        println!("{}", hex(&with_hex_bitmap(&message.assemble().map_err(|error| error.msg)?)?));
     }
     Ok(())
 }
