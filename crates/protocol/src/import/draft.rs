@@ -6,6 +6,7 @@ use tidegate_iso8583::{
     dialect::{BitmapEncoding, Dialect, DialectFault, DialectSpec, MtiEncoding},
     error::FieldPath,
     field::{Content, Encoding, FieldSpec, Length, Mask, Prefix},
+    mti::Mti,
     parts::Parts,
 };
 
@@ -34,6 +35,8 @@ pub(super) enum Edition {
     Of1987,
     /// ISO 8583:1993, message types `1xxx`.
     Of1993,
+    /// ISO 8583:2003, message types `2xxx`.
+    Of2003,
 }
 
 /// A dialect as far as it was read.
@@ -53,11 +56,16 @@ impl Draft {
         self.losses.push(Loss { place: place.to_owned(), what: what.into() });
     }
 
-    /// Notes an element. Elements that the standard says are digits are digits wherever they are text, as
-    /// payments are made of them.
+    /// Notes an element. What payments are made of is digits as the standard says, though the file says text;
+    /// and what the standard says is text may have letters, though the file says a number.
     pub(super) fn put(&mut self, number: u8, place: &str, mut field: FieldSpec) {
-        if field.content == Content::Ans && field.parts.is_none() && DIGITS.contains(&number) {
-            field.content = Content::N;
+        let plain = matches!(field.encoding, Encoding::Ascii | Encoding::Ebcdic(_))
+            && field.parts.is_none();
+        match field.content {
+            Content::Ans if plain && DIGITS.contains(&number) => field.content = Content::N,
+            // Other programs do not look whether a number is one.
+            Content::N if plain && is_text_by_standard(number) => field.content = Content::Ans,
+            _ => {}
         }
         if self.fields.insert(number, field).is_some() {
             self.lose(place, "stands there twice; the last one is taken");
@@ -122,7 +130,13 @@ impl Draft {
             let field = self.fields.get(&number);
             field.is_some_and(|field| field.length == Length::Fixed(length))
         };
-        if fixed(12, 12) || fixed(39, 3) { Edition::Of1993 } else { Edition::Of1987 }
+        if fixed(12, 14) || fixed(39, 4) {
+            Edition::Of2003
+        } else if fixed(12, 12) || fixed(39, 3) {
+            Edition::Of1993
+        } else {
+            Edition::Of1987
+        }
     }
 }
 
@@ -143,6 +157,12 @@ fn is_text(field: &FieldSpec) -> bool {
     field.encoding == Encoding::Raw && parts.iter().all(text)
 }
 
+/// Elements that have letters by the standard, in any edition: reference and approval, codes, names, and
+/// all that is private.
+fn is_text_by_standard(number: u8) -> bool {
+    matches!(number, 37..=39 | 41..=48 | 54 | 59..=63 | 91..=95 | 98 | 101..=127)
+}
+
 /// Card number, processing code, amount, and the times and numbers that pair messages.
 const DIGITS: &[u8] = &[2, 3, 4, 7, 11, 12, 13];
 
@@ -150,7 +170,8 @@ const DIGITS: &[u8] = &[2, 3, 4, 7, 11, 12, 13];
 fn mask_of(number: u8, edition: Edition) -> Mask {
     match number {
         2 => Mask::Pan,
-        72 if edition == Edition::Of1993 => Mask::Never,
+        49 if edition == Edition::Of2003 => Mask::Never,
+        72 if edition != Edition::Of1987 => Mask::Never,
         3..=13 | 15..=33 | 37..=43 | 49..=51 | 54 | 64 | 66..=91 | 93..=95 | 97..=101 | 128 => {
             Mask::Clear
         }
@@ -160,7 +181,8 @@ fn mask_of(number: u8, edition: Edition) -> Mask {
 
 /// Parts may be seen where the whole element may.
 fn hide(field: &mut FieldSpec, mask: Mask) {
-    field.mask = mask;
+    // Six and four digits of what is not digits would be nobody's idea of a card number.
+    field.mask = if mask == Mask::Pan && field.content == Content::B { Mask::Never } else { mask };
     let inner = if mask == Mask::Clear { Mask::Clear } else { Mask::Never };
     let Some(parts) = field.parts.as_deref_mut() else { return };
     match parts {
@@ -173,79 +195,53 @@ fn hide(field: &mut FieldSpec, mask: Mask) {
 }
 
 impl Edition {
-    /// Requests with their answers.
-    pub(super) fn replies(self) -> &'static [(&'static str, &'static str)] {
+    /// The first digit of its message types.
+    fn version(self) -> char {
         match self {
-            Self::Of1987 => &[
-                ("0100", "0110"),
-                ("0101", "0110"),
-                ("0120", "0130"),
-                ("0121", "0130"),
-                ("0200", "0210"),
-                ("0201", "0210"),
-                ("0220", "0230"),
-                ("0221", "0230"),
-                ("0400", "0410"),
-                ("0401", "0410"),
-                ("0420", "0430"),
-                ("0421", "0430"),
-                ("0800", "0810"),
-                ("0801", "0810"),
-                ("0820", "0830"),
-                ("0821", "0830"),
-            ],
-            Self::Of1993 => &[
-                ("1100", "1110"),
-                ("1101", "1110"),
-                ("1120", "1130"),
-                ("1121", "1130"),
-                ("1200", "1210"),
-                ("1201", "1210"),
-                ("1220", "1230"),
-                ("1221", "1230"),
-                ("1304", "1314"),
-                ("1305", "1314"),
-                ("1420", "1430"),
-                ("1421", "1430"),
-                ("1804", "1814"),
-                ("1805", "1814"),
-            ],
+            Self::Of1987 => '0',
+            Self::Of1993 => '1',
+            Self::Of2003 => '2',
         }
     }
 
+    /// Requests with their answers.
+    pub(super) fn replies(self) -> Vec<(String, String)> {
+        let usual = ["100", "101", "120", "121", "200", "201", "220", "221"];
+        let others: &[&str] = match self {
+            Self::Of1987 => &["400", "401", "420", "421", "800", "801", "820", "821"],
+            Self::Of1993 | Self::Of2003 => &["304", "305", "420", "421", "804", "805"],
+        };
+        let all = usual.iter().chain(others);
+        all.filter_map(|request| self.named(request, |mti| mti.reply())).collect()
+    }
+
     /// First messages with the types that mark them as sent again.
-    pub(super) fn repeats(self) -> &'static [(&'static str, &'static str)] {
-        match self {
-            Self::Of1987 => &[
-                ("0100", "0101"),
-                ("0120", "0121"),
-                ("0200", "0201"),
-                ("0220", "0221"),
-                ("0400", "0401"),
-                ("0420", "0421"),
-            ],
-            Self::Of1993 => &[
-                ("1100", "1101"),
-                ("1120", "1121"),
-                ("1200", "1201"),
-                ("1220", "1221"),
-                ("1304", "1305"),
-                ("1420", "1421"),
-            ],
-        }
+    pub(super) fn repeats(self) -> Vec<(String, String)> {
+        let usual = ["100", "120", "200", "220"];
+        let others: &[&str] = match self {
+            Self::Of1987 => &["400", "420"],
+            Self::Of1993 | Self::Of2003 => &["304", "420"],
+        };
+        let all = usual.iter().chain(others);
+        all.filter_map(|first| self.named(first, |mti| mti.repeat())).collect()
+    }
+
+    fn named(self, type_of_any: &str, other: fn(Mti) -> Option<Mti>) -> Option<(String, String)> {
+        let mti = Mti::parse(&format!("{}{type_of_any}", self.version())).ok()?;
+        Some((mti.to_string(), other(mti)?.to_string()))
     }
 
     pub(super) fn financial(self) -> &'static [u8] {
         match self {
             Self::Of1987 => &[7, 11, 37, 41, 42],
-            Self::Of1993 => &[11, 12, 37, 41, 42],
+            Self::Of1993 | Self::Of2003 => &[11, 12, 37, 41, 42],
         }
     }
 
     pub(super) fn network(self) -> &'static [u8] {
         match self {
             Self::Of1987 => &[7, 11, 70],
-            Self::Of1993 => &[11, 12, 24],
+            Self::Of1993 | Self::Of2003 => &[11, 12, 24],
         }
     }
 
@@ -253,6 +249,7 @@ impl Edition {
         match self {
             Self::Of1987 => &[2, 3, 4, 7, 11, 12, 13, 32, 33, 37, 41, 42, 49, 90],
             Self::Of1993 => &[2, 3, 4, 11, 12, 30, 32, 33, 37, 41, 42, 49],
+            Self::Of2003 => &[2, 3, 4, 11, 12, 30, 32, 33, 37, 41, 42],
         }
     }
 }

@@ -56,9 +56,9 @@ pub(super) fn class(name: &str) -> Option<Class> {
     match name {
         "IF_CHAR" => plain(Holds::Text(Encoding::Ascii)),
         "IF_ECHAR" | "IFE_CHAR" => plain(Holds::Text(EBCDIC)),
-        "IFA_NUMERIC" => plain(Holds::Digits(Encoding::Ascii)),
+        "IFA_NUMERIC" | "IFA_AMOUNT2003" => plain(Holds::Digits(Encoding::Ascii)),
         "IFE_NUMERIC" => plain(Holds::Digits(EBCDIC)),
-        "IFB_NUMERIC" => plain(Holds::Packed { f: false }),
+        "IFB_NUMERIC" | "IFB_AMOUNT2003" => plain(Holds::Packed { f: false }),
         "IFB_FNUMERIC" => plain(Holds::Packed { f: true }),
         "IFA_BINARY" => plain(Holds::Bytes(Encoding::Hex)),
         "IFB_BINARY" => plain(Holds::Bytes(Encoding::Raw)),

@@ -1,6 +1,7 @@
 //! The parts of a jPOS `isofieldpackager`, by the packager that it names.
 
 use tidegate_iso8583::{
+    dialect::BitmapEncoding,
     field::{Content, Counts, Encoding, FieldSpec, Length, Padding, Prefix},
     parts::{PartKey, Parts, TagForm, TagLength, Unknown},
 };
@@ -65,6 +66,13 @@ fn parts(
     if here.depth >= tidegate_iso8583::parts::DEEPEST {
         return Err("parts lie too deep".to_owned());
     }
+    if element.get("headerLength").is_some_and(|length| length != "0") {
+        return Err("a header stands before its parts".to_owned());
+    }
+    let before = |name: &str| ["IFEP_", "IFELPE_"].iter().any(|it| name.contains(it));
+    if element.children.iter().any(|it| it.get("class").is_some_and(before)) {
+        return Err("lengths stand before tags, and a dialect has them behind".to_owned());
+    }
     let tagged = element.children.iter().any(|it| class_of(it).is_some_and(|it| it.tag.is_some()));
     match packager {
         "BERTLVBinaryPackager" => Ok(Parts::BerTlv { unknown: Unknown::Keep, parts: Vec::new() }),
@@ -74,11 +82,9 @@ fn parts(
         | "GenericValidatingPackager"
             if !tagged =>
         {
-            let bit_field = element.get("bitmapField").unwrap_or("1");
-            let bits = element.children.iter().find(|it| it.get("id") == Some(bit_field));
-            let bits = bits.and_then(class_of).map(|class| class.holds);
+            let bits = bitmap_of(packager, element)?;
             match (bits, element.get("emitBitmap")) {
-                (Some(Holds::Bitmap(bitmap)), None | Some("true")) => {
+                (Some(bitmap), None | Some("true")) => {
                     let parts = numbered(within, element, here, draft)?;
                     let last = parts.last().map_or(0, |(number, _)| *number);
                     if last > 64 {
@@ -111,6 +117,21 @@ fn parts(
             tlv(within, bytes, element, here, draft)
         }
         other => Err(format!("the packager `{other}` is not known")),
+    }
+}
+
+/// How the bitmap before the parts is written, if there is one.
+fn bitmap_of(packager: &str, element: &Element) -> Result<Option<BitmapEncoding>, String> {
+    let place = if packager == "Base1SubFieldPackager" { "0" } else { "1" };
+    let place = element.get("bitmapField").unwrap_or(place);
+    let child = element.children.iter().find(|child| child.get("id") == Some(place));
+    let Some(Holds::Bitmap(bitmap)) = child.and_then(class_of).map(|class| class.holds) else {
+        return Ok(None);
+    };
+    match child.map(length) {
+        // Sixteen: the first bit says that eight more bytes follow, which a dialect does not know.
+        Some(8 | 16) => Ok(Some(bitmap)),
+        _ => Err("its bitmap is not of 64 bits".to_owned()),
     }
 }
 

@@ -43,6 +43,11 @@ pub(super) fn read(text: &str) -> Result<Draft, ImportError> {
             (Some(0), Some(field)) => draft.mti = mti(field, &here, &mut draft),
             (Some(1), Some(field)) => {
                 draft.bitmap = bitmap(field);
+                if length(field) > 8 {
+                    let what = "a bitmap in one block of more than 8 bytes; it is read as one of 8 bytes, whose first \
+                                bit says that a second one follows";
+                    draft.lose(&here.place, what);
+                }
                 if draft.bitmap.is_none() {
                     draft.lose(
                         &here.place,
@@ -151,7 +156,13 @@ fn coding(
         "Binary" if bytes => (Content::B, Encoding::Raw),
         // Text that is written as the bytes that it has.
         "Binary" => (characters, Encoding::Ascii),
-        "HexToASCII" | "BytesToASCIIHex" | "Hex" => (Content::B, Encoding::Hex),
+        "HexToASCII" | "BytesToASCIIHex" | "Hex" => {
+            if !bytes && !matches!(here.number, 52 | 64 | 96 | 128) {
+                let what = "characters in hex digits of theirs, which a dialect has as bytes";
+                draft.lose(&here.place, what);
+            }
+            (Content::B, Encoding::Hex)
+        }
         "BytesToEBCDICHex" | "HexToEBCDIC" => (Content::B, Encoding::HexEbcdic),
         "ASCIIToHex" | "ASCIIHexToBytes" => (Content::B, Encoding::Raw),
         _ => {

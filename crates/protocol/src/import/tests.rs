@@ -268,6 +268,71 @@ fn what_cannot_be_carried_over_is_told_with_its_place_and_the_rest_is_taken() {
 }
 
 #[test]
+fn the_edition_is_seen_by_time_and_action_code_and_text_is_text_whatever_the_class() {
+    for (time, code, request, reply) in
+        [(6, 2, "0100", "0110"), (12, 3, "1100", "1110"), (14, 4, "2100", "2110")]
+    {
+        let (dialect, imported) = jpos(&format!(
+            r#"{HEAD_OF_DIGITS}
+            <isofield id="12" length="{time}" name="TIME" class="org.jpos.iso.IFA_NUMERIC"/>
+            <isofield id="37" length="12" name="REFERENCE" class="org.jpos.iso.IFA_NUMERIC"/>
+            <isofield id="39" length="{code}" name="CODE" class="org.jpos.iso.IFA_NUMERIC"/>"#
+        ));
+        assert!(imported.losses.is_empty(), "{:?}", losses(&imported));
+        let reply = Mti::parse(reply).unwrap();
+        assert_eq!(dialect.reply_to(Mti::parse(request).unwrap()), Some(reply));
+        let body = format!("{request}0000000008000000R12345678901");
+        assert_eq!(value(&dialect, body.as_bytes(), "37"), "R12345678901");
+    }
+}
+
+#[test]
+fn bitmaps_of_parts_stand_where_the_file_says_and_have_64_bits() {
+    let (dialect, imported) = jpos(&format!(
+        r#"{HEAD_OF_BYTES}
+        <isofieldpackager id="43" length="9999" name="PLACE" class="org.jpos.iso.IFB_LLLLBINARY" emitBitmap="true"
+            bitmapField="0" packager="org.jpos.iso.packager.GenericSubFieldPackager">
+          <isofield id="0" length="16" name="BITMAP" class="org.jpos.iso.IFB_BITMAP"/>
+          <isofield id="2" length="50" name="NAME" class="org.jpos.iso.IFB_LLCHAR"/>
+        </isofieldpackager>
+        <isofieldpackager id="44" length="99" name="HEADED" class="org.jpos.iso.IFB_LLBINARY" emitBitmap="true"
+            bitmapField="0" headerLength="1" packager="org.jpos.iso.packager.GenericPackager">
+          <isofield id="0" length="8" name="BITMAP" class="org.jpos.iso.IFB_BITMAP"/>
+          <isofield id="1" length="3" name="ERROR" class="org.jpos.iso.IFE_CHAR"/>
+        </isofieldpackager>
+        <isofieldpackager id="48" length="99" name="SHORT" class="org.jpos.iso.IFB_LLBINARY" emitBitmap="true"
+            bitmapField="0" packager="org.jpos.iso.packager.GenericPackager">
+          <isofield id="0" length="4" name="BITMAP" class="org.jpos.iso.IFB_BITMAP"/>
+          <isofield id="1" length="3" name="ERROR" class="org.jpos.iso.IFE_CHAR"/>
+        </isofieldpackager>
+        <isofieldpackager id="62" length="99" name="LENGTH FIRST" class="org.jpos.iso.IFB_LLBINARY"
+            packager="org.jpos.iso.packager.EuroSubFieldPackager">
+          <isofield id="1" length="3" name="ERROR" class="org.jpos.iso.IFEP_LLCHAR"/>
+        </isofieldpackager>
+        <isofieldpackager id="126" length="255" name="FIELD 126" class="org.jpos.iso.IFB_LLHBINARY"
+            packager="org.jpos.iso.packager.Base1SubFieldPackager">
+          <isofield id="0" length="8" name="BITMAP" class="org.jpos.iso.packager.Base1_BITMAP126"/>
+          <isofield id="10" length="6" name="REQUEST" class="org.jpos.iso.IFE_CHAR"/>
+        </isofieldpackager>"#
+    ));
+    assert_eq!(
+        losses(&imported),
+        [
+            "element 44 (line 11): a header stands before its parts; it is carried over without its parts",
+            "element 48 (line 16): its bitmap is not of 64 bits; it is carried over without its parts",
+            "element 62 (line 21): lengths stand before tags, and a dialect has them behind; it is carried over \
+             without its parts",
+        ]
+    );
+    let bytes = hex(
+        "0200 8000000000200000 0000000000000004 0012 4000000000000000 03424142 0E 0040000000000000 F1F140404040",
+    );
+    for (path, said) in [("43.2", "BAB"), ("126.10", "11    ")] {
+        assert_eq!(value(&dialect, &bytes, path), said, "{path}");
+    }
+}
+
+#[test]
 fn a_specification_in_json() {
     let (dialect, imported) = moov(
         r#"
