@@ -47,7 +47,8 @@ pub(super) enum Holds {
     Nothing,
 }
 
-const EBCDIC: Encoding = Encoding::Ebcdic(CodePage::Cp037);
+/// jPOS means code page 1047 by EBCDIC.
+const EBCDIC: Encoding = Encoding::Ebcdic(CodePage::Cp1047);
 
 /// The class of this name, with or without its package. `None`: it is not known.
 pub(super) fn class(name: &str) -> Option<Class> {

@@ -12,7 +12,7 @@ use super::draft::{Edition, Loss};
 use crate::{
     composite::UNKNOWN,
     dialect::{BITMAP, MTI},
-    fields::{CONTENT, COUNTS, ENCODING, MASK, PREFIX},
+    fields::{CONTENT, COUNTS, ENCODING, MASK, PREFIX, TEXT},
 };
 
 /// The text of a dialect file.
@@ -25,7 +25,7 @@ pub(super) fn dialect_file(
     let mut text = String::new();
     head(&mut text, spec, origin, losses);
     tables(&mut text, spec, edition);
-    let within = text_of(spec.mti);
+    let within = text_of(spec);
     text.push_str("\n[field]\n");
     for (number, field) in spec.fields.iter().filter(|(_, field)| field.parts.is_none()) {
         line(&mut text, &number.to_string(), field, within, false);
@@ -36,10 +36,13 @@ pub(super) fn dialect_file(
     text
 }
 
-/// How text is written where a field does not say, judged by the message type.
-fn text_of(mti: MtiEncoding) -> Encoding {
-    match mti {
-        MtiEncoding::Ebcdic => Encoding::Ebcdic(CodePage::Cp037),
+/// How text is written where a field does not say: in EBCDIC where the message type is, in the code page of
+/// the first field that has one.
+fn text_of(spec: &DialectSpec) -> Encoding {
+    let mut pages = spec.fields.iter().map(|(_, field)| field.encoding);
+    let page = pages.find(|encoding| matches!(encoding, Encoding::Ebcdic(_)));
+    match spec.mti {
+        MtiEncoding::Ebcdic => page.unwrap_or(Encoding::Ebcdic(CodePage::Cp037)),
         MtiEncoding::Ascii | MtiEncoding::Bcd => Encoding::Ascii,
     }
 }
@@ -61,7 +64,7 @@ fn head(text: &mut String, spec: &DialectSpec, origin: &str, losses: &[Loss]) {
     let _ = writeln!(text, "mti = \"{}\"", word(MTI, spec.mti));
     let _ = writeln!(text, "bitmap = \"{}\"", word(BITMAP, spec.bitmap));
     if spec.mti == MtiEncoding::Ebcdic {
-        text.push_str("text = \"ebcdic\"\n");
+        let _ = writeln!(text, "text = \"{}\"", word(TEXT, text_of(spec)));
     }
     text.push_str("transmission_time = \"utc\"\n");
 }
