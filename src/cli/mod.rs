@@ -5,6 +5,7 @@
 mod cases;
 mod check;
 mod dialect;
+mod diff;
 mod encode;
 mod journal;
 mod journal_copies;
@@ -60,6 +61,12 @@ enum Command {
         tidegate encode -d iso87-ascii -"
     )]
     Encode(encode::Encode),
+    /// Say what is another in one ISO 8583 message than in another, masked.
+    #[command(
+        after_help = "Example: tidegate diff -d iso87-ascii 30383030822000… 30383030822000…\n\n\
+        Exit codes: 0 the same; 1 not the same, or one cannot be read."
+    )]
+    Diff(diff::Diff),
     /// Dialect files: import those of other programs.
     #[command(subcommand)]
     Dialect(dialect::Dialect),
@@ -115,6 +122,7 @@ fn answer(command: Command) -> anyhow::Result<ExitCode> {
         Command::Reload(reload) => reload.answer(),
         Command::Explain(explain) => explain.answer(),
         Command::Encode(encode) => encode.answer(),
+        Command::Diff(diff) => diff.answer(),
         Command::Dialect(dialect) => dialect.answer(),
         Command::Status(status) => status.answer(),
         Command::Payment(payment) => payment.answer(),

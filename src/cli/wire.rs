@@ -119,6 +119,15 @@ fn frame_cause(format: FrameFormat, bytes: &[u8], dialect: &HostDialect) -> Opti
     beyond.then(|| "the frame was cut off, or its length is written otherwise".to_owned())
 }
 
+/// The message within a frame; `none`: the bytes are the message.
+pub(super) fn body_of<'b>(
+    frame: &str,
+    bytes: &'b [u8],
+    dialect: &HostDialect,
+) -> anyhow::Result<&'b [u8]> {
+    Ok(cut(frame, bytes, dialect)?.body)
+}
+
 /// The frames in which the dialect reads all of the bytes.
 fn fitting_frames(bytes: &[u8], dialect: &HostDialect) -> Vec<&'static str> {
     let reads = |format: FrameFormat| {
@@ -270,23 +279,21 @@ fn is_hex_text(bytes: &[u8]) -> bool {
 }
 
 /// Reads hex digits; blanks are skipped. Says where it went wrong and never what stood around it.
-fn read_hex(text: &str) -> anyhow::Result<Vec<u8>> {
+pub(super) fn read_hex(text: &str) -> anyhow::Result<Vec<u8>> {
     let is_wrong = |character: char| !character.is_ascii_hexdigit() && !character.is_whitespace();
     if let Some((index, wrong)) =
         text.chars().enumerate().find(|(_, character)| is_wrong(*character))
     {
         let place = index.saturating_add(1);
         bail!(
-            "--hex: character {place} is {wrong:?}, a hex digit (0-9, a-f) is expected; raw bytes are \
-             read from a file or from standard input (-)"
+            "character {place} of the hex digits is {wrong:?}, a hex digit (0-9, a-f) is \
+             expected; `explain` reads raw bytes from a file or from standard input (-)"
         );
     }
     let digits: String = text.split_whitespace().collect();
     let count = digits.len();
     let read = HEXLOWER_PERMISSIVE.decode(digits.as_bytes());
-    read.map_err(|_| {
-        anyhow!("--hex: {count} hex digits, an even number is expected: two make a byte")
-    })
+    read.map_err(|_| anyhow!("{count} hex digits, an even number is expected: two make a byte"))
 }
 
 fn as_json(header: &[HeaderPart], behind: usize, explanation: &Explanation) -> Value {

@@ -53,6 +53,10 @@ fn every_subcommand_has_help_with_an_example() {
         &["check"],
         &["reload"],
         &["explain"],
+        &["encode"],
+        &["diff"],
+        &["dialect", "import"],
+        &["dialect", "schema"],
         &["status"],
         &["payment", "show"],
         &["cases", "list"],
@@ -298,7 +302,7 @@ fn a_message_is_explained_and_a_broken_one_is_no_success() {
     assert!(out.contains("should they be read as such, use --hex"), "{out}");
     let (exit, out, err) = explain(&["--hex", "0800 zz"]);
     assert_eq!((exit, out.as_str()), (1, ""));
-    assert!(err.contains("character 6 is 'z', a hex digit (0-9, a-f) is expected"), "{err}");
+    assert!(err.contains("character 6 of the hex digits is 'z', a hex digit (0-9, a-f) is expected"), "{err}");
     let (exit, _, err) = explain(&["--hex", "08001"]);
     assert_eq!(exit, 1);
     assert!(err.contains("5 hex digits, an even number is expected"), "{err}");
@@ -342,4 +346,70 @@ fn a_packed_message_is_explained_by_its_own_dialect_with_the_failing_byte_marked
     let (_, out, _) = explain(&["--json", "--hex", &broken]);
     let shown: Value = serde_json::from_str(&out).unwrap();
     assert_eq!(shown["fault_offset"], 24, "{out}");
+}
+
+/// Two purchases that differ in card number and amount, as hex digits.
+const PURCHASES: [&str; 2] = [
+    "303230303730323030303030303038303030303031363535353535353535353535353434343430303030303030303030303030303132333430303030343254\
+     45524D30303031",
+    "303230303730323030303030303038303030303031363430303030303030303030303030303230303030303030303030303030303132333530303030343254\
+     45524D30303031",
+];
+
+#[test]
+fn two_messages_are_compared_masked() {
+    let protocols = root().join("protocols").display().to_string();
+    let diff = |one: &str, other: &str| {
+        tidegate(&["diff", "-d", "iso87-ascii", "--protocols", &protocols, one, other])
+    };
+    let [one, other] = PURCHASES;
+    let (code, told, errors) = diff(one, other);
+    assert_eq!((code, errors.as_str()), (1, ""));
+    let rows: Vec<&str> = told.lines().skip(1).collect();
+    let [pan, amount] = rows.as_slice() else { panic!("{told}") };
+    assert!(
+        pan.starts_with("DE2 ")
+            && pan.contains("555555******4444")
+            && pan.contains("400000******0002"),
+        "{told}"
+    );
+    assert!(amount.starts_with("DE4 ") && amount.contains("000000001234"), "{told}");
+    assert_eq!(diff(one, one), (0, "the same\n".to_owned(), String::new()));
+    let (code, _, errors) = diff(one, "3032");
+    assert!(
+        code == 1 && errors.contains("the second message") && errors.contains("MTI at byte 0"),
+        "{errors}"
+    );
+}
+
+#[test]
+fn a_file_of_messages_is_written_and_read_line_by_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let protocols = root().join("protocols").display().to_string();
+    let file = folder.path().join("messages.json").display().to_string();
+    let sound = r#"{"mti": "0800", "fields": {"11": "000042", "70": "301"}}"#;
+    let broken = r#"{"mti": "0800", "fields": {"11": "x"}}"#;
+    std::fs::write(&file, format!("{sound}\n\n{broken}\n{sound}\n")).unwrap();
+    let (code, told, errors) =
+        tidegate(&["encode", "-d", "iso87-ascii", "--protocols", &protocols, "--lines", &file]);
+    assert_eq!((code, errors.as_str()), (1, "line 3: DE11: expected a length of 6, found 1\n"));
+    let frames: Vec<&str> = told.lines().collect();
+    assert!(frames.len() == 3 && frames[1].is_empty() && frames[0] == frames[2], "{told}");
+    let captured = folder.path().join("messages.hex").display().to_string();
+    std::fs::write(&captured, format!("{}\n0z\n{}\n", frames[0], frames[2])).unwrap();
+    let (code, told, _) = tidegate(&[
+        "explain",
+        "-d",
+        "iso87-ascii",
+        "--protocols",
+        &protocols,
+        "--lines",
+        &captured,
+    ]);
+    assert_eq!(code, 1);
+    let lines: Vec<Value> = told.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let numbers: Vec<_> = lines.iter().map(|line| line["line"].as_u64().unwrap()).collect();
+    assert_eq!(numbers, [1, 2, 3]);
+    assert!(lines[0]["fault"].is_null() && lines[0]["fields"][0]["value"] == "000042", "{told}");
+    assert!(lines[1]["fault"].as_str().unwrap().contains("character 2"), "{told}");
 }
