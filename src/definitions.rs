@@ -53,7 +53,8 @@ pub enum DefinitionError {
 pub fn load(protocols: &Path, dialect: &str, mapping: &str) -> Result<Definition, DefinitionError> {
     let dialect = Text::of_dialect(protocols, dialect)?;
     let mapping = Text::read(protocols, &mapping_file(mapping))?;
-    Definition::build(dialect.source(), mapping.source()).map_err(DefinitionError::Faults)
+    let definition = Definition::build(dialect.source(), mapping.source());
+    definition.map_err(|faults| dialect.told(&faults))
 }
 
 /// A definition with the texts that it was read from: what a payment begins with.
@@ -84,7 +85,7 @@ pub fn load_edition(
     let dialect = Text::of_dialect(protocols, dialect)?;
     let mapping = Text::read(protocols, &mapping_file(mapping))?;
     let definition = Definition::build(dialect.source(), mapping.source());
-    let definition = Arc::new(definition.map_err(DefinitionError::Faults)?);
+    let definition = Arc::new(definition.map_err(|faults| dialect.told(&faults))?);
     Ok(Edition { definition, dialect: dialect.text.into(), mapping: mapping.text.into() })
 }
 
@@ -153,7 +154,7 @@ fn mapping_name(hash: &[u8; 32]) -> String {
 /// As [`load`].
 pub fn load_dialect(protocols: &Path, dialect: &str) -> Result<HostDialect, DefinitionError> {
     let dialect = Text::of_dialect(protocols, dialect)?;
-    HostDialect::read(dialect.source()).map_err(DefinitionError::Faults)
+    HostDialect::read(dialect.source()).map_err(|faults| dialect.told(&faults))
 }
 
 /// The names of all dialects of a folder of protocols, in order.
@@ -252,6 +253,8 @@ fn files_of(protocols: &Path, folder: &str) -> Result<Vec<String>, DefinitionErr
 struct Text {
     name: String,
     text: String,
+    /// Of a dialect that extends another: its own file, before the other was put below it.
+    own: Option<(String, String)>,
 }
 
 impl Text {
@@ -259,7 +262,7 @@ impl Text {
         let path = protocols.join(name);
         let text = bounded_file::read_text(&path);
         let text = text.map_err(|source| DefinitionError::File { path, source })?;
-        Ok(Self { name: name.to_owned(), text })
+        Ok(Self { name: name.to_owned(), text, own: None })
     }
 
     /// The text of a dialect, standing for itself: put over those that it extends.
@@ -272,7 +275,9 @@ impl Text {
                 return Err(DefinitionError::Depth { name: text.name, most: inherit::DEPTH_MAX });
             }
             let base = Self::read(protocols, &dialect_file(&base))?;
-            // Lines that are told are those of the whole, which no file has.
+            let own = (text.name.clone(), text.text.clone());
+            text.own.get_or_insert(own);
+            // Faults of what only the other says are told with lines of the whole, which no file has.
             text.name = format!("{} over {}", text.name, base.name);
             // What the other extends is still said there, and comes next.
             let merged = inherit::merge(base.source(), text.source());
@@ -283,6 +288,14 @@ impl Text {
 
     fn source(&self) -> Source<'_> {
         Source { name: &self.name, text: &self.text }
+    }
+
+    /// Its faults, in its own file as far as that says what is wrong.
+    fn told(&self, faults: &Faults) -> DefinitionError {
+        DefinitionError::Faults(match &self.own {
+            None => faults.clone(),
+            Some((name, text)) => inherit::at_home(faults, self.source(), Source { name, text }),
+        })
     }
 }
 

@@ -302,7 +302,10 @@ fn a_message_is_explained_and_a_broken_one_is_no_success() {
     assert!(out.contains("should they be read as such, use --hex"), "{out}");
     let (exit, out, err) = explain(&["--hex", "0800 zz"]);
     assert_eq!((exit, out.as_str()), (1, ""));
-    assert!(err.contains("character 6 of the hex digits is 'z', a hex digit (0-9, a-f) is expected"), "{err}");
+    assert!(
+        err.contains("character 6 of the hex digits is 'z', a hex digit (0-9, a-f) is expected"),
+        "{err}"
+    );
     let (exit, _, err) = explain(&["--hex", "08001"]);
     assert_eq!(exit, 1);
     assert!(err.contains("5 hex digits, an even number is expected"), "{err}");

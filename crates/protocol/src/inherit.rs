@@ -3,7 +3,12 @@
 //! The result is one text that stands for itself, so that a payment can be finished under it when either
 //! file has changed.
 
-use toml::{Table, Value};
+use std::ops::Range;
+
+use toml::{
+    Table, Value,
+    de::{DeTable, DeValue},
+};
 
 use crate::source::{Collector, Faults, Source};
 
@@ -54,6 +59,55 @@ pub fn merge(base: Source<'_>, over: Source<'_>) -> Result<String, Faults> {
     Ok(merged.to_string())
 }
 
+/// Tells the faults of a merged text as those of the file that extends, wherever that file says what is wrong.
+/// Faults of what only the other file says stay those of the whole.
+#[must_use]
+pub fn at_home(faults: &Faults, merged: Source<'_>, over: Source<'_>) -> Faults {
+    let (whole, own) = (places(merged.text), places(over.text));
+    let moved = faults.list().iter().map(|fault| {
+        if fault.file != merged.name {
+            return fault.clone();
+        }
+        let offset = fault.offset_in(merged.text);
+        let mut there = whole.iter().filter(|place| place.span.start == offset);
+        let home = there.find_map(|place| {
+            own.iter().find(|it| it.path == place.path && it.is_key == place.is_key)
+        });
+        match home {
+            Some(place) => fault.moved(over, &place.span),
+            None => fault.clone(),
+        }
+    });
+    Faults::of(moved.collect())
+}
+
+/// Where a key or its value stands.
+struct Place {
+    path: Vec<String>,
+    is_key: bool,
+    span: Range<usize>,
+}
+
+/// Every key and every value of a text, the innermost first where several begin at one place.
+fn places(text: &str) -> Vec<Place> {
+    fn gather(table: &DeTable<'_>, path: &[String], found: &mut Vec<Place>) {
+        for (key, value) in table {
+            let mut path = path.to_vec();
+            path.push(key.get_ref().to_string());
+            if let DeValue::Table(inner) = value.get_ref() {
+                gather(inner, &path, found);
+            }
+            found.push(Place { path: path.clone(), is_key: true, span: key.span() });
+            found.push(Place { path, is_key: false, span: value.span() });
+        }
+    }
+    let mut found = Vec::new();
+    if let Ok(table) = DeTable::parse(text) {
+        gather(table.get_ref(), &[], &mut found);
+    }
+    found
+}
+
 fn is_name(name: &str) -> bool {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
     !name.is_empty() && name.bytes().all(fits)
@@ -98,6 +152,26 @@ mod tests {
         assert!(dialect.wire().field(90).is_none());
         assert_eq!(dialect.wire().field(4).unwrap().name, "amount, transaction");
         assert_eq!(extends(over(&merged)).unwrap(), None, "it stands for itself");
+    }
+
+    #[test]
+    fn a_fault_is_told_where_its_own_file_says_it() {
+        let text = "name = \"mine\"\nextends = \"iso87-ascii\"\n\n[field]\n\
+                    48 = { name = \"ours\", content = \"q\", length = 4, mask = \"clear\" }\n\n\
+                    [field.60]\nname = \"terminal\"\ncontent = \"ans\"\nlenght = 3\n";
+        let merged = merge(sample::dialect(), over(text)).unwrap();
+        let whole = Source { name: "the whole", text: &merged };
+        let faults = at_home(&HostDialect::read(whole).unwrap_err(), whole, over(text));
+        let told: Vec<_> = faults
+            .list()
+            .iter()
+            .map(|fault| (fault.file.as_str(), fault.line, fault.message.as_str()))
+            .collect();
+        let home = "dialects/mine/dialect.toml";
+        assert!(told.iter().any(|it| it.0 == home && it.1 == 5), "content of DE48: {told:?}");
+        assert!(told.iter().any(|it| it.0 == home && it.1 == 10), "a misspelt key: {told:?}");
+        let shown = faults.to_string();
+        assert!(shown.contains("5 | 48 = { name = \"ours\", content = \"q\""), "{shown}");
     }
 
     #[test]

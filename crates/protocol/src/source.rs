@@ -63,6 +63,28 @@ impl fmt::Display for Faults {
 
 impl std::error::Error for Faults {}
 
+impl Faults {
+    pub(crate) fn of(list: Vec<Fault>) -> Self {
+        Self(list)
+    }
+}
+
+impl Fault {
+    /// The byte at which it stands in the text that it was found in.
+    pub(crate) fn offset_in(&self, text: &str) -> usize {
+        let lines = text.split_inclusive('\n').take(self.line.saturating_sub(1));
+        let start = lines.map(str::len).fold(0, usize::saturating_add);
+        let line = text.get(start..).unwrap_or_default();
+        let before = line.chars().take(self.column.saturating_sub(1)).map(char::len_utf8);
+        start.saturating_add(before.fold(0, usize::saturating_add))
+    }
+
+    /// The same fault, at a place in another text.
+    pub(crate) fn moved(&self, to: Source<'_>, span: &Range<usize>) -> Self {
+        Collector::new(to).fault(span, self.message.clone(), self.expected.clone())
+    }
+}
+
 /// Collects the faults of one file.
 pub(crate) struct Collector<'t> {
     source: Source<'t>,
