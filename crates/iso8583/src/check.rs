@@ -6,7 +6,7 @@ use crate::{
     dialect::{DialectFault, Flaw, Override},
     error::FieldPath,
     field::{Content, Counts, Encoding, FieldSpec, Length, Mask, Padding, Prefix},
-    parts::{PartKey, PartPath, Parts, TagForm, TagLength},
+    parts::{PartKey, PartPath, Parts, TagForm, TagLength, Unknown},
 };
 
 /// The longest fixed field, and the longest rest of a composite.
@@ -190,9 +190,9 @@ impl Faults {
             }
             Parts::BerTlv { .. } if spec.encoding != Encoding::Raw => Some("raw bytes for BER-TLV"),
             _ if spec.padding != Padding::None => Some("a field that is not filled up"),
-            _ if parts.each().next().is_none() && !matches!(parts, Parts::BerTlv { .. }) => {
-                Some("one or more of them")
-            }
+            // Tags may all be such as nobody names.
+            Parts::Tlv { unknown: Unknown::Keep, .. } | Parts::BerTlv { .. } => None,
+            _ if parts.each().next().is_none() => Some("one or more of them"),
             Parts::Positional { parts, .. } if parts.len() > usize::from(u8::MAX) => {
                 Some("at most 255 of them")
             }

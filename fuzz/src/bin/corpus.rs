@@ -2,7 +2,7 @@
 //!
 //!     corpus targets                    the names of all targets
 //!     corpus unpack TARGET FOLDER       seeds, kept inputs and failures, a file each
-//!     corpus pack TARGET FOLDER MOST    the smallest MOST files become the kept inputs
+//!     corpus pack TARGET FOLDER MOST    MOST files, of all lengths some, become the kept inputs
 
 use data_encoding::HEXLOWER;
 use std::{fs, path::Path};
@@ -24,7 +24,14 @@ fn main() {
             let files = fs::read_dir(folder).expect("a folder of inputs").map(|it| it.unwrap().path());
             let mut inputs: Vec<Vec<u8>> = files.map(|file| fs::read(file).unwrap()).collect();
             inputs.sort_by_key(|input| (input.len(), input.clone()));
-            inputs.truncate(most.parse().expect("a number"));
+            // Of all lengths some, not the shortest alone.
+            let most: usize = most.parse().expect("a number");
+            let count = inputs.len();
+            let mut place = 0;
+            inputs.retain(|_| {
+                place += 1;
+                place * most / count.max(most) != (place - 1) * most / count.max(most)
+            });
             let lines: String = inputs.iter().map(|input| HEXLOWER.encode(input) + "\n").collect();
             fs::write(root.join("corpus").join(format!("{target}.hex")), lines).expect("written");
         }

@@ -48,7 +48,7 @@ pub(super) struct Here {
     /// As people are told: `element 127.25 (line 240)`.
     pub(super) place: String,
     /// Its path within the message: `127.25`.
-    path: String,
+    pub(super) path: String,
     /// The element that it is or lies in.
     number: u8,
     /// 0 for an element.

@@ -2,7 +2,7 @@
 
 use tidegate_iso8583::{
     dialect::BitmapEncoding,
-    field::{Content, Counts, Encoding, FieldSpec, Length, Padding, Prefix},
+    field::{Content, Counts, Encoding, FieldSpec, Length, Mask, Padding, Prefix},
     parts::{PartKey, Parts, TagForm, TagLength, Unknown},
 };
 
@@ -193,7 +193,8 @@ fn lying_in(within: Encoding, mut part: FieldSpec) -> Result<FieldSpec, String> 
     Ok(part)
 }
 
-/// Parts behind tags. In a dialect all of them have one form of tag and one of length.
+/// Parts behind tags, and those without a tag that may stand before them: then the tags are in the last of
+/// parts that follow each other.
 fn tlv(
     within: Encoding,
     bytes: bool,
@@ -201,13 +202,57 @@ fn tlv(
     here: &Here,
     draft: &mut Draft,
 ) -> Result<Parts, String> {
+    let has_tag = |child: &&Element| class_of(child).is_some_and(|class| class.tag.is_some());
+    let is_there = |child: &&Element| {
+        class_of(child).is_none_or(|class| class.holds != Holds::Nothing) && length(child) > 0
+    };
+    let (tagged, plain): (Vec<&Element>, Vec<&Element>) =
+        element.children.iter().filter(is_there).partition(has_tag);
+    let behind = behind_tags(within, bytes, &tagged, here, draft)?;
+    if plain.is_empty() {
+        return Ok(behind);
+    }
+    let mut parts = Vec::new();
+    for child in plain {
+        if tagged.first().is_some_and(|first| first.line < child.line) {
+            return Err("a part without a tag stands behind one that has one".to_owned());
+        }
+        let below = here.below(child.get("id").unwrap_or_default(), child.line);
+        let part = spec(child, &below, draft).ok_or("a part cannot be carried over")?;
+        parts.push(lying_in(within, part)?);
+    }
+    let text = matches!(within, Encoding::Ebcdic(_));
+    let (content, encoding) = if text { (Content::Ans, within) } else { (Content::B, within) };
+    parts.push(FieldSpec {
+        name: "what stands behind tags".to_owned(),
+        content,
+        encoding,
+        length: Length::Rest { max: 65_535 },
+        padding: Padding::None,
+        mask: Mask::Never,
+        parts: Some(Box::new(behind)),
+    });
+    let what = format!(
+        "its tags stand behind other parts: a tag is {}.{}.TAG in a dialect",
+        here.path,
+        parts.len()
+    );
+    draft.lose(&here.place, what);
+    Ok(Parts::Positional { parts, short: true })
+}
+
+/// In a dialect all parts behind tags have one form of tag and one of length.
+fn behind_tags(
+    within: Encoding,
+    bytes: bool,
+    children: &[&Element],
+    here: &Here,
+    draft: &mut Draft,
+) -> Result<Parts, String> {
     let mut forms: Option<(TagForm, TagLength)> = None;
     let mut parts: Vec<(PartKey, FieldSpec)> = Vec::new();
-    for child in &element.children {
+    for child in children {
         let class = class_of(child).ok_or("the class of a part is not known")?;
-        if matches!(class.holds, Holds::Nothing) {
-            continue;
-        }
         let (Some((size, encoding)), Some((prefix, digits, Counts::Units))) =
             (class.tag, class.length)
         else {

@@ -210,6 +210,27 @@ fn parts_behind_tags() {
 }
 
 #[test]
+fn parts_without_a_tag_stand_before_those_with_one() {
+    let (dialect, imported) = jpos(&format!(
+        r###"{HEAD_OF_DIGITS}
+        <isofieldpackager id="48" length="999" name="PRIVATE" class="org.jpos.iso.IFA_LLLCHAR" token="00"
+            packager="org.jpos.tlv.packager.TaggedSequencePackager">
+          <isofield id="0" length="1" name="CODE" class="org.jpos.iso.IF_CHAR"/>
+          <isofield id="1" length="99" token="##" name="ANY" class="org.jpos.tlv.packager.IFTA_LLCHAR"/>
+          <isofield id="2" length="99" token="12" name="TIME" class="org.jpos.tlv.packager.IFTA_LLCHAR"/>
+        </isofieldpackager>"###
+    ));
+    assert_eq!(
+        losses(&imported),
+        ["element 48 (line 6): its tags stand behind other parts: a tag is 48.2.TAG in a dialect"]
+    );
+    let text = ["0200", "0000000000010000", "013", "T", "1203120", "9901X"].concat();
+    for (path, said) in [("48.1", "T"), ("48.2.12", "120"), ("48.2.99", "58")] {
+        assert_eq!(value(&dialect, text.as_bytes(), path), said, "{path}");
+    }
+}
+
+#[test]
 fn a_packager_of_mainframes_keeps_its_parts_in_their_characters() {
     let (dialect, imported) = jpos(
         r#"<isofield id="0" length="4" name="MTI" class="org.jpos.iso.IFE_NUMERIC"/>
