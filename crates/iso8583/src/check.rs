@@ -12,6 +12,8 @@ use crate::{
 /// The longest fixed field, and the longest rest of a composite.
 const FIXED_MOST: usize = 9_999;
 const REST_MOST: usize = 65_535;
+/// The longest value that any length before it announces.
+const VALUE_MOST: usize = 999_999;
 
 /// Faults of fields that are in order of their numbers.
 pub(crate) fn fields(fields: &[(u8, FieldSpec)]) -> Vec<DialectFault> {
@@ -95,6 +97,8 @@ impl Faults {
             self.add(Flaw::Letter);
         }
         let most = match spec.length {
+            // The length that is written stands behind the tag, in a form of its own.
+            Length::Var { .. } if place == Place::Tagged => VALUE_MOST,
             Length::Var { digits, prefix, .. } => {
                 // A BER length says its own size, and eight bytes would be beyond any message.
                 let places = match prefix {
@@ -105,7 +109,7 @@ impl Faults {
                 if !(1..=places).contains(&digits) {
                     return self.add(Flaw::Digits { digits, most: places });
                 }
-                prefix.most(digits).min(999_999)
+                prefix.most(digits).min(VALUE_MOST)
             }
             Length::Fixed(_) => FIXED_MOST,
             Length::Rest { .. } if place == (Place::Inner { last: true }) => REST_MOST,

@@ -516,3 +516,31 @@ proptest! {
         prop_assert_eq!(read, given);
     }
 }
+
+#[test]
+fn dots_bound_the_value_behind_a_tag_and_say_nothing_of_its_length() {
+    let tagged = |length| {
+        let parts = Parts::Tlv {
+            tag: TagForm { length: 2, encoding: Encoding::Ascii },
+            length: TagLength { digits: 3, max: 300, prefix: Prefix::Ascii, inclusive: false },
+            unknown: Unknown::Refuse,
+            parts: vec![(
+                PartKey::text(b"01").unwrap(),
+                element(Content::Ans, Encoding::Ascii, length),
+            )],
+        };
+        let whole = with(element(Content::Ans, Encoding::Ascii, Length::lllvar(999)), parts);
+        let (mti, bitmap) = (MtiEncoding::Ascii, BitmapEncoding::Hex);
+        let (name, overrides) = ("tags".to_owned(), vec![]);
+        Dialect::build(DialectSpec { name, mti, bitmap, fields: vec![(48, whole)], overrides })
+    };
+    let dialect = tagged(Length::llvar(200)).unwrap();
+    let mut builder = Builder::new(&dialect, Mti::parse("0200").unwrap());
+    let value = "x".repeat(200);
+    builder.set(48, &format!("01200{value}")).unwrap();
+    let mut body = vec![];
+    builder.pack(&mut body).unwrap();
+    assert_eq!(dialect.parse(&body).unwrap().part("48.01").unwrap(), value);
+    assert!(builder.set(48, &format!("01201{value}y")).is_err(), "more than the part may have");
+    assert!(tagged(Length::llvar(1_000_000)).is_err());
+}
